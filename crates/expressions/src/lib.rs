@@ -3,4 +3,5 @@
 //! - [`vtl`]: the Velocity Template Language of API Gateway's mapping templates;
 //! - [`jsonpath`]: the JSONPath dialect of those templates.
 
+pub mod jsonpath;
 pub mod vtl;
