@@ -2,6 +2,9 @@
 
 mod definition;
 mod error;
+mod execution;
+#[cfg(test)]
+mod execution_tests;
 mod gateway_response;
 mod integration;
 mod log;
