@@ -71,15 +71,6 @@ pub trait Backend: Sync {
 /// The integration timeout that applies when a method sets none.
 pub const DEFAULT_TIMEOUT_MILLIS: i32 = 29_000;
 
-/// Serves a request. Every failure becomes a gateway response.
-pub async fn serve(compiled: &Compiled, request: &mut Incoming, backend: &impl Backend, log: &mut Log) -> Reply {
-    let result = match route(compiled, request) {
-        Some(method) => run(compiled, method, request, backend, log).await,
-        None => Err(Failure::missing_token()),
-    };
-    finish(compiled, request, backend.now(), log, result)
-}
-
 /// Finds the method for a request and writes into it where it led.
 pub fn route<'a>(compiled: &'a Compiled, request: &mut Incoming) -> Option<&'a Method> {
     let (route, resource, method) = compiled.route(&request.method, &request.path)?;

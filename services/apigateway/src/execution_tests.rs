@@ -2,8 +2,8 @@
 
 use crate::{
     definition::{Compiled, Definition},
-    execution::{Backend, Fetch, Invocation, Invoked, Unanswered, serve},
-    gateway_response::Reply,
+    execution::{Backend, Fetch, Invocation, Invoked, Unanswered, finish, route, run as perform},
+    gateway_response::{Failure, Reply},
     log::Log,
     parameters::Answer,
     request::Incoming,
@@ -121,7 +121,11 @@ fn request(method: &str, path: &str, body: &str) -> Incoming {
 
 fn run(compiled: &Compiled, mut request: Incoming, world: &World) -> (Reply, String) {
     let mut log = Log::new(true, "req");
-    let reply = now(serve(compiled, &mut request, world, &mut log));
+    let result = match route(compiled, &mut request) {
+        Some(method) => now(perform(compiled, method, &request, world, &mut log)),
+        None => Err(Failure::missing_token()),
+    };
+    let reply = finish(compiled, &request, world.now(), &mut log, result);
     (reply, log.text())
 }
 

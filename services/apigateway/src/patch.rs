@@ -19,6 +19,8 @@ pub enum Slot<'a> {
     FlagEntry(&'a mut Option<BTreeMap<String, bool>>, String),
     /// An element of a list of strings, named by the path.
     Element(&'a mut Option<Vec<String>>, String),
+    /// Anything else; the closure says whether it can take the value.
+    Set(Box<dyn FnOnce(Option<&str>) -> bool + 'a>),
 }
 
 /// Applies operations in order. `slot` finds the place of a path; `paths` are those it knows, for the error.
@@ -78,6 +80,13 @@ fn change(slot: Slot<'_>, op: &Op, path: &str, value: Option<&str>, paths: &[&st
         Slot::Flag(flag) => *flag = if remove { None } else { Some(parse(path, value)?) },
         Slot::Integer(number) => *number = if remove { None } else { Some(parse(path, value)?) },
         Slot::Number(number) => *number = if remove { None } else { Some(parse(path, value)?) },
+        Slot::Set(set) => {
+            let value = value.filter(|_| !remove);
+            if !set(value) {
+                let value = value.unwrap_or("null");
+                return Err(Error::BadRequest(format!("Invalid value '{value}' specified for patch path '{path}'")));
+            }
+        }
         Slot::Entry(map, key) if remove => remove_entry(map, &key, path)?,
         Slot::FlagEntry(map, key) if remove => remove_entry(map, &key, path)?,
         Slot::Entry(map, key) => {

@@ -35,6 +35,12 @@ pub fn join(parent: &str, part: &str) -> String {
     format!("{}/{part}", parent.trim_end_matches('/'))
 }
 
+/// The values of a resource path's variables in a request's path, as far as the two agree.
+pub fn variables(resource: &str, path: &str) -> BTreeMap<String, String> {
+    let resource = Resource { path: Some(resource.to_owned()), ..Resource::default() };
+    Router::new(&[resource]).route(path, &|_| true).map(|route| route.parameters).unwrap_or_default()
+}
+
 /// The resources of a deployment as a tree to look up paths in.
 #[derive(Debug, Default)]
 pub struct Router {
