@@ -1,7 +1,7 @@
 //! The world behind an API: functions through the cloud's own calls, HTTP endpoints through the network.
 
 use crate::{
-    execution::{Backend, DEFAULT_TIMEOUT_MILLIS, Fetch, Invocation, Invoked, Unanswered},
+    execution::{Action, Backend, DEFAULT_TIMEOUT_MILLIS, Fetch, Invocation, Invoked, Unanswered},
     parameters::Answer,
 };
 use apigateway_api::Method;
@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper_util::rt::TokioIo;
 use lambda_api::{InvocationRequest, InvocationType, Invoke};
-use service::{Context, Principal, Role, policy};
+use service::{Context, Principal, Role, Service, policy};
 use std::{future::Future, sync::Arc, time::Duration};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -19,7 +19,10 @@ use tokio_rustls::{
     TlsConnector,
     rustls::{ClientConfig, RootCertStore, pki_types::ServerName},
 };
-use wire::Timestamp;
+use wire::{
+    Protocol, Timestamp,
+    json::{self, JsonEncoder, Names},
+};
 
 /// The largest answer of an endpoint that is passed on.
 const LARGEST_ANSWER: usize = 10 << 20;
@@ -48,6 +51,10 @@ impl Backend for World {
         within(self.timeout, self.call_function(invocation)).await
     }
 
+    async fn act(&self, action: Action) -> Result<Answer, Unanswered> {
+        within(self.timeout, self.call_service(action)).await
+    }
+
     async fn fetch(&self, fetch: Fetch) -> Result<Answer, Unanswered> {
         within(self.timeout, send(fetch)).await
     }
@@ -59,7 +66,7 @@ async fn within<T>(timeout: Duration, work: impl Future<Output = Result<T, Unans
 
 impl World {
     async fn call_function(&self, invocation: Invocation) -> Result<Invoked, Unanswered> {
-        let caller = self.caller(&invocation)?;
+        let caller = self.caller(&invocation.source_arn, invocation.credentials.as_deref())?;
         let kind = if invocation.asynchronous { InvocationType::Event } else { InvocationType::RequestResponse };
         let input = InvocationRequest {
             function_name: invocation.function,
@@ -80,11 +87,43 @@ impl World {
         })
     }
 
+    /// Performs an operation of a service that speaks JSON: the body is its input.
+    async fn call_service(&self, action: Action) -> Result<Answer, Unanswered> {
+        if action.credentials.is_none() {
+            return Err(Unanswered::Denied);
+        }
+        let caller = self.caller(&action.source_arn, action.credentials.as_deref())?;
+        let unknown = || Unanswered::Failed(format!("{}:{} is not there", action.service, action.operation));
+        let service = json_service(&self.cx, &action.service).ok_or_else(unknown)?;
+        let operation = service.operation(&action.operation).ok_or_else(unknown)?;
+        let shapes = operation.model().shapes.as_ref().ok_or_else(unknown)?;
+
+        let mut missing = false;
+        let input =
+            json::decode(&action.body, shapes.input, Names::Model, |decoder| operation.decode(decoder, &mut missing));
+        let result = match input {
+            Err(error) => Err(service.malformed(&error)),
+            Ok(input) => self.cx.cloud.stages().perform(&caller, &**service, operation, input).await,
+        };
+        let content_type = ("Content-Type".to_owned(), "application/x-amz-json-1.0".to_owned());
+        Ok(match result {
+            Ok(output) => {
+                let mut encoder = JsonEncoder::new(shapes.output, Names::Model);
+                operation.encode_output(&*output, &mut encoder);
+                Answer { status: 200, headers: vec![content_type], body: encoder.finish().into() }
+            }
+            Err(error) => {
+                let encoded = error.encode(Protocol::AwsJson10, service.model(), caller.request_id());
+                Answer { status: error.status, headers: vec![content_type], body: encoded.body.into() }
+            }
+        })
+    }
+
     /// As whom a function is called: the integration's role, or this service, for which the function's policy must
     /// allow the method.
-    fn caller(&self, invocation: &Invocation) -> Result<Context, Unanswered> {
-        let source = [("aws:SourceArn", invocation.source_arn.as_str()), ("aws:SourceAccount", self.cx.account())];
-        let Some(arn) = &invocation.credentials else {
+    fn caller(&self, source_arn: &str, credentials: Option<&str>) -> Result<Context, Unanswered> {
+        let source = [("aws:SourceArn", source_arn), ("aws:SourceAccount", self.cx.account())];
+        let Some(arn) = credentials else {
             return Ok(self.cx.acting_as(Principal::service(PRINCIPAL), &source));
         };
         let failed = |error: service::StoreError| Unanswered::Failed(error.to_string());
@@ -101,6 +140,12 @@ impl World {
         };
         Ok(self.cx.acting_as(principal, &source))
     }
+}
+
+/// A service of this cloud whose operations take JSON.
+pub fn json_service<'a>(cx: &'a Context, name: &str) -> Option<&'a Arc<dyn Service>> {
+    let json = |protocol: &Protocol| matches!(protocol, Protocol::AwsJson10 | Protocol::AwsJson11);
+    cx.cloud.service(name).filter(|service| service.model().protocols.iter().any(json))
 }
 
 /// Whether this service may assume a role.

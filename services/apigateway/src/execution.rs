@@ -16,7 +16,7 @@ use crate::{
 use apigateway_api::{Integration, IntegrationType, Method};
 use bytes::Bytes;
 use serde_json::Value as Json;
-use std::future::Future;
+use std::{collections::BTreeMap, future::Future};
 use wire::Timestamp;
 
 /// A call of a function.
@@ -43,6 +43,17 @@ pub struct Invoked {
     pub request_id: String,
 }
 
+/// An operation of another service: `arn:aws:apigateway:…:dynamodb:action/PutItem`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Action {
+    pub service: String,
+    pub operation: String,
+    pub body: Bytes,
+    pub source_arn: String,
+    /// The role to call as; there is no other way to be allowed.
+    pub credentials: Option<String>,
+}
+
 /// An HTTP request to an endpoint.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Fetch {
@@ -65,6 +76,7 @@ pub enum Unanswered {
 pub trait Backend: Sync {
     fn now(&self) -> Timestamp;
     fn invoke(&self, invocation: Invocation) -> impl Future<Output = Result<Invoked, Unanswered>> + Send;
+    fn act(&self, action: Action) -> impl Future<Output = Result<Answer, Unanswered>> + Send;
     fn fetch(&self, fetch: Fetch) -> impl Future<Output = Result<Answer, Unanswered>> + Send;
 }
 
@@ -90,7 +102,7 @@ pub fn finish(
 ) -> Reply {
     let reply = match result {
         Ok(reply) => {
-            log.line(now, || format!("Method response body after transformations: {}", lossy(&reply.body)));
+            log.data(now, || format!("Method response body after transformations: {}", lossy(&reply.body)));
             log.line(now, || {
                 format!("Method response headers: {}", pairs(reply.headers.iter().map(|(name, value)| (name, value))))
             });
@@ -125,6 +137,9 @@ pub async fn run(
     match &integration.r#type {
         Some(IntegrationType::Mock) => mock(compiled, method, integration, request, backend, log),
         Some(IntegrationType::AwsProxy) => lambda_proxy(compiled, method, integration, request, backend, log).await,
+        Some(IntegrationType::Aws) if action_of(integration).is_some() => {
+            action(compiled, method, integration, request, backend, log).await
+        }
         Some(IntegrationType::Aws) => lambda(compiled, method, integration, request, backend, log).await,
         Some(IntegrationType::HttpProxy) => http_proxy(integration, request, backend, log).await,
         _ => http(compiled, method, integration, request, backend, log).await,
@@ -140,7 +155,7 @@ fn begin(request: &Incoming, now: Timestamp, log: &mut Log) {
     log.line(now, || format!("Method request path: {}", pairs(&request.path_parameters)));
     log.line(now, || format!("Method request query string: {}", pairs(&request.single_query())));
     log.line(now, || format!("Method request headers: {}", pairs(&request.single_headers())));
-    log.line(now, || format!("Method request body before transformations: {}", lossy(&request.body)));
+    log.data(now, || format!("Method request body before transformations: {}", lossy(&request.body)));
 }
 
 fn lossy(body: &[u8]) -> String {
@@ -157,7 +172,7 @@ fn mock(
     log: &mut Log,
 ) -> Result<Reply, Failure> {
     let outbound = integration::request(compiled, integration, request)?;
-    log.line(backend.now(), || format!("Endpoint request body after transformations: {}", lossy(&outbound.body)));
+    log.data(backend.now(), || format!("Endpoint request body after transformations: {}", lossy(&outbound.body)));
     let stated: Option<u16> = serde_json::from_slice::<Json>(&outbound.body)
         .ok()
         .and_then(|body| body["statusCode"].as_u64())
@@ -174,6 +189,15 @@ pub fn function_of(uri: &str) -> Option<&str> {
     let (service, path) = uri.strip_prefix("arn:aws:apigateway:")?.split_once(":lambda:path/")?;
     let function = path.split_once("/functions/")?.1.strip_suffix("/invocations")?;
     (!service.is_empty() && !function.is_empty()).then_some(function)
+}
+
+/// The service and the operation that an integration's address names.
+pub fn action_of(integration: &Integration) -> Option<(&str, &str)> {
+    let mut parts = integration.uri.as_deref()?.strip_prefix("arn:aws:apigateway:")?.splitn(3, ':').skip(1);
+    let (service, target) = (parts.next()?, parts.next()?);
+    let operation = target.strip_prefix("action/")?;
+    let service = service.rsplit('.').next().unwrap_or(service);
+    (!service.is_empty() && !operation.is_empty()).then_some((service, operation))
 }
 
 /// The ARN that a function's policy sees: of the method as it is defined, with variables in the path as `*`.
@@ -201,16 +225,16 @@ async fn call(
         format!("https://lambda.{}.amazonaws.com/2015-03-31/functions/{function}/invocations", request.region);
     let source_arn = source_arn(method, request);
     let started = backend.now();
-    log.line(started, || format!("Endpoint request URI: {endpoint}"));
-    log.line(started, || {
-        format!(
-            "Endpoint request headers: {{x-amzn-lambda-integration-tag={}, Authorization=****, X-Amz-Source-Arn={source_arn}, \
-             Accept=application/json, User-Agent=AmazonAPIGateway_{}, Content-Type=application/json}}",
-            request.request_id, request.api
-        )
-    });
-    log.line(started, || format!("Endpoint request body after transformations: {}", lossy(&outbound.body)));
-    log.line(started, || format!("Sending request to {endpoint}"));
+    let headers = [
+        ("Accept", "application/json".to_owned()),
+        ("Authorization", "****".to_owned()),
+        ("Content-Type", "application/json".to_owned()),
+        ("User-Agent", format!("AmazonAPIGateway_{}", request.api)),
+        ("X-Amz-Source-Arn", source_arn.clone()),
+        ("x-amzn-lambda-integration-tag", request.request_id.clone()),
+    ];
+    let headers = headers.map(|(name, value)| (name.to_owned(), value)).into();
+    sending(started, log, &endpoint, &headers, &outbound.body);
     let asynchronous = outbound
         .headers
         .iter()
@@ -219,21 +243,14 @@ async fn call(
     let invocation =
         Invocation { function: function.to_owned(), payload: outbound.body, asynchronous, source_arn, credentials };
     let invoked = backend.invoke(invocation).await.map_err(unanswered)?;
-    let ended = backend.now();
-    log.line(ended, || {
-        let latency = ended.millis() - started.millis();
-        format!("Received response. Status: {}, Integration latency: {latency} ms", invoked.status)
-    });
-    log.line(ended, || {
-        let error = invoked.function_error.as_ref().map(|error| format!(", X-Amz-Function-Error={error}"));
-        format!(
-            "Endpoint response headers: {{Content-Type=application/json, Content-Length={}, x-amzn-RequestId={}{}}}",
-            invoked.payload.len(),
-            invoked.request_id,
-            error.unwrap_or_default()
-        )
-    });
-    log.line(ended, || format!("Endpoint response body before transformations: {}", lossy(&invoked.payload)));
+    let mut headers = vec![
+        ("Content-Length".to_owned(), invoked.payload.len().to_string()),
+        ("Content-Type".to_owned(), "application/json".to_owned()),
+        ("x-amzn-RequestId".to_owned(), invoked.request_id.clone()),
+    ];
+    headers.extend(invoked.function_error.clone().map(|error| ("X-Amz-Function-Error".to_owned(), error)));
+    let answer = Answer { status: invoked.status, headers, body: invoked.payload.clone() };
+    received(backend.now(), started, log, &answer);
     Ok(invoked)
 }
 
@@ -292,6 +309,55 @@ async fn lambda(
     integration::respond(compiled, method, integration, request, &answer, error.as_deref())
 }
 
+async fn action(
+    compiled: &Compiled,
+    method: &Method,
+    integration: &Integration,
+    request: &Incoming,
+    backend: &impl Backend,
+    log: &mut Log,
+) -> Result<Reply, Failure> {
+    let outbound = integration::request(compiled, integration, request)?;
+    let Some((service, operation)) = action_of(integration) else { return Err(Failure::configuration("No action")) };
+    let endpoint = format!("https://{service}.{}.amazonaws.com/?Action={operation}", request.region);
+    sending(backend.now(), log, &endpoint, &outbound.headers, &outbound.body);
+    let started = backend.now();
+    let action = Action {
+        service: service.to_owned(),
+        operation: operation.to_owned(),
+        body: outbound.body,
+        source_arn: source_arn(method, request),
+        credentials: integration.credentials.clone().filter(|role| !role.is_empty()),
+    };
+    let answer = backend.act(action).await.map_err(|reason| match reason {
+        Unanswered::Denied => {
+            Failure::configuration("API Gateway does not have permission to assume the provided role")
+        }
+        other => unanswered(other),
+    })?;
+    received(backend.now(), started, log, &answer);
+    let subject = answer.status.to_string();
+    integration::respond(compiled, method, integration, request, &answer, Some(&subject))
+}
+
+/// Logs a request to an integration.
+fn sending(now: Timestamp, log: &mut Log, url: &str, headers: &BTreeMap<String, String>, body: &[u8]) {
+    log.line(now, || format!("Endpoint request URI: {url}"));
+    log.line(now, || format!("Endpoint request headers: {}", pairs(headers)));
+    log.data(now, || format!("Endpoint request body after transformations: {}", lossy(body)));
+    log.line(now, || format!("Sending request to {url}"));
+}
+
+/// Logs an integration's answer.
+fn received(now: Timestamp, started: Timestamp, log: &mut Log, answer: &Answer) {
+    let latency = now.millis() - started.millis();
+    log.line(now, || format!("Received response. Status: {}, Integration latency: {latency} ms", answer.status));
+    log.line(now, || {
+        format!("Endpoint response headers: {}", pairs(answer.headers.iter().map(|(name, value)| (name, value))))
+    });
+    log.data(now, || format!("Endpoint response body before transformations: {}", lossy(&answer.body)));
+}
+
 fn error_message(payload: &[u8]) -> Option<String> {
     let payload: Json = serde_json::from_slice(payload).ok()?;
     payload["errorMessage"].as_str().map(str::to_owned)
@@ -341,25 +407,14 @@ async fn fetch(
         url.push_str(&format!("{}={}", encode(name), encode(value)));
     }
     let started = backend.now();
-    log.line(started, || format!("Endpoint request URI: {url}"));
-    log.line(started, || format!("Endpoint request headers: {}", pairs(&outbound.headers)));
-    log.line(started, || format!("Endpoint request body after transformations: {}", lossy(&outbound.body)));
-    log.line(started, || format!("Sending request to {url}"));
+    sending(started, log, &url, &outbound.headers, &outbound.body);
     let fetch = Fetch { method, url, headers: outbound.headers.into_iter().collect(), body: outbound.body };
     let answer = backend.fetch(fetch).await.map_err(|reason| match reason {
         Unanswered::Failed(reason) => Failure::new(INTEGRATION_FAILURE, "Internal server error")
             .logged(format!("Execution failed due to a network error communicating with endpoint: {reason}")),
         other => unanswered(other),
     })?;
-    let ended = backend.now();
-    log.line(ended, || {
-        let latency = ended.millis() - started.millis();
-        format!("Received response. Status: {}, Integration latency: {latency} ms", answer.status)
-    });
-    log.line(ended, || {
-        format!("Endpoint response headers: {}", pairs(answer.headers.iter().map(|(name, value)| (name, value))))
-    });
-    log.line(ended, || format!("Endpoint response body before transformations: {}", lossy(&answer.body)));
+    received(backend.now(), started, log, &answer);
     Ok(answer)
 }
 

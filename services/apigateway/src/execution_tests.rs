@@ -2,7 +2,7 @@
 
 use crate::{
     definition::{Compiled, Definition},
-    execution::{Backend, Fetch, Invocation, Invoked, Unanswered, finish, route, run as perform},
+    execution::{Action, Backend, Fetch, Invocation, Invoked, Unanswered, finish, route, run as perform},
     gateway_response::{Failure, Reply},
     log::Log,
     parameters::Answer,
@@ -51,6 +51,13 @@ impl Backend for World {
     async fn invoke(&self, invocation: Invocation) -> Result<Invoked, Unanswered> {
         self.invocations.lock().unwrap().push(invocation);
         self.invoked.clone()
+    }
+    async fn act(&self, action: Action) -> Result<Answer, Unanswered> {
+        let body = format!("{}:{}:{}", action.service, action.operation, String::from_utf8_lossy(&action.body));
+        if action.credentials.is_none() {
+            return Err(Unanswered::Denied);
+        }
+        Ok(Answer { status: 200, headers: Vec::new(), body: body.into() })
     }
     async fn fetch(&self, fetch: Fetch) -> Result<Answer, Unanswered> {
         self.fetches.lock().unwrap().push(fetch);
@@ -120,7 +127,7 @@ fn request(method: &str, path: &str, body: &str) -> Incoming {
 }
 
 fn run(compiled: &Compiled, mut request: Incoming, world: &World) -> (Reply, String) {
-    let mut log = Log::new(true, "req");
+    let mut log = Log::new(true, true, "req");
     let result = match route(compiled, &mut request) {
         Some(method) => now(perform(compiled, method, &request, world, &mut log)),
         None => Err(Failure::missing_token()),
@@ -253,6 +260,23 @@ fn responses_that_are_not_configured_are_the_apis_fault() {
     let undeclared = Integration { integration_responses: answers(&[("201", "", "")]), ..lambda(IntegrationType::Aws) };
     let (_, log) = run(&api("/", "GET", undeclared), request("GET", "/", ""), &World::answering(json!({}), None));
     assert!(log.contains("Output mapping refers to an invalid method response: 201"), "{log}");
+}
+
+#[test]
+fn an_action_of_another_service_needs_a_role() {
+    let mut integration = Integration {
+        r#type: Some(IntegrationType::Aws),
+        uri: Some("arn:aws:apigateway:us-east-1:dynamodb:action/GetItem".into()),
+        http_method: Some("POST".into()),
+        integration_responses: answers(&[("200", "", "")]),
+        ..Integration::default()
+    };
+    let world = World::answering(json!({}), None);
+    let (_, log) = run(&api("/", "POST", integration.clone()), request("POST", "/", "{}"), &world);
+    assert!(log.contains("does not have permission to assume the provided role"), "{log}");
+    integration.credentials = Some("arn:aws:iam::000000000000:role/r".into());
+    let (reply, _) = run(&api("/", "POST", integration), request("POST", "/", "{}"), &world);
+    assert_eq!((reply.status, body(&reply)), (200, "dynamodb:GetItem:{}"));
 }
 
 #[test]

@@ -14,6 +14,7 @@ use crate::{
     ops::stage::logs,
     request::{Caller, Incoming, canonical_name, parse_query},
     store::{Place, site},
+    throttle::Throttles,
 };
 use apigateway_api::{Method, MethodSetting, Stage};
 use bytes::Bytes;
@@ -32,7 +33,7 @@ const KEPT: usize = 256;
 
 /// Deployments in the form that serves, by API and deployment. A deployment never changes, so neither does its entry.
 #[derive(Default)]
-pub struct Deployments(Mutex<HashMap<(String, String), Arc<Compiled>>>);
+struct Deployments(Mutex<HashMap<(String, String), Arc<Compiled>>>);
 
 impl Deployments {
     fn get(&self, cx: &Context, api: &str, deployment: &str) -> Result<Option<Arc<Compiled>>, Error> {
@@ -52,7 +53,7 @@ impl Deployments {
         Ok(Some(compiled))
     }
 
-    pub fn clear(&self) {
+    fn clear(&self) {
         self.lock().clear();
     }
 
@@ -61,8 +62,16 @@ impl Deployments {
     }
 }
 
+#[derive(Clone, Default)]
 pub struct ExecuteApi {
-    pub deployments: Arc<Deployments>,
+    deployments: Arc<Deployments>,
+    throttles: Arc<Throttles>,
+}
+
+impl ExecuteApi {
+    pub fn reset(&self) {
+        self.deployments.clear();
+    }
 }
 
 /// Where a request is going: an API, and the path from its stage on.
@@ -103,17 +112,17 @@ impl Front for ExecuteApi {
     }
 
     fn serve(&self, request: FrontRequest) -> BoxFuture<'static, FrontResponse> {
-        let deployments = self.deployments.clone();
+        let front = self.clone();
         Box::pin(async move {
             let request_id = request.request_id.clone();
             let extended_id = request.cloud.random.alphanumeric(15) + "=";
-            let reply = serve(&deployments, request, &extended_id).await;
+            let reply = serve(&front, request, &extended_id).await;
             response(reply, &request_id, &extended_id)
         })
     }
 }
 
-async fn serve(deployments: &Deployments, request: FrontRequest, extended_id: &str) -> Reply {
+async fn serve(front: &ExecuteApi, request: FrontRequest, extended_id: &str) -> Reply {
     let forbidden = || plain(gateway_response::ACCESS_DENIED, "ForbiddenException", "Forbidden");
     let internal = |error: Error| {
         let reply = ApiError::from(error);
@@ -121,7 +130,7 @@ async fn serve(deployments: &Deployments, request: FrontRequest, extended_id: &s
     };
     let path = request.uri.path().to_owned();
     let Some(target) = target(&request.host, &path) else { return forbidden() };
-    let found = match Site::find(&request.cloud, deployments, &target) {
+    let found = match Site::find(&request.cloud, &front.deployments, &target) {
         Err(error) => return internal(error),
         Ok(found) => found,
     };
@@ -150,7 +159,7 @@ async fn serve(deployments: &Deployments, request: FrontRequest, extended_id: &s
             );
         }
     }
-    site.answer(request.signer, incoming).await
+    site.answer(&front.throttles, request.signer, incoming).await
 }
 
 /// An answer that no API had a say in.
@@ -253,15 +262,25 @@ impl Site {
         }
     }
 
-    async fn answer(&self, signer: Option<Result<Context, ApiError>>, mut incoming: Incoming) -> Reply {
+    async fn answer(
+        &self,
+        throttles: &Throttles,
+        signer: Option<Result<Context, ApiError>>,
+        mut incoming: Incoming,
+    ) -> Reply {
         let compiled = &self.compiled;
         let Some(method) = route(compiled, &mut incoming) else {
             return finish(compiled, &incoming, self.cx.now(), &mut Log::default(), Err(Failure::missing_token()));
         };
         let setting = self.setting(method, &incoming);
-        let mut log = Log::new(setting.is_some_and(logs), &incoming.request_id);
+        let data = setting.is_some_and(|setting| setting.data_trace_enabled == Some(true));
+        let mut log = Log::new(setting.is_some_and(logs), data, &incoming.request_id);
         let world = World { cx: self.cx.clone(), timeout: timeout(method) };
-        let result = match self.authorize(signer, method, &incoming) {
+        let admitted = match self.authorize(signer, method, &incoming) {
+            Ok(()) => self.throttle(throttles, setting, &incoming),
+            Err(failure) => Err(failure),
+        };
+        let result = match admitted {
             Ok(()) => run(compiled, method, &incoming, &world, &mut log).await,
             Err(failure) => Err(failure),
         };
@@ -272,6 +291,19 @@ impl Site {
             execution_log::write(&self.cx, &incoming, log);
         }
         reply
+    }
+
+    fn throttle(
+        &self,
+        throttles: &Throttles,
+        setting: Option<&MethodSetting>,
+        incoming: &Incoming,
+    ) -> Result<(), Failure> {
+        let key = format!("{}/{}/{}/{}", incoming.api, incoming.stage, incoming.resource_id, incoming.method);
+        if setting.is_none_or(|setting| throttles.admits(&key, setting, self.cx.now())) {
+            return Ok(());
+        }
+        Err(Failure::new(gateway_response::THROTTLED, "Too Many Requests"))
     }
 
     /// The settings that apply to a method: its own, else those of all.

@@ -17,6 +17,8 @@ mod execution_log;
 #[cfg(test)]
 mod execution_tests;
 mod front;
+#[cfg(test)]
+mod front_tests;
 mod gateway_response;
 mod integration;
 mod log;
@@ -27,9 +29,12 @@ mod path;
 mod proxy;
 mod request;
 mod store;
+#[cfg(test)]
+mod testing;
+mod throttle;
 mod validation;
 
-use front::{Deployments, ExecuteApi};
+use front::ExecuteApi;
 use service::{
     AnyOperation, ApiError, Context, Front, Service, StoreError, operations,
     policy::{Policy, Source},
@@ -39,7 +44,7 @@ use std::sync::Arc;
 /// The service.
 #[derive(Default)]
 pub struct ApiGateway {
-    deployments: Arc<Deployments>,
+    front: ExecuteApi,
 }
 
 operations! { ApiGateway, apigateway_api:
@@ -79,11 +84,11 @@ impl Service for ApiGateway {
     }
 
     fn fronts(&self) -> Vec<Box<dyn Front>> {
-        vec![Box::new(ExecuteApi { deployments: self.deployments.clone() })]
+        vec![Box::new(self.front.clone())]
     }
 
     fn reset(&self) {
-        self.deployments.clear();
+        self.front.reset();
     }
 }
 

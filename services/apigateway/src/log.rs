@@ -7,13 +7,15 @@ use wire::Timestamp;
 #[derive(Debug, Default)]
 pub struct Log {
     on: bool,
+    /// Whether bodies are written too.
+    data: bool,
     request_id: String,
     lines: Vec<(Timestamp, String)>,
 }
 
 impl Log {
-    pub fn new(on: bool, request_id: &str) -> Self {
-        Self { on, request_id: request_id.to_owned(), lines: Vec::new() }
+    pub fn new(on: bool, data: bool, request_id: &str) -> Self {
+        Self { on, data, request_id: request_id.to_owned(), lines: Vec::new() }
     }
 
     pub fn is_on(&self) -> bool {
@@ -24,6 +26,13 @@ impl Log {
     pub fn line(&mut self, now: Timestamp, text: impl FnOnce() -> String) {
         if self.on {
             self.lines.push((now, text()));
+        }
+    }
+
+    /// Adds a line that shows a body.
+    pub fn data(&mut self, now: Timestamp, text: impl FnOnce() -> String) {
+        if self.data {
+            self.line(now, text);
         }
     }
 
@@ -55,11 +64,12 @@ mod tests {
 
     #[test]
     fn lines_carry_their_time() {
-        let mut log = Log::new(true, "r-1");
+        let mut log = Log::new(true, false, "r-1");
         log.line(Timestamp::from_secs(1_000_000_000), || "Starting".to_owned());
         assert_eq!(log.text(), "Execution log for request r-1\nSun Sep 09 01:46:40 UTC 2001 : Starting\n");
         assert_eq!(log.events().next().map(|(_, line)| line).as_deref(), Some("(r-1) Starting"));
-        let mut off = Log::new(false, "r-2");
+        log.data(Timestamp::from_secs(1), || unreachable!());
+        let mut off = Log::new(false, true, "r-2");
         off.line(Timestamp::default(), || unreachable!());
         assert_eq!(off.events().count(), 0);
     }

@@ -20,8 +20,10 @@ pub enum Slot<'a> {
     /// An element of a list of strings, named by the path.
     Element(&'a mut Option<Vec<String>>, String),
     /// Anything else; the closure says whether it can take the value.
-    Set(Box<dyn FnOnce(Option<&str>) -> bool + 'a>),
+    Set(Setter<'a>),
 }
+
+type Setter<'a> = Box<dyn FnOnce(Option<&str>) -> bool + 'a>;
 
 /// Applies operations in order. `slot` finds the place of a path; `paths` are those it knows, for the error.
 pub fn apply<T>(

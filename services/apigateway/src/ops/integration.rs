@@ -6,8 +6,9 @@ use super::{
 };
 use crate::{
     ApiGateway,
+    backend::json_service,
     error::Error,
-    execution::{DEFAULT_TIMEOUT_MILLIS, function_of},
+    execution::{DEFAULT_TIMEOUT_MILLIS, action_of, function_of},
     parameters,
     patch::{self, Slot},
 };
@@ -54,21 +55,21 @@ async fn put(_: &ApiGateway, cx: &Context, request: PutIntegrationRequest) -> Re
         integration_target: request.integration_target,
     };
     change(cx, &request.rest_api_id, &request.resource_id, &request.http_method, |method| {
-        check(&integration, method)?;
+        check(cx, &integration, method)?;
         method.method_integration = Some(integration.clone());
         Ok(integration)
     })
 }
 
 /// Whether an integration is complete, and of a kind that this service can carry out.
-fn check(integration: &Integration, method: &Method) -> Result<(), Error> {
+fn check(cx: &Context, integration: &Integration, method: &Method) -> Result<(), Error> {
     let r#type = integration.r#type.clone().unwrap_or_default();
     let uri = integration.uri.as_deref().unwrap_or_default();
     if r#type != IntegrationType::Mock {
         if integration.http_method.as_deref().unwrap_or_default().is_empty() {
             return Err(bad("Enumeration value for HttpMethod must be non-empty"));
         }
-        check_uri(&r#type, uri)?;
+        check_uri(cx, integration, &r#type, uri)?;
     }
     if integration.connection_type == Some(ConnectionType::VpcLink) {
         return Err(Error::NotImplemented("VPC links are not implemented.".to_owned()));
@@ -90,7 +91,7 @@ fn check(integration: &Integration, method: &Method) -> Result<(), Error> {
     check_templates(integration.request_templates.as_ref())
 }
 
-fn check_uri(r#type: &IntegrationType, uri: &str) -> Result<(), Error> {
+fn check_uri(cx: &Context, integration: &Integration, r#type: &IntegrationType, uri: &str) -> Result<(), Error> {
     let is_lambda = function_of(uri).is_some();
     match r#type {
         IntegrationType::Http | IntegrationType::HttpProxy => {
@@ -109,8 +110,11 @@ fn check_uri(r#type: &IntegrationType, uri: &str) -> Result<(), Error> {
         IntegrationType::AwsProxy if !uri.contains(":firehose:") => Err(bad(
             "Integrations of type 'AWS_PROXY' currently only supports Lambda function and Firehose stream invocations.",
         )),
+        IntegrationType::Aws if action_of(integration).is_some_and(|(name, _)| json_service(cx, name).is_some()) => {
+            Ok(())
+        }
         _ => Err(Error::NotImplemented(format!(
-            "An integration with {uri} is not implemented: only Lambda functions are."
+            "An integration with {uri} is not implemented: Lambda functions and the actions of JSON services are."
         ))),
     }
 }
@@ -197,7 +201,7 @@ async fn update(_: &ApiGateway, cx: &Context, request: UpdateIntegrationRequest)
         let mut integration = method.method_integration.clone().ok_or_else(missing)?;
         let operations = request.patch_operations.as_deref().unwrap_or_default();
         patch::apply(&mut integration, operations, PATHS, slot)?;
-        check(&integration, method)?;
+        check(cx, &integration, method)?;
         method.method_integration = Some(integration.clone());
         Ok(integration)
     })

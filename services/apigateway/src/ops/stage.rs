@@ -181,7 +181,7 @@ async fn update(_: &ApiGateway, cx: &Context, request: UpdateStageRequest) -> Re
             .access_log_settings
             .filter(|settings| settings.destination_arn.is_some() || settings.format.is_some());
         check_settings(&stage)?;
-        let logs = stage.method_settings.iter().flat_map(BTreeMap::values).any(|setting| logs(setting));
+        let logs = stage.method_settings.iter().flat_map(BTreeMap::values).any(logs);
         if logs && store::account(cx, tx)?.cloudwatch_role_arn.is_none() {
             let message = "CloudWatch Logs role ARN must be set in account settings to enable logging";
             return Err(Error::BadRequest(message.to_owned()));

@@ -32,7 +32,7 @@ async fn test_invoke(
     let compiled = Compiled::new(place.definition(&mut snapshot)?);
     let incoming = incoming(cx, &request, &resource);
     let world = World { cx: cx.clone(), timeout: crate::backend::timeout(&method) };
-    let mut log = Log::new(true, &incoming.request_id);
+    let mut log = Log::new(true, true, &incoming.request_id);
     let started = cx.now();
     let result = run(&compiled, &method, &incoming, &world, &mut log).await;
     let reply = finish(&compiled, &incoming, cx.now(), &mut log, result);

@@ -1,10 +1,8 @@
 //! The control plane, call by call: what is kept, what is shown, and AWS's words for what is refused.
 
-use crate::ApiGateway;
+use crate::{ApiGateway, testing::World};
 use apigateway_api::*;
-use service::{
-    ApiError, Clock, Cloud, CloudConfig, Context, Implements, Operation, Principal, Random, Store, Timestamp,
-};
+use service::{ApiError, Implements, Operation};
 use std::{
     collections::BTreeMap,
     future::Future,
@@ -12,32 +10,13 @@ use std::{
     task::{Poll, Waker},
 };
 
-struct World {
-    service: ApiGateway,
-    cx: Context,
-}
-
 impl World {
-    fn new() -> Self {
-        let config = CloudConfig {
-            region: "us-east-1".to_owned(),
-            default_account: "000000000000".to_owned(),
-            strict: false,
-            endpoint: "http://127.0.0.1:4566".to_owned(),
-            files: std::path::PathBuf::new(),
-        };
-        let clock = Clock::frozen(Timestamp::from_secs(1_000_000_000));
-        let cloud = Cloud::new(Store::memory(), clock, Random::seeded(7), config);
-        let root = Principal::Root { account: "000000000000".to_owned() };
-        Self { service: ApiGateway::default(), cx: cloud.context(root, "000000000000", "us-east-1") }
-    }
-
     /// Calls an operation; the control plane never waits.
     fn call<O: Operation>(&self, _: O, input: O::Input) -> Result<O::Output, ApiError>
     where
         ApiGateway: Implements<O>,
     {
-        let call = pin!(Implements::<O>::call(&self.service, &self.cx, input));
+        let call = pin!(Implements::<O>::call(&*self.service, &self.cx, input));
         match Future::poll(call, &mut std::task::Context::from_waker(Waker::noop())) {
             Poll::Ready(result) => result,
             Poll::Pending => panic!("the control plane does not wait"),
