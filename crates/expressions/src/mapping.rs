@@ -79,7 +79,9 @@ struct Root {
     /// The body as JSON, parsed when first asked for; `None` when it is empty.
     document: OnceCell<Option<Json>>,
     params: Value,
-    flat: Vec<BTreeMap<String, String>>,
+    path: BTreeMap<String, String>,
+    querystring: BTreeMap<String, String>,
+    header: BTreeMap<String, String>,
     failure: Rc<OnceCell<String>>,
 }
 
@@ -94,7 +96,9 @@ impl Root {
             body: input.body.clone(),
             document: OnceCell::new(),
             params,
-            flat: vec![input.path.clone(), input.querystring.clone(), input.header.clone()],
+            path: input.path.clone(),
+            querystring: input.querystring.clone(),
+            header: input.header.clone(),
             failure,
         })
     }
@@ -156,8 +160,11 @@ impl Host for Root {
             ("params", []) => self.params.clone(),
             // A path parameter hides a query parameter, which hides a header.
             ("params", [Value::Text(name)]) => {
-                let found = self.flat.iter().find_map(|values| values.get(&**name));
-                found.map_or(Value::Null, |value| Value::text(value.as_str()))
+                let header = || self.header.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
+                let found = self.path.get(&**name).or_else(|| self.querystring.get(&**name));
+                found
+                    .or_else(|| header().map(|(_, value)| value))
+                    .map_or(Value::Null, |value| Value::text(value.as_str()))
             }
             ("getBody", []) => self.property(heap, "body")?,
             _ => Value::Null,
@@ -269,7 +276,7 @@ mod tests {
             ("$input.path('$.in')", "{z=1.0, a=null}"),
             ("$input.path('$').tags[1]", "y"),
             ("#foreach($t in $input.path('$.tags'))$t#if($foreach.hasNext),#end#end", "x,y"),
-            ("$input.params('id') $input.params('q') $input.params('Accept') $input.params('no')|", "7 a b */* |"),
+            ("$input.params('id') $input.params('q') $input.params('accept') $input.params('no')|", "7 a b */* |"),
             ("$input.params().path.id $input.params().querystring.get('q') $input.params().header.Accept", "7 a b */*"),
             ("#foreach($k in $input.params().keySet())$k;#end", "path;querystring;header;"),
             ("$context.stage $context.identity.sourceIp $context.nope|", "v1 127.0.0.1 |"),

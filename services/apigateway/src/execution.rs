@@ -134,8 +134,8 @@ pub async fn run(
         .method_integration
         .as_ref()
         .ok_or_else(|| Failure::configuration("No integration defined for method"))?;
-    match &integration.r#type {
-        Some(IntegrationType::Mock) => mock(compiled, method, integration, request, backend, log),
+    let mut reply = match &integration.r#type {
+        Some(IntegrationType::Mock) => return mock(compiled, method, integration, request, backend, log),
         Some(IntegrationType::AwsProxy) => lambda_proxy(compiled, method, integration, request, backend, log).await,
         Some(IntegrationType::Aws) if action_of(integration).is_some() => {
             action(compiled, method, integration, request, backend, log).await
@@ -143,7 +143,11 @@ pub async fn run(
         Some(IntegrationType::Aws) => lambda(compiled, method, integration, request, backend, log).await,
         Some(IntegrationType::HttpProxy) => http_proxy(integration, request, backend, log).await,
         _ => http(compiled, method, integration, request, backend, log).await,
+    }?;
+    if let Some(trace) = request.header("x-amzn-trace-id") {
+        reply.headers.push(("X-Amzn-Trace-Id".to_owned(), trace.to_owned()));
     }
+    Ok(reply)
 }
 
 fn begin(request: &Incoming, now: Timestamp, log: &mut Log) {

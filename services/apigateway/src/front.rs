@@ -8,9 +8,9 @@ use crate::{
     definition::Compiled,
     error::Error,
     execution::{finish, route, run},
-    execution_log,
     gateway_response::{self, Failure, Kind, Reply},
     log::Log,
+    logging,
     ops::stage::logs,
     request::{Caller, Incoming, canonical_name, parse_query},
     store::{Place, site},
@@ -288,7 +288,10 @@ impl Site {
         let reply = finish(compiled, &incoming, self.cx.now(), &mut log, result);
         let wanted = setting.and_then(|setting| setting.logging_level.as_deref());
         if wanted == Some("INFO") || (wanted == Some("ERROR") && failed) {
-            execution_log::write(&self.cx, &incoming, log);
+            logging::execution(&self.cx, &incoming, &log);
+        }
+        if let Some(settings) = &self.stage.access_log_settings {
+            logging::access(&self.cx, &incoming, settings, &reply);
         }
         reply
     }

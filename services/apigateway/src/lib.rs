@@ -13,7 +13,6 @@ mod backend;
 mod definition;
 mod error;
 mod execution;
-mod execution_log;
 #[cfg(test)]
 mod execution_tests;
 mod front;
@@ -22,6 +21,7 @@ mod front_tests;
 mod gateway_response;
 mod integration;
 mod log;
+mod logging;
 mod ops;
 mod parameters;
 mod patch;

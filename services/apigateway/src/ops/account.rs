@@ -3,7 +3,7 @@
 use super::arn;
 use crate::{
     ApiGateway,
-    backend::trusts,
+    backend::session,
     error::Error,
     patch::{self, Slot},
     store,
@@ -49,8 +49,7 @@ async fn update(_: &ApiGateway, cx: &Context, request: UpdateAccountRequest) -> 
 
 /// The role must be there and trust this service.
 fn check_role(cx: &Context, role: &str) -> Result<(), Error> {
-    let found = cx.cloud.directory().role(role)?;
-    if found.is_some_and(|role| trusts(&role)) {
+    if session(cx, role)?.is_some() {
         return Ok(());
     }
     let message = "The role ARN does not have required permissions configured. Please grant trust permission for API \

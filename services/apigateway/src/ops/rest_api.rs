@@ -1,6 +1,6 @@
 //! REST APIs themselves.
 
-use super::arn;
+use super::{arn, now};
 use crate::{
     ApiGateway,
     error::Error,
@@ -37,7 +37,7 @@ async fn create(_: &ApiGateway, cx: &Context, request: CreateRestApiRequest) -> 
         id: Some(id.clone()),
         name: Some(request.name),
         description: request.description,
-        created_date: Some(cx.now()),
+        created_date: Some(now(cx)),
         version: request.version,
         binary_media_types: request.binary_media_types,
         minimum_compression_size: request.minimum_compression_size,
