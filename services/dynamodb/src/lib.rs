@@ -1,1 +1,9 @@
 //! dynamodb
+
+pub mod codec;
+pub mod error;
+pub mod key;
+pub mod number;
+pub mod size;
+pub mod validate;
+pub mod value;

@@ -1,0 +1,16 @@
+//! What can go wrong, in AWS's words.
+
+/// A request that breaks a rule of the service: answered as `ValidationException` with this message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Invalid(pub String);
+
+impl Invalid {
+    pub fn new(message: &str) -> Invalid {
+        Invalid(message.to_owned())
+    }
+
+    /// The common opening of AWS's complaints about values.
+    pub fn values(detail: impl std::fmt::Display) -> Invalid {
+        Invalid(format!("One or more parameter values were invalid: {detail}"))
+    }
+}
