@@ -2,6 +2,7 @@
 
 pub mod codec;
 pub mod error;
+pub mod expression;
 pub mod key;
 pub mod number;
 pub mod size;

@@ -83,10 +83,10 @@ impl Number {
                 return Err(bad());
             }
             // Anything longer is out of range whatever its digits are.
-            exponent = unsigned.trim_start_matches('0').get(..7).map_or_else(
-                || unsigned.parse().unwrap_or(1_000_000),
-                |_| 1_000_000,
-            );
+            exponent = unsigned
+                .trim_start_matches('0')
+                .get(..7)
+                .map_or_else(|| unsigned.parse().unwrap_or(1_000_000), |_| 1_000_000);
             if sign_and_digits.starts_with('-') {
                 exponent = -exponent;
             }
@@ -118,7 +118,7 @@ impl Number {
         Ok(Number { negative, digits, exponent })
     }
 
-    pub fn add(self, other: Number) -> Result<Number, Invalid> {
+    pub fn plus(self, other: Number) -> Result<Number, Invalid> {
         if self.digits == 0 {
             return Ok(other);
         }
@@ -128,10 +128,8 @@ impl Number {
         let (high, low) = if self.exponent >= other.exponent { (self, other) } else { (other, self) };
         // The lower number's last digit is not zero, so whatever does not fit in 128 bits needs over 38 digits.
         let shift = u32::from((high.exponent - low.exponent).unsigned_abs());
-        let scaled = 10u128
-            .checked_pow(shift)
-            .and_then(|power| high.digits.checked_mul(power))
-            .ok_or_else(too_precise)?;
+        let scaled =
+            10u128.checked_pow(shift).and_then(|power| high.digits.checked_mul(power)).ok_or_else(too_precise)?;
         let (negative, mut digits) = if high.negative == low.negative {
             (high.negative, scaled.checked_add(low.digits).ok_or_else(too_precise)?)
         } else if scaled >= low.digits {
@@ -150,8 +148,8 @@ impl Number {
         Number::checked(negative, digits, exponent)
     }
 
-    pub fn subtract(self, other: Number) -> Result<Number, Invalid> {
-        self.add(Number { negative: !other.negative && other.digits != 0, ..other })
+    pub fn minus(self, other: Number) -> Result<Number, Invalid> {
+        self.plus(Number { negative: !other.negative && other.digits != 0, ..other })
     }
 
     /// The bytes that AWS counts for a number: one, one more for each two digits before the point and for each two
@@ -315,7 +313,7 @@ mod tests {
 
     #[test]
     fn arithmetic_is_exact() {
-        let add = |a: &str, b: &str| n(a).add(n(b)).map(|n| n.to_string()).map_err(|e| e.0);
+        let add = |a: &str, b: &str| n(a).plus(n(b)).map(|n| n.to_string()).map_err(|e| e.0);
         assert_eq!(add("0.1", "0.2").unwrap(), "0.3");
         assert_eq!(add("1", "-1").unwrap(), "0");
         assert_eq!(add("0", "5").unwrap(), "5");
@@ -323,13 +321,14 @@ mod tests {
         assert_eq!(add("99999999999999999999999999999999999999", "1").unwrap(), format!("1{}", "0".repeat(38)));
         assert!(add("1E50", "1").unwrap_err().starts_with("Attempting to store more than 38"));
         assert!(add("9.9E125", "9.9E125").unwrap_err().starts_with("Number overflow"));
-        assert_eq!(n("5").subtract(n("7")).unwrap().to_string(), "-2");
-        assert_eq!(n("5").subtract(n("0")).unwrap().to_string(), "5");
+        assert_eq!(n("5").minus(n("7")).unwrap().to_string(), "-2");
+        assert_eq!(n("5").minus(n("0")).unwrap().to_string(), "5");
     }
 
     #[test]
     fn sizes_are_as_measured() {
-        for (text, size) in [("0", 1), ("1", 2), ("12", 2), ("123", 3), ("-1", 3), ("1E125", 2), ("0.001", 2), ("1.5", 3)]
+        for (text, size) in
+            [("0", 1), ("1", 2), ("12", 2), ("123", 3), ("-1", 3), ("1E125", 2), ("0.001", 2), ("1.5", 3)]
         {
             assert_eq!(n(text).size(), size, "{text}");
         }
@@ -362,7 +361,7 @@ mod tests {
 
         #[test]
         fn adding_then_subtracting_returns(a in number(), b in number()) {
-            if let Ok(sum) = a.add(b) && let Ok(back) = sum.subtract(b) {
+            if let Ok(sum) = a.plus(b) && let Ok(back) = sum.minus(b) {
                 prop_assert_eq!(back, a);
             }
         }

@@ -32,9 +32,7 @@ fn at_depth(value: &mut AttributeValue, depth: usize) -> Result<(), Invalid> {
         AttributeValue::Bs(members) => binaries(members),
         AttributeValue::M(members) => members.values_mut().try_for_each(|member| at_depth(member, depth + 1)),
         AttributeValue::L(members) => members.iter_mut().try_for_each(|member| at_depth(member, depth + 1)),
-        AttributeValue::Null(false) => {
-            Err(Invalid::values("Null attribute value types must have the value of true"))
-        }
+        AttributeValue::Null(false) => Err(Invalid::values("Null attribute value types must have the value of true")),
         AttributeValue::S(_) | AttributeValue::B(_) | AttributeValue::Bool(_) | AttributeValue::Null(true) => Ok(()),
     }
 }

@@ -90,18 +90,8 @@ impl Type {
     }
 
     pub fn from_code(code: &str) -> Option<Type> {
-        const ALL: [Type; 10] = [
-            Type::S,
-            Type::N,
-            Type::B,
-            Type::Ss,
-            Type::Ns,
-            Type::Bs,
-            Type::M,
-            Type::L,
-            Type::Null,
-            Type::Bool,
-        ];
+        const ALL: [Type; 10] =
+            [Type::S, Type::N, Type::B, Type::Ss, Type::Ns, Type::Bs, Type::M, Type::L, Type::Null, Type::Bool];
         ALL.into_iter().find(|kind| kind.code() == code)
     }
 
