@@ -102,6 +102,8 @@ pub fn added(current: Option<&AttributeValue>, operand: &AttributeValue) -> Resu
         (V::Ss(members), V::Ss(more)) => Ok(V::Ss(union(members, more))),
         (V::Ns(members), V::Ns(more)) => Ok(V::Ns(union(members, more))),
         (V::Bs(members), V::Bs(more)) => Ok(V::Bs(union(members, more))),
+        // Only the legacy ADD takes lists; the expression's refuses them when it is parsed.
+        (V::L(members), V::L(more)) => Ok(V::L([members.as_slice(), more].concat())),
         _ => Err(wrong_type()),
     }
 }
