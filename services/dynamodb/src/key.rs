@@ -3,6 +3,8 @@
 //! An encoded key value sorts as the value does and says where it ends, so keys can be laid one after another: strings
 //! and binaries escape the zero byte and end in two of them, numbers are encoded by `number`.
 
+use serde::{Deserialize, Serialize};
+
 use crate::error::Invalid;
 use crate::number::Number;
 use crate::value::{AttributeValue, Item, Type};
@@ -11,7 +13,7 @@ const MAX_HASH: usize = 2048;
 const MAX_RANGE: usize = 1024;
 
 /// The type of a key attribute.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Scalar {
     S,
     N,
@@ -39,13 +41,13 @@ impl Scalar {
     }
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeyAttribute {
     pub name: String,
     pub scalar: Scalar,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeySchema {
     pub hash: KeyAttribute,
     pub range: Option<KeyAttribute>,

@@ -6,23 +6,9 @@
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
-use bytes::Bytes;
-
 use crate::number::Number;
 
-#[derive(Clone, Debug, PartialEq)]
-pub enum AttributeValue {
-    S(String),
-    N(String),
-    B(Bytes),
-    Ss(Vec<String>),
-    Ns(Vec<String>),
-    Bs(Vec<Bytes>),
-    M(BTreeMap<String, AttributeValue>),
-    L(Vec<AttributeValue>),
-    Null(bool),
-    Bool(bool),
-}
+pub use dynamodb_api::AttributeValue;
 
 pub type Item = BTreeMap<String, AttributeValue>;
 
