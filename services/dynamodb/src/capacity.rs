@@ -80,6 +80,7 @@ impl Consumed {
             table: detailed.then(|| capacity(self.units.get(&PRIMARY).copied().unwrap_or_default())),
             local_secondary_indexes: indexes(Scope::Local),
             global_secondary_indexes: indexes(Scope::Global),
+            ..Default::default()
         })
     }
 }

@@ -1,7 +1,7 @@
 //! Tables as the API shows them.
 
 use dynamodb_api as api;
-use dynamodb_api::Timestamp;
+use wire::Timestamp;
 
 use crate::key::{KeyAttribute, KeySchema};
 use crate::store::Sizes;

@@ -12,9 +12,9 @@ const MAX_GLOBAL: usize = 20;
 const MAX_INCLUDED: usize = 100;
 
 /// What a request says about the shape of a table.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Declared {
-    pub keys: Option<KeySchema>,
+    pub keys: KeySchema,
     pub attributes: Vec<KeyAttribute>,
     pub indexes: Vec<Index>,
 }
@@ -120,7 +120,7 @@ pub fn declared(request: &api::CreateTableInput, throughput: Throughput) -> Resu
     }
     check_indexes(&keys, &indexes)?;
     check_attributes_used(&attributes, &keys, &indexes)?;
-    Ok(Declared { keys: Some(keys), attributes, indexes })
+    Ok(Declared { keys, attributes, indexes })
 }
 
 fn next_number(indexes: &[Index]) -> IndexNumber {
@@ -361,7 +361,7 @@ mod tests {
     #[test]
     fn keys_are_checked() {
         let good = declared(&request(&["pk"], &[("pk", "HASH")]), Throughput::OnDemand).unwrap();
-        assert_eq!(good.keys.unwrap().hash.name, "pk");
+        assert_eq!(good.keys.hash.name, "pk");
         for (definitions, keys, expected) in [
             (
                 &["pk"][..],

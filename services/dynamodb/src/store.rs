@@ -4,7 +4,8 @@
 //! head, which every writer reads, says whether the cache is still right.
 
 use crate::codec::Corrupt;
-use crate::table::IndexNumber;
+use crate::error::Error;
+use crate::table::{IndexNumber, Table};
 
 const TABLES: &str = "dynamodb/table/";
 const HEADS: &[u8] = b"dynamodb/head/";
@@ -16,6 +17,14 @@ pub fn tables_prefix(account: &str, region: &str) -> Vec<u8> {
 
 pub fn table_key(account: &str, region: &str, name: &str) -> Vec<u8> {
     format!("{TABLES}{account}/{region}/{name}").into_bytes()
+}
+
+pub fn read_table(record: &[u8]) -> Result<Table, Error> {
+    serde_json::from_slice(record).map_err(|error| Error::Internal(format!("a stored table is damaged: {error}")))
+}
+
+pub fn write_table(table: &Table) -> Result<Vec<u8>, Error> {
+    serde_json::to_vec(table).map_err(|error| Error::Internal(format!("a table cannot be stored: {error}")))
 }
 
 /// The number that the next table gets.

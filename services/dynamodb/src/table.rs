@@ -54,6 +54,22 @@ impl Throughput {
         self == Throughput::OnDemand
     }
 
+    /// This throughput after it has been set to another, with the time of the change.
+    pub fn changed_to(self, wanted: Throughput, now: i64) -> Throughput {
+        let (Throughput::Provisioned { increased, decreased, .. }, Throughput::Provisioned { read, write, .. }) =
+            (self, wanted)
+        else {
+            return wanted;
+        };
+        let (old_read, old_write) = self.units();
+        Throughput::Provisioned {
+            read,
+            write,
+            increased: if read > old_read || write > old_write { Some(now) } else { increased },
+            decreased: if read < old_read || write < old_write { Some(now) } else { decreased },
+        }
+    }
+
     /// Read and write units; both zero on demand, as AWS shows them.
     pub fn units(self) -> (i64, i64) {
         match self {
@@ -220,11 +236,17 @@ fn unfit() -> Invalid {
 /// What every key of items and index entries begins with.
 pub const ITEMS: &[u8] = b"dynamodb/item/";
 
-/// What all entries of one index, or all items of a table, begin with.
-pub fn index_prefix(table: u64, index: IndexNumber) -> Vec<u8> {
+/// What everything that a table holds begins with.
+pub fn table_prefix(table: u64) -> Vec<u8> {
     let mut prefix = Vec::with_capacity(96);
     prefix.extend_from_slice(ITEMS);
     prefix.extend_from_slice(&table.to_be_bytes());
+    prefix
+}
+
+/// What all entries of one index, or all items of a table, begin with.
+pub fn index_prefix(table: u64, index: IndexNumber) -> Vec<u8> {
+    let mut prefix = table_prefix(table);
     prefix.extend_from_slice(&index.to_be_bytes());
     prefix
 }

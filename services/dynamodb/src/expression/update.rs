@@ -46,6 +46,12 @@ impl<'a> Update<'a> {
         Ok(update)
     }
 
+    /// Whether the update makes an item where there is none; only taking away does not.
+    pub fn creates(&self) -> bool {
+        let takes_away = !self.remove.is_empty() || !self.delete.is_empty();
+        !self.set.is_empty() || !self.add.is_empty() || !takes_away
+    }
+
     /// Every path that the update writes to.
     pub fn targets(&self) -> impl Iterator<Item = &Path<'a>> {
         let set = self.set.iter().map(|(path, _)| path);

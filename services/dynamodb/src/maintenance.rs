@@ -1,0 +1,85 @@
+//! Long work on tables, done in steps that can be repeated: filling new indexes, and clearing away what was deleted.
+//!
+//! Both leave a mark in the store with the change that makes them necessary and remove it when they are done, so that
+//! a process that ended in between is continued by the next one.
+
+use bytes::Bytes;
+use service::Context;
+use store::Range;
+
+use crate::DynamoDb;
+use crate::codec::{self, Corrupt};
+use crate::error::Error;
+use crate::store::{Head, head_key, read_table, table_key, write_table};
+use crate::table::{PRIMARY, Table, index_prefix};
+
+/// How many items one step handles; a writer waits no longer than one step.
+const STEP: usize = 1000;
+const PURGES: &[u8] = b"dynamodb/purge/";
+
+/// The mark that everything under a prefix is to be deleted.
+pub fn purge_key(prefix: &[u8]) -> Vec<u8> {
+    [PURGES, prefix].concat()
+}
+
+impl DynamoDb {
+    /// Deletes what is marked to be deleted.
+    pub fn purge(&self, cx: &Context) -> Result<(), Error> {
+        for mark in cx.store().scan(Range::prefix(PURGES)) {
+            let (mark, _) = mark?;
+            let prefix = &mark[PURGES.len()..];
+            while !cx.store().write(|transaction| {
+                let entries = transaction.scan(Range::prefix(prefix), STEP)?;
+                if entries.is_empty() {
+                    transaction.delete(mark.clone());
+                }
+                let done = entries.is_empty();
+                entries.into_iter().for_each(|(key, _)| transaction.delete(key));
+                Ok::<_, Error>(done)
+            })? {}
+        }
+        Ok(())
+    }
+
+    /// Fills the indexes of a table that are not full yet.
+    pub fn finish_backfill(&self, cx: &Context, table: &Table) -> Result<(), Error> {
+        let key = table_key(&table.account, &table.region, &table.name);
+        while cx.store().write(|transaction| backfill_step(transaction, &key))? {}
+        self.forget(table);
+        Ok(())
+    }
+}
+
+/// Files some more items in an index; false when there is no more to do.
+fn backfill_step(transaction: &mut store::Transaction<'_>, key: &[u8]) -> Result<bool, Error> {
+    let Some(record) = transaction.get(key)? else { return Ok(false) };
+    let mut table = read_table(&record)?;
+    let Some(at) = table.indexes.iter().position(|index| index.backfill.is_some()) else { return Ok(false) };
+    let mut range = Range::prefix(index_prefix(table.number, PRIMARY));
+    if let Some(after) = table.indexes[at].backfill.as_ref().filter(|after| !after.is_empty()) {
+        range = range.after(after.clone());
+    }
+    let mut head = Head::decode(&transaction.get(&head_key(table.number))?.ok_or(Corrupt)?)?;
+    let entries = transaction.scan(range, STEP)?;
+    let index = &table.indexes[at];
+    for (_, record) in &entries {
+        let (item, _) = codec::decode(record)?;
+        let Some(entry) = table.entry_change(index, None, Some(&item)).new else { continue };
+        // What was written since the index was declared is already in it.
+        if !transaction.contains(&entry.key)? {
+            head.sizes.replace(index.number, None, Some(entry.weight));
+            transaction.put(entry.key, Bytes::from(entry.value));
+        }
+    }
+    match entries.last() {
+        Some((last, _)) => table.indexes[at].backfill = Some(last.to_vec()),
+        None => {
+            table.indexes[at].backfill = None;
+            table.generation += 1;
+            head.generation = table.generation;
+        }
+    }
+    transaction.put(head_key(table.number), head.encode());
+    transaction.put(key.to_vec(), write_table(&table)?);
+    Ok(true)
+}

@@ -1,0 +1,73 @@
+//! What can only be asked so far: limits, endpoints, time to live, backups.
+
+use dynamodb_api as api;
+use service::Context;
+
+use crate::DynamoDb;
+use crate::cache::table_name;
+use crate::error::Error;
+
+const ACCOUNT_UNITS: i64 = 80_000;
+const TABLE_UNITS: i64 = 40_000;
+const ENDPOINT_MINUTES: i64 = 1440;
+
+async fn describe_limits(
+    _: &DynamoDb,
+    _: &Context,
+    _: api::DescribeLimitsInput,
+) -> Result<api::DescribeLimitsOutput, Error> {
+    Ok(api::DescribeLimitsOutput {
+        account_max_read_capacity_units: Some(ACCOUNT_UNITS),
+        account_max_write_capacity_units: Some(ACCOUNT_UNITS),
+        table_max_read_capacity_units: Some(TABLE_UNITS),
+        table_max_write_capacity_units: Some(TABLE_UNITS),
+    })
+}
+
+async fn describe_endpoints(
+    _: &DynamoDb,
+    cx: &Context,
+    _: api::DescribeEndpointsRequest,
+) -> Result<api::DescribeEndpointsResponse, Error> {
+    let endpoint = api::Endpoint {
+        address: format!("dynamodb.{}.amazonaws.com", cx.region()),
+        cache_period_in_minutes: ENDPOINT_MINUTES,
+    };
+    Ok(api::DescribeEndpointsResponse { endpoints: vec![endpoint] })
+}
+
+/// Items do not expire yet, so every table's time to live is disabled.
+async fn describe_time_to_live(
+    db: &DynamoDb,
+    cx: &Context,
+    request: api::DescribeTimeToLiveInput,
+) -> Result<api::DescribeTimeToLiveOutput, Error> {
+    db.named_table(cx, &request.table_name)?;
+    Ok(api::DescribeTimeToLiveOutput {
+        time_to_live_description: Some(api::TimeToLiveDescription {
+            time_to_live_status: Some(api::TimeToLiveStatus::Disabled),
+            attribute_name: None,
+        }),
+    })
+}
+
+/// There are no backups yet, continuous or other.
+async fn describe_continuous_backups(
+    db: &DynamoDb,
+    cx: &Context,
+    request: api::DescribeContinuousBackupsInput,
+) -> Result<api::DescribeContinuousBackupsOutput, Error> {
+    db.find_table(cx, &request.table_name)?.ok_or_else(|| {
+        let name = table_name(cx, &request.table_name).unwrap_or(&request.table_name);
+        Error::TableNotFound(format!("Table not found: {name}"))
+    })?;
+    Ok(api::DescribeContinuousBackupsOutput {
+        continuous_backups_description: Some(api::ContinuousBackupsDescription {
+            continuous_backups_status: api::ContinuousBackupsStatus::Disabled,
+            point_in_time_recovery_description: Some(api::PointInTimeRecoveryDescription {
+                point_in_time_recovery_status: Some(api::PointInTimeRecoveryStatus::Disabled),
+                ..Default::default()
+            }),
+        }),
+    })
+}
