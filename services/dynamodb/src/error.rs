@@ -25,6 +25,8 @@ pub enum Error {
     TableNotFound(String),
     LimitExceeded(String),
     ConditionalCheckFailed(Option<Item>),
+    TransactionCanceled(Vec<CancellationReason>),
+    IdempotentParameterMismatch,
     NotImplemented(String),
     Internal(String),
 }
@@ -32,5 +34,32 @@ pub enum Error {
 impl From<Invalid> for Error {
     fn from(Invalid(message): Invalid) -> Error {
         Error::Validation(message)
+    }
+}
+
+/// What one member of a transaction has to say about its cancellation.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CancellationReason {
+    pub code: &'static str,
+    pub message: Option<String>,
+    pub item: Option<Item>,
+}
+
+impl CancellationReason {
+    pub fn none() -> CancellationReason {
+        CancellationReason { code: "None", message: None, item: None }
+    }
+
+    pub fn condition(item: Option<Item>) -> CancellationReason {
+        let message = Some("The conditional request failed".to_owned());
+        CancellationReason { code: "ConditionalCheckFailed", message, item }
+    }
+
+    pub fn validation(message: String) -> CancellationReason {
+        CancellationReason { code: "ValidationError", message: Some(message), item: None }
+    }
+
+    pub fn cancels(&self) -> bool {
+        self.code != "None"
     }
 }

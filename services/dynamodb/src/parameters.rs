@@ -31,7 +31,9 @@ pub fn prepare(
 
 pub fn prepare_conditions(conditions: Option<&mut ConditionMap>) -> Result<(), Invalid> {
     let conditions = conditions.into_iter().flat_map(BTreeMap::values_mut);
-    conditions.flat_map(|condition| condition.attribute_value_list.iter_mut().flatten()).try_for_each(validate::normalise)
+    conditions
+        .flat_map(|condition| condition.attribute_value_list.iter_mut().flatten())
+        .try_for_each(validate::normalise)
 }
 
 /// What must hold for a write to happen.

@@ -70,11 +70,8 @@ impl<'t, 's> Writer<'t, 's> {
         }
     }
 
-    pub fn item(&self, key: &[u8]) -> Result<Option<Item>, Failure> {
-        match self.transaction.get(key)? {
-            Some(record) => Ok(Some(codec::decode(&record)?.0)),
-            None => Ok(None),
-        }
+    pub fn transaction(&mut self) -> &mut Transaction<'s> {
+        self.transaction
     }
 
     /// Does what the write asks for, if its condition holds. Everything about it but its condition has been checked.
@@ -212,10 +209,9 @@ pub fn check_put(table: &Table, item: &Item) -> Result<(), Invalid> {
 /// Refuses updates of the key itself.
 pub fn check_update(table: &Table, update: &Update<'_>) -> Result<(), Invalid> {
     match update.targets().find(|target| table.keys.contains(target.root)) {
-        Some(target) => Err(Invalid::values(format!(
-            "Cannot update attribute {}. This attribute is part of the key",
-            target.root
-        ))),
+        Some(target) => {
+            Err(Invalid::values(format!("Cannot update attribute {}. This attribute is part of the key", target.root)))
+        }
         None => Ok(()),
     }
 }

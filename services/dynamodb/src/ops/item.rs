@@ -15,11 +15,7 @@ use crate::validate;
 use crate::value::Item;
 use crate::write::{Action, Failure, Outcome, Write, check_put, check_update};
 
-async fn get_item(
-    db: &DynamoDb,
-    cx: &Context,
-    mut request: api::GetItemInput,
-) -> Result<api::GetItemOutput, Error> {
+async fn get_item(db: &DynamoDb, cx: &Context, mut request: api::GetItemInput) -> Result<api::GetItemOutput, Error> {
     legacy::refuse_mixing(
         &[("AttributesToGet", request.attributes_to_get.is_some())],
         &[("ProjectionExpression", request.projection_expression.is_some())],
@@ -88,11 +84,7 @@ impl<'a> Guard<'a> {
     }
 }
 
-async fn put_item(
-    db: &DynamoDb,
-    cx: &Context,
-    mut request: api::PutItemInput,
-) -> Result<api::PutItemOutput, Error> {
+async fn put_item(db: &DynamoDb, cx: &Context, mut request: api::PutItemInput) -> Result<api::PutItemOutput, Error> {
     parameters::prepare(
         request.expression_attribute_names.as_ref(),
         request.expression_attribute_values.as_mut(),

@@ -7,3 +7,4 @@ pub mod scan;
 pub mod settings;
 pub mod table;
 pub mod tag;
+pub mod transaction;

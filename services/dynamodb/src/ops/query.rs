@@ -166,17 +166,16 @@ pub struct Wanted {
 impl<'a> Source<'a> {
     pub fn new(table: &'a Table, index: Option<&str>, consistent: bool) -> Result<Source<'a>, Invalid> {
         let index = match index {
-            Some(name) => Some(table.index(name).ok_or_else(|| {
-                Invalid(format!("The table does not have the specified index: {name}"))
-            })?),
+            Some(name) => Some(
+                table
+                    .index(name)
+                    .ok_or_else(|| Invalid(format!("The table does not have the specified index: {name}")))?,
+            ),
             None => None,
         };
         if let Some(index) = index {
             if index.backfill.is_some() {
-                return Err(Invalid(format!(
-                    "Cannot read from backfilling global secondary index: {}",
-                    index.name
-                )));
+                return Err(Invalid(format!("Cannot read from backfilling global secondary index: {}", index.name)));
             }
             if consistent && index.scope == Scope::Global {
                 return Err(Invalid::new("Consistent reads are not supported on global secondary indexes"));
@@ -196,15 +195,15 @@ impl<'a> Source<'a> {
     /// Where the given position is in the store.
     pub fn start(&self, position: &Item) -> Result<Vec<u8>, Invalid> {
         let invalid = || Invalid::new("The provided starting key is invalid");
-        let known = |name: &String| {
-            self.table.keys.contains(name) || self.index.is_some_and(|index| index.keys.contains(name))
-        };
+        let known =
+            |name: &String| self.table.keys.contains(name) || self.index.is_some_and(|index| index.keys.contains(name));
         if !position.keys().all(known) {
             return Err(invalid());
         }
-        self.table.keys.check_key(&self.table.keys.of(position)).map_err(|Invalid(reason)| {
-            Invalid(format!("The provided starting key is invalid: {reason}"))
-        })?;
+        self.table
+            .keys
+            .check_key(&self.table.keys.of(position))
+            .map_err(|Invalid(reason)| Invalid(format!("The provided starting key is invalid: {reason}")))?;
         match self.index {
             Some(index) => self.table.entry_key(index, position).ok_or_else(invalid),
             None => self.table.item_key(position),

@@ -155,9 +155,7 @@ async fn delete_table(
     })?;
     db.forget(&table);
     db.purge(cx)?;
-    Ok(api::DeleteTableOutput {
-        table_description: Some(describe::table(&table, &sizes, api::TableStatus::Deleting)),
-    })
+    Ok(api::DeleteTableOutput { table_description: Some(describe::table(&table, &sizes, api::TableStatus::Deleting)) })
 }
 
 async fn update_table(

@@ -40,9 +40,8 @@ fn check_resource(db: &DynamoDb, cx: &Context, arn: &str) -> Result<std::sync::A
     if !arn.starts_with("arn:") {
         return Err(Invalid(format!("Invalid TableArn: Invalid ResourceArn provided as input {arn}")).into());
     }
-    db.find_table(cx, arn)?.ok_or_else(|| {
-        Error::ResourceNotFound(format!("Requested resource not found: ResourcArn: {arn} not found"))
-    })
+    db.find_table(cx, arn)?
+        .ok_or_else(|| Error::ResourceNotFound(format!("Requested resource not found: ResourcArn: {arn} not found")))
 }
 
 /// Adds tags to those that there are.
