@@ -6,9 +6,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use ::store::Store;
 use parking_lot::RwLock;
 use service::Context;
-use store::Store;
 
 use crate::DynamoDb;
 use crate::error::Error;
@@ -34,6 +34,10 @@ impl Cache {
         let table = Arc::new(read_table(&record)?);
         tables.insert(key.to_vec(), table.clone());
         Ok(Some(table))
+    }
+
+    pub fn clear(&self) {
+        self.tables.write().clear();
     }
 
     pub fn forget(&self, key: &[u8]) {
@@ -92,7 +96,7 @@ impl DynamoDb {
         mut change: impl FnMut(&Table, &mut Writer<'_, '_>) -> Result<T, Failure>,
     ) -> Result<(Arc<Table>, T), Error> {
         let (tables, value) = self.write_all(cx, &[name_or_arn], |tables, writer| change(&tables[0], writer))?;
-        let [table] = <[Arc<Table>; 1]>::try_from(tables).map_err(|_| Error::Internal("one table".to_owned()))?;
+        let [table] = <[Arc<Table>; 1]>::try_from(tables).map_err(|_| Error::internal("one table was asked for"))?;
         Ok((table, value))
     }
 
@@ -114,10 +118,11 @@ impl DynamoDb {
             match result {
                 Ok(value) => return Ok((tables, value)),
                 Err(Failure::Error(error)) => return Err(error),
+                Err(Failure::Condition(item)) => return Err(Error::condition_failed(item)),
                 Err(Failure::Stale) => tables.iter().for_each(|table| self.forget(table)),
             }
         }
-        Err(Error::Internal("the table keeps changing".to_owned()))
+        Err(Error::internal("the table keeps changing"))
     }
 }
 

@@ -3,14 +3,14 @@
 //! Both leave a mark in the store with the change that makes them necessary and remove it when they are done, so that
 //! a process that ended in between is continued by the next one.
 
+use ::store::{Range, Store};
 use bytes::Bytes;
-use service::Context;
-use store::Range;
+use service::Cloud;
 
 use crate::DynamoDb;
 use crate::codec::{self, Corrupt};
 use crate::error::Error;
-use crate::store::{Head, head_key, read_table, table_key, write_table};
+use crate::store::{Head, TABLES, head_key, read_table, table_key, write_table};
 use crate::table::{PRIMARY, Table, index_prefix};
 
 /// How many items one step handles; a writer waits no longer than one step.
@@ -23,12 +23,34 @@ pub fn purge_key(prefix: &[u8]) -> Vec<u8> {
 }
 
 impl DynamoDb {
+    /// Goes on with what the last process left unfinished, beside whatever else is going on.
+    pub fn resume(&self, cloud: &Cloud) {
+        let store = cloud.store.clone();
+        let unfinished = match unfinished(&store) {
+            Ok(unfinished) => unfinished,
+            Err(error) => {
+                tracing::error!(?error, "tables cannot be looked through for unfinished work");
+                return;
+            }
+        };
+        if unfinished.is_empty() && store.scan(Range::prefix(PURGES)).next().is_none() {
+            return;
+        }
+        let db = self.clone();
+        std::thread::spawn(move || {
+            let filled = unfinished.iter().try_for_each(|table| db.finish_backfill(&store, table));
+            if let Err(error) = filled.and_then(|()| db.purge(&store)) {
+                tracing::error!(?error, "unfinished work on tables cannot go on");
+            }
+        });
+    }
+
     /// Deletes what is marked to be deleted.
-    pub fn purge(&self, cx: &Context) -> Result<(), Error> {
-        for mark in cx.store().scan(Range::prefix(PURGES)) {
+    pub fn purge(&self, store: &Store) -> Result<(), Error> {
+        for mark in store.scan(Range::prefix(PURGES)) {
             let (mark, _) = mark?;
             let prefix = &mark[PURGES.len()..];
-            while !cx.store().write(|transaction| {
+            while !store.write(|transaction| {
                 let entries = transaction.scan(Range::prefix(prefix), STEP)?;
                 if entries.is_empty() {
                     transaction.delete(mark.clone());
@@ -42,12 +64,24 @@ impl DynamoDb {
     }
 
     /// Fills the indexes of a table that are not full yet.
-    pub fn finish_backfill(&self, cx: &Context, table: &Table) -> Result<(), Error> {
+    pub fn finish_backfill(&self, store: &Store, table: &Table) -> Result<(), Error> {
         let key = table_key(&table.account, &table.region, &table.name);
-        while cx.store().write(|transaction| backfill_step(transaction, &key))? {}
+        while store.write(|transaction| backfill_step(transaction, &key))? {}
         self.forget(table);
         Ok(())
     }
+}
+
+/// The tables with an index that is not full yet.
+fn unfinished(store: &Store) -> Result<Vec<Table>, Error> {
+    let mut unfinished = Vec::new();
+    for entry in store.scan(Range::prefix(TABLES)) {
+        let table = read_table(&entry?.1)?;
+        if table.indexes.iter().any(|index| index.backfill.is_some()) {
+            unfinished.push(table);
+        }
+    }
+    Ok(unfinished)
 }
 
 /// Files some more items in an index; false when there is no more to do.

@@ -7,7 +7,8 @@ use crate::codec::Corrupt;
 use crate::error::Error;
 use crate::table::{IndexNumber, Table};
 
-const TABLES: &str = "dynamodb/table/";
+/// Where all tables are kept.
+pub const TABLES: &str = "dynamodb/table/";
 const HEADS: &[u8] = b"dynamodb/head/";
 
 /// Where tables of an account in a region are kept, by name.
@@ -20,11 +21,11 @@ pub fn table_key(account: &str, region: &str, name: &str) -> Vec<u8> {
 }
 
 pub fn read_table(record: &[u8]) -> Result<Table, Error> {
-    serde_json::from_slice(record).map_err(|error| Error::Internal(format!("a stored table is damaged: {error}")))
+    Ok(service::from_record(record)?)
 }
 
 pub fn write_table(table: &Table) -> Result<Vec<u8>, Error> {
-    serde_json::to_vec(table).map_err(|error| Error::Internal(format!("a table cannot be stored: {error}")))
+    Ok(service::to_record(table)?)
 }
 
 /// The number that the next table gets.

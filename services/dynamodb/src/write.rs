@@ -1,10 +1,10 @@
 //! Changing items within a store transaction: the condition, the item, its index entries and the table's sizes together.
 
+use ::store::Transaction;
 use bytes::Bytes;
-use store::{StoreError, Transaction};
 
 use crate::capacity::Consumed;
-use crate::codec::{self, Corrupt};
+use crate::codec;
 use crate::error::{Error, Invalid};
 use crate::expression::{Condition, Update};
 use crate::size::{self, Units};
@@ -18,6 +18,8 @@ use crate::value::{Item, equal};
 pub enum Failure {
     /// The table has changed since it was cached; what was prepared with it must be prepared again.
     Stale,
+    /// The condition did not hold; with the item, where that was asked for.
+    Condition(Option<Item>),
     Error(Error),
 }
 
@@ -90,7 +92,7 @@ impl<'t, 's> Writer<'t, 's> {
         if let Some(condition) = write.condition
             && !condition.holds(old.as_ref().unwrap_or(&Item::new()))
         {
-            return Err(Error::ConditionalCheckFailed(old.filter(|_| write.wants_old_on_failure)).into());
+            return Err(Failure::Condition(old.filter(|_| write.wants_old_on_failure)));
         }
         let old_weight = stored.as_ref().map(codec::weight).transpose()?;
         match write.action {
@@ -231,16 +233,4 @@ fn updated(table: &Table, base: &Item, update: &Update<'_>) -> Result<Item, Inva
         }
     }
     Ok(new)
-}
-
-impl From<StoreError> for Error {
-    fn from(error: StoreError) -> Error {
-        Error::Internal(error.to_string())
-    }
-}
-
-impl From<Corrupt> for Error {
-    fn from(_: Corrupt) -> Error {
-        Error::Internal("a stored record is damaged".to_owned())
-    }
 }

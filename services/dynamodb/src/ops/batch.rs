@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use dynamodb_api as api;
-use service::Context;
+use service::{Context, operation};
 
 use crate::DynamoDb;
+use crate::access;
 use crate::capacity::Consumed;
 use crate::error::{Error, Invalid};
 use crate::expression::Placeholders;
@@ -22,6 +23,24 @@ const MAX_GETS: usize = 100;
 const MAX_WRITES: usize = 25;
 /// The most that one response carries, and one request.
 const MAX_BYTES: usize = 16 * 1024 * 1024;
+
+operation! {
+    DynamoDb, api::BatchGetItem,
+    access: |db, cx, request| {
+        let wanted = request.request_items.iter();
+        let access = |(name, wanted): (&String, &api::KeysAndAttributes)| {
+            let access = access::to_items(db, cx, "dynamodb:BatchGetItem", name, wanted.keys.iter())?;
+            Ok::<_, Error>(access::with_projection(
+                access,
+                wanted.attributes_to_get.as_deref(),
+                wanted.projection_expression.as_deref(),
+                wanted.expression_attribute_names.as_ref(),
+            ))
+        };
+        wanted.map(access).collect::<Result<Vec<_>, _>>()
+    },
+    handler: batch_get_item
+}
 
 async fn batch_get_item(
     db: &DynamoDb,
@@ -101,6 +120,18 @@ fn check_keys(table: &Table, keys: &[Item]) -> Result<(), Invalid> {
         }
     }
     Ok(())
+}
+
+operation! {
+    DynamoDb, api::BatchWriteItem,
+    access: |db, cx, request| {
+        let wanted = request.request_items.iter();
+        let access = |(name, writes): (&String, &Vec<api::WriteRequest>)| {
+            access::to_items(db, cx, "dynamodb:BatchWriteItem", name, writes.iter().map(|write| plain(write).key))
+        };
+        wanted.map(access).collect::<Result<Vec<_>, _>>()
+    },
+    handler: batch_write_item
 }
 
 async fn batch_write_item(
@@ -203,4 +234,69 @@ fn check_writes(table: &Table, writes: &[api::WriteRequest]) -> Result<(), Inval
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::Bench;
+    use serde_json::{Value, json};
+
+    fn puts(count: usize) -> Vec<Value> {
+        let item =
+            |n: usize| json!({ "pk": { "S": "a" }, "sk": { "S": format!("{n:03}") }, "n": { "N": n.to_string() } });
+        (0..count).map(|n| json!({ "PutRequest": { "Item": item(n) } })).collect()
+    }
+
+    #[test]
+    fn batches_write_and_read() {
+        let bench = Bench::with_table();
+        let output = bench
+            .ok("BatchWriteItem", json!({ "RequestItems": { "tab": puts(25) }, "ReturnConsumedCapacity": "TOTAL" }));
+        assert_eq!(output["UnprocessedItems"], json!({}));
+        assert_eq!(output["ConsumedCapacity"][0]["CapacityUnits"], json!(25.0));
+        let key = |n: &str| json!({ "pk": { "S": "a" }, "sk": { "S": n } });
+        let output = bench.ok(
+            "BatchGetItem",
+            json!({ "RequestItems": { "tab": { "Keys": [key("003"), key("nothing")], "ProjectionExpression": "n" } } }),
+        );
+        assert_eq!(output["Responses"], json!({ "tab": [{ "n": { "N": "3" } }] }));
+        assert_eq!(output["UnprocessedKeys"], json!({}));
+    }
+
+    #[test]
+    fn twenty_six_are_too_many() {
+        let bench = Bench::with_table();
+        let message = bench.invalid("BatchWriteItem", json!({ "RequestItems": { "tab": puts(26) } }));
+        assert!(
+            message.ends_with(
+                "at 'requestItems' failed to satisfy constraint: Map value must satisfy constraint: [Member must have \
+                 length less than or equal to 25, Member must have length greater than or equal to 1]"
+            ),
+            "{message}"
+        );
+        bench.create("tab2", &["pk", "sk"], json!({}));
+        assert_eq!(
+            bench.invalid("BatchWriteItem", json!({ "RequestItems": { "tab": puts(20), "tab2": puts(6) } })),
+            "Too many items requested for the BatchWriteItem call"
+        );
+        assert!(bench.get("a", "000").is_null());
+    }
+
+    #[test]
+    fn duplicates_and_bad_items_stop_the_whole_batch() {
+        let bench = Bench::with_table();
+        let mut writes = puts(2);
+        writes.push(json!({ "DeleteRequest": { "Key": { "pk": { "S": "a" }, "sk": { "S": "001" } } } }));
+        let duplicates = "Provided list of item keys contains duplicates";
+        assert_eq!(bench.invalid("BatchWriteItem", json!({ "RequestItems": { "tab": writes } })), duplicates);
+        let key = json!({ "pk": { "S": "a" }, "sk": { "S": "001" } });
+        assert_eq!(
+            bench.invalid("BatchGetItem", json!({ "RequestItems": { "tab": { "Keys": [key, key] } } })),
+            duplicates
+        );
+        let mut writes = puts(1);
+        writes.push(json!({ "PutRequest": { "Item": { "pk": { "S": "a" } } } }));
+        bench.invalid("BatchWriteItem", json!({ "RequestItems": { "tab": writes } }));
+        assert!(bench.get("a", "000").is_null());
+    }
 }

@@ -1,9 +1,10 @@
 //! GetItem, PutItem, UpdateItem, DeleteItem: one item by its key.
 
 use dynamodb_api as api;
-use service::Context;
+use service::{Context, operation};
 
 use crate::DynamoDb;
+use crate::access;
 use crate::capacity::Consumed;
 use crate::error::{Error, Invalid};
 use crate::expression::{Placeholders, Projection, Update};
@@ -13,7 +14,20 @@ use crate::size::{Read, Units};
 use crate::table::{PRIMARY, Table};
 use crate::validate;
 use crate::value::Item;
-use crate::write::{Action, Failure, Outcome, Write, check_put, check_update};
+use crate::write::{Action, Outcome, Write, check_put, check_update};
+
+operation! {
+    DynamoDb, api::GetItem,
+    access: |db, cx, request| access::to_items(db, cx, "dynamodb:GetItem", &request.table_name, std::iter::once(&request.key)).map(|access| {
+        vec![access::with_projection(
+            access,
+            request.attributes_to_get.as_deref(),
+            request.projection_expression.as_deref(),
+            request.expression_attribute_names.as_ref(),
+        )]
+    }),
+    handler: get_item
+}
 
 async fn get_item(db: &DynamoDb, cx: &Context, mut request: api::GetItemInput) -> Result<api::GetItemOutput, Error> {
     legacy::refuse_mixing(
@@ -84,6 +98,13 @@ impl<'a> Guard<'a> {
     }
 }
 
+operation! {
+    DynamoDb, api::PutItem,
+    access: |db, cx, request| access::to_items(db, cx, "dynamodb:PutItem", &request.table_name, std::iter::once(&request.item))
+        .map(|access| vec![access.with_all("dynamodb:Attributes", request.item.keys().cloned().collect())]),
+    handler: put_item
+}
+
 async fn put_item(db: &DynamoDb, cx: &Context, mut request: api::PutItemInput) -> Result<api::PutItemOutput, Error> {
     parameters::prepare(
         request.expression_attribute_names.as_ref(),
@@ -128,6 +149,12 @@ async fn put_item(db: &DynamoDb, cx: &Context, mut request: api::PutItemInput) -
             request.return_item_collection_metrics.as_ref(),
         )?,
     })
+}
+
+operation! {
+    DynamoDb, api::DeleteItem,
+    access: |db, cx, request| access::to_items(db, cx, "dynamodb:DeleteItem", &request.table_name, std::iter::once(&request.key)).map(|access| vec![access]),
+    handler: delete_item
 }
 
 async fn delete_item(
@@ -178,6 +205,12 @@ async fn delete_item(
             request.return_item_collection_metrics.as_ref(),
         )?,
     })
+}
+
+operation! {
+    DynamoDb, api::UpdateItem,
+    access: |db, cx, request| access::to_items(db, cx, "dynamodb:UpdateItem", &request.table_name, std::iter::once(&request.key)).map(|access| vec![access]),
+    handler: update_item
 }
 
 async fn update_item(
@@ -300,5 +333,196 @@ impl DynamoDb {
             Some(record) => Ok(Some(crate::codec::decode(&record)?)),
             None => Ok(None),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::Bench;
+    use serde_json::json;
+
+    #[test]
+    fn items_come_back_as_they_were_put() {
+        let bench = Bench::with_table();
+        let rest = json!({
+            "n": { "N": "1.50" }, "b": { "B": "aGk=" }, "flag": { "BOOL": true }, "none": { "NULL": true },
+            "ss": { "SS": ["a", "b"] }, "ns": { "NS": ["1", "2"] }, "l": { "L": [{ "M": { "x": { "S": "" } } }] },
+        });
+        bench.put("a", "1", rest);
+        let item = bench.get("a", "1");
+        assert_eq!(item["n"], json!({ "N": "1.5" }));
+        assert_eq!(item["l"], json!({ "L": [{ "M": { "x": { "S": "" } } }] }));
+        assert_eq!(item.as_object().unwrap().len(), 9);
+        assert!(bench.get("a", "2").is_null());
+        let part = bench.ok(
+            "GetItem",
+            json!({
+                "TableName": "arn:aws:dynamodb:us-east-1:000000000000:table/tab",
+                "Key": { "pk": { "S": "a" }, "sk": { "S": "1" } },
+                "ProjectionExpression": "#l[0].x, n",
+                "ExpressionAttributeNames": { "#l": "l" },
+                "ConsistentRead": true,
+                "ReturnConsumedCapacity": "TOTAL",
+            }),
+        );
+        assert_eq!(part["Item"], json!({ "l": { "L": [{ "M": { "x": { "S": "" } } }] }, "n": { "N": "1.5" } }));
+        assert_eq!(part["ConsumedCapacity"], json!({ "TableName": "tab", "CapacityUnits": 1.0 }));
+    }
+
+    #[test]
+    fn incomplete_keys_are_refused() {
+        let bench = Bench::with_table();
+        let incomplete = json!({ "TableName": "tab", "Key": { "pk": { "S": "a" } } });
+        for operation in ["GetItem", "DeleteItem", "UpdateItem"] {
+            assert_eq!(
+                bench.invalid(operation, incomplete.clone()),
+                "The provided key element does not match the schema"
+            );
+        }
+        assert_eq!(
+            bench.invalid("PutItem", json!({ "TableName": "tab", "Item": { "pk": { "S": "a" } } })),
+            "One or more parameter values were invalid: Missing the key sk in the item"
+        );
+        assert_eq!(
+            bench.error("GetItem", json!({ "TableName": "gone", "Key": { "pk": { "S": "a" } } })),
+            ("ResourceNotFoundException".into(), "Requested resource not found".into())
+        );
+    }
+
+    #[test]
+    fn conditions_guard_writes() {
+        let bench = Bench::with_table();
+        bench.put("a", "1", json!({ "v": { "N": "1" } }));
+        let put = |condition: &str| {
+            json!({
+                "TableName": "tab",
+                "Item": { "pk": { "S": "a" }, "sk": { "S": "1" }, "v": { "N": "2" } },
+                "ConditionExpression": condition,
+                "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+                "ReturnValues": "ALL_OLD",
+            })
+        };
+        let error = bench.call("PutItem", put("attribute_not_exists(pk)")).unwrap_err();
+        assert_eq!(
+            (error.code.as_str(), error.message.as_str()),
+            ("ConditionalCheckFailedException", "The conditional request failed")
+        );
+        assert_eq!(error.members[0].1["v"], json!({ "N": "1" }));
+        assert_eq!(bench.get("a", "1")["v"], json!({ "N": "1" }));
+        assert_eq!(bench.ok("PutItem", put("attribute_exists(pk)"))["Attributes"]["v"], json!({ "N": "1" }));
+        assert_eq!(bench.get("a", "1")["v"], json!({ "N": "2" }));
+
+        let delete = |value: &str| {
+            json!({
+                "TableName": "tab",
+                "Key": { "pk": { "S": "a" }, "sk": { "S": "1" } },
+                "Expected": { "v": { "ComparisonOperator": "GT", "AttributeValueList": [{ "N": value }] } },
+            })
+        };
+        assert_eq!(bench.error("DeleteItem", delete("2")).0, "ConditionalCheckFailedException");
+        bench.ok("DeleteItem", delete("1"));
+        assert!(bench.get("a", "1").is_null());
+    }
+
+    #[test]
+    fn updates_return_what_was_asked_for() {
+        let bench = Bench::with_table();
+        let update = |expression: &str, returned: &str| {
+            bench.ok(
+                "UpdateItem",
+                json!({
+                    "TableName": "tab",
+                    "Key": { "pk": { "S": "a" }, "sk": { "S": "1" } },
+                    "UpdateExpression": expression,
+                    "ExpressionAttributeValues": { ":n": { "N": "5" } },
+                    "ReturnValues": returned,
+                }),
+            )["Attributes"]
+                .clone()
+        };
+        assert_eq!(update("SET v = :n, m = :n", "UPDATED_NEW"), json!({ "v": { "N": "5" }, "m": { "N": "5" } }));
+        assert_eq!(update("SET v = v + :n", "UPDATED_OLD"), json!({ "v": { "N": "5" } }));
+        assert_eq!(update("ADD v :n", "ALL_NEW")["v"], json!({ "N": "15" }));
+        let legacy = bench.ok(
+            "UpdateItem",
+            json!({
+                "TableName": "tab",
+                "Key": { "pk": { "S": "a" }, "sk": { "S": "1" } },
+                "AttributeUpdates": { "m": { "Action": "DELETE" }, "v": { "Action": "ADD", "Value": { "N": "1" } } },
+                "ReturnValues": "ALL_NEW",
+            }),
+        );
+        assert_eq!(legacy["Attributes"], json!({ "pk": { "S": "a" }, "sk": { "S": "1" }, "v": { "N": "16" } }));
+    }
+
+    #[test]
+    fn bad_updates_leave_everything_as_it_was() {
+        let bench = Bench::with_table();
+        bench.put("a", "1", json!({ "v": { "S": "x" } }));
+        let invalid = |expression: &str, values: serde_json::Value| {
+            bench.invalid(
+                "UpdateItem",
+                json!({
+                    "TableName": "tab",
+                    "Key": { "pk": { "S": "a" }, "sk": { "S": "1" } },
+                    "UpdateExpression": expression,
+                    "ExpressionAttributeValues": values,
+                }),
+            )
+        };
+        let n = json!({ ":n": { "N": "1" } });
+        assert_eq!(
+            invalid("SET pk = :n", n.clone()),
+            "One or more parameter values were invalid: Cannot update attribute pk. This attribute is part of the key"
+        );
+        assert_eq!(invalid("SET v = v + :n", n), "An operand in the update expression has an incorrect data type");
+        assert_eq!(
+            invalid("SET v = :n", json!({ ":n": { "N": "1" }, ":x": { "S": "" } })),
+            "Value provided in ExpressionAttributeValues unused in expressions: keys: {:x}"
+        );
+        assert_eq!(
+            invalid("SET v = :n", json!({ ":n": {} })),
+            "Supplied AttributeValue is empty, must contain exactly one of the supported datatypes"
+        );
+        assert_eq!(
+            bench.invalid(
+                "UpdateItem",
+                json!({
+                    "TableName": "tab",
+                    "Key": { "pk": { "S": "a" }, "sk": { "S": "1" } },
+                    "UpdateExpression": "SET v = :v",
+                    "ExpressionAttributeValues": { ":v": { "S": "y".repeat(409_600) } },
+                })
+            ),
+            "Item size to update has exceeded the maximum allowed size"
+        );
+        assert_eq!(bench.get("a", "1")["v"], json!({ "S": "x" }));
+    }
+
+    #[test]
+    fn only_taking_away_makes_no_item() {
+        let bench = Bench::with_table();
+        let key = json!({ "pk": { "S": "a" }, "sk": { "S": "1" } });
+        bench.ok("UpdateItem", json!({ "TableName": "tab", "Key": key, "UpdateExpression": "REMOVE v" }));
+        assert!(bench.get("a", "1").is_null());
+        bench.ok("UpdateItem", json!({ "TableName": "tab", "Key": key }));
+        assert_eq!(bench.get("a", "1"), key);
+    }
+
+    #[test]
+    fn placeholders_need_expressions() {
+        let bench = Bench::with_table();
+        let item = json!({ "pk": { "S": "a" }, "sk": { "S": "1" } });
+        assert_eq!(
+            bench.invalid(
+                "PutItem",
+                json!({ "TableName": "tab", "Item": item, "ExpressionAttributeValues": { ":v": { "S": "x" } } })
+            ),
+            "ExpressionAttributeValues can only be specified when using expressions: ConditionExpression is null"
+        );
+        assert_eq!(
+            bench.invalid("PutItem", json!({ "TableName": "tab", "Item": item, "ReturnValues": "ALL_NEW" })),
+            "Return values set to invalid value"
+        );
     }
 }

@@ -2,11 +2,12 @@
 
 use std::ops::Bound;
 
+use ::store::Range;
 use dynamodb_api as api;
-use service::Context;
-use store::Range;
+use service::{Context, operation};
 
 use crate::DynamoDb;
+use crate::access;
 use crate::error::{Error, Invalid};
 use crate::expression::{Condition, Placeholders, Projection, key_condition};
 use crate::key::{KeySchema, after_prefix};
@@ -17,6 +18,12 @@ use crate::size::Read;
 use crate::table::{Index, PRIMARY, Projected, Scope, Table, partition};
 use crate::validate;
 use crate::value::Item;
+
+operation! {
+    DynamoDb, api::Query,
+    access: |db, cx, request| access::to_query(db, cx, request).map(|access| vec![access]),
+    handler: query
+}
 
 async fn query(db: &DynamoDb, cx: &Context, mut request: api::QueryInput) -> Result<api::QueryOutput, Error> {
     legacy::refuse_mixing(
@@ -282,5 +289,208 @@ impl<'a> Source<'a> {
             }
             _ => false,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::Bench;
+    use serde_json::{Value, json};
+
+    /// Twelve items in two partitions, with a global and a local index on `kind` and `rank`.
+    fn bench() -> Bench {
+        let bench = Bench::new();
+        let key = |hash: &str, range: &str| json!([{ "AttributeName": hash, "KeyType": "HASH" }, { "AttributeName": range, "KeyType": "RANGE" }]);
+        bench.ok(
+            "CreateTable",
+            json!({
+                "TableName": "tab",
+                "BillingMode": "PAY_PER_REQUEST",
+                "AttributeDefinitions": [
+                    { "AttributeName": "pk", "AttributeType": "S" }, { "AttributeName": "sk", "AttributeType": "S" },
+                    { "AttributeName": "kind", "AttributeType": "S" }, { "AttributeName": "rank", "AttributeType": "N" },
+                ],
+                "KeySchema": key("pk", "sk"),
+                "GlobalSecondaryIndexes": [
+                    { "IndexName": "by-kind", "KeySchema": key("kind", "rank"), "Projection": { "ProjectionType": "KEYS_ONLY" } },
+                ],
+                "LocalSecondaryIndexes": [
+                    { "IndexName": "by-rank", "KeySchema": key("pk", "rank"), "Projection": { "ProjectionType": "KEYS_ONLY" } },
+                ],
+            }),
+        );
+        for n in 0..12 {
+            let kind = if n % 3 == 0 { "fizz" } else { "plain" };
+            bench.put(
+                if n % 2 == 0 { "even" } else { "odd" },
+                &format!("{n:02}"),
+                json!({ "kind": { "S": kind }, "rank": { "N": (20 - n).to_string() }, "text": { "S": "t" } }),
+            );
+        }
+        bench
+    }
+
+    fn query(more: Value) -> Value {
+        let mut request = json!({
+            "TableName": "tab",
+            "KeyConditionExpression": "pk = :pk",
+            "ExpressionAttributeValues": { ":pk": { "S": "even" } },
+        });
+        for (member, value) in more.as_object().unwrap() {
+            request[member] = value.clone();
+        }
+        request
+    }
+
+    fn sort_keys(output: &Value) -> Vec<&str> {
+        output["Items"].as_array().unwrap().iter().map(|item| item["sk"]["S"].as_str().unwrap()).collect()
+    }
+
+    #[test]
+    fn partitions_are_in_order() {
+        let bench = bench();
+        assert_eq!(sort_keys(&bench.ok("Query", query(json!({})))), ["00", "02", "04", "06", "08", "10"]);
+        let backward = bench.ok("Query", query(json!({ "ScanIndexForward": false, "Limit": 2 })));
+        assert_eq!(sort_keys(&backward), ["10", "08"]);
+        assert_eq!(backward["LastEvaluatedKey"], json!({ "pk": { "S": "even" }, "sk": { "S": "08" } }));
+        let rest = bench.ok(
+            "Query",
+            query(json!({ "ScanIndexForward": false, "ExclusiveStartKey": backward["LastEvaluatedKey"] })),
+        );
+        assert_eq!(sort_keys(&rest), ["06", "04", "02", "00"]);
+        assert!(rest.get("LastEvaluatedKey").is_none());
+        let range = bench.ok(
+            "Query",
+            query(json!({
+                "KeyConditionExpression": "pk = :pk AND sk BETWEEN :a AND :b",
+                "ExpressionAttributeValues": { ":pk": { "S": "even" }, ":a": { "S": "02" }, ":b": { "S": "07" } },
+                "Select": "COUNT",
+            })),
+        );
+        assert_eq!((&range["Count"], range.get("Items")), (&json!(3), None));
+        let legacy = bench.ok(
+            "Query",
+            json!({
+                "TableName": "tab",
+                "KeyConditions": {
+                    "pk": { "ComparisonOperator": "EQ", "AttributeValueList": [{ "S": "even" }] },
+                    "sk": { "ComparisonOperator": "BEGINS_WITH", "AttributeValueList": [{ "S": "1" }] },
+                },
+            }),
+        );
+        assert_eq!(sort_keys(&legacy), ["10"]);
+    }
+
+    #[test]
+    fn filters_come_after_the_limit() {
+        let bench = bench();
+        let output = bench.ok(
+            "Query",
+            query(json!({
+                "FilterExpression": "kind = :k",
+                "ExpressionAttributeValues": { ":pk": { "S": "even" }, ":k": { "S": "fizz" } },
+                "Limit": 3,
+                "ReturnConsumedCapacity": "TOTAL",
+            })),
+        );
+        assert_eq!((sort_keys(&output), &output["ScannedCount"]), (vec!["00"], &json!(3)));
+        assert_eq!(output["LastEvaluatedKey"]["sk"], json!({ "S": "04" }));
+        assert_eq!(output["ConsumedCapacity"]["CapacityUnits"], json!(0.5));
+        assert_eq!(
+            bench.invalid(
+                "Query",
+                query(json!({
+                    "FilterExpression": "sk = :k",
+                    "ExpressionAttributeValues": { ":pk": { "S": "even" }, ":k": { "S": "fizz" } },
+                }))
+            ),
+            "Filter Expression can only contain non-primary key attributes: Primary key attribute: sk"
+        );
+    }
+
+    #[test]
+    fn indexes_have_their_own_order() {
+        let bench = bench();
+        let by_kind = |more: Value| {
+            let mut request = query(json!({
+                "IndexName": "by-kind",
+                "KeyConditionExpression": "kind = :pk AND #r > :low",
+                "ExpressionAttributeNames": { "#r": "rank" },
+                "ExpressionAttributeValues": { ":pk": { "S": "fizz" }, ":low": { "N": "9" } },
+            }));
+            for (member, value) in more.as_object().unwrap() {
+                request[member] = value.clone();
+            }
+            request
+        };
+        let output = bench.ok("Query", by_kind(json!({ "Limit": 2 })));
+        assert_eq!(sort_keys(&output), ["09", "06"], "ranks 11 and 14");
+        assert!(output["Items"][0].get("text").is_none(), "only keys are projected");
+        assert_eq!(output["LastEvaluatedKey"].as_object().unwrap().len(), 4);
+        let rest = bench.ok("Query", by_kind(json!({ "ExclusiveStartKey": output["LastEvaluatedKey"] })));
+        assert_eq!(sort_keys(&rest), ["03", "00"]);
+        assert_eq!(
+            bench.invalid("Query", by_kind(json!({ "ConsistentRead": true }))),
+            "Consistent reads are not supported on global secondary indexes"
+        );
+        assert_eq!(
+            bench.invalid("Query", by_kind(json!({ "Select": "ALL_ATTRIBUTES" }))),
+            "One or more parameter values were invalid: Select type ALL_ATTRIBUTES is not supported for global \
+             secondary index by-kind because its projection type is not ALL"
+        );
+        assert_eq!(
+            bench.invalid("Query", query(json!({ "IndexName": "none" }))),
+            "The table does not have the specified index: none"
+        );
+    }
+
+    #[test]
+    fn local_indexes_fetch_what_they_lack() {
+        let bench = bench();
+        let by_rank = |select: &str| {
+            bench.ok(
+                "Query",
+                query(json!({ "IndexName": "by-rank", "Select": select, "ReturnConsumedCapacity": "INDEXES" })),
+            )
+        };
+        let projected = by_rank("ALL_PROJECTED_ATTRIBUTES");
+        assert_eq!(sort_keys(&projected), ["10", "08", "06", "04", "02", "00"]);
+        assert!(projected["Items"][0].get("text").is_none());
+        let whole = by_rank("ALL_ATTRIBUTES");
+        assert_eq!(whole["Items"][0]["text"], json!({ "S": "t" }));
+        let capacity = &whole["ConsumedCapacity"];
+        assert_eq!(capacity["Table"]["CapacityUnits"], json!(3.0));
+        assert_eq!(capacity["LocalSecondaryIndexes"]["by-rank"]["CapacityUnits"], json!(0.5));
+        assert_eq!(capacity["CapacityUnits"], json!(3.5));
+    }
+
+    #[test]
+    fn starting_keys_are_checked() {
+        let bench = bench();
+        let start = |key: Value| bench.invalid("Query", query(json!({ "ExclusiveStartKey": key })));
+        assert_eq!(
+            start(json!({ "pk": { "S": "odd" }, "sk": { "S": "01" } })),
+            "The provided starting key is outside query boundaries based on provided conditions"
+        );
+        assert_eq!(
+            start(json!({ "pk": { "S": "even" } })),
+            "The provided starting key is invalid: The provided key element does not match the schema"
+        );
+        assert_eq!(
+            start(json!({ "pk": { "S": "even" }, "sk": { "S": "01" }, "x": { "S": "01" } })),
+            "The provided starting key is invalid"
+        );
+    }
+
+    #[test]
+    fn pages_end_at_a_megabyte() {
+        let bench = Bench::with_table();
+        for n in 0..4 {
+            bench.put("even", &n.to_string(), json!({ "text": { "S": "x".repeat(300_000) } }));
+        }
+        let first = bench.ok("Query", query(json!({})));
+        assert_eq!(sort_keys(&first), ["0", "1", "2"]);
+        let rest = bench.ok("Query", query(json!({ "ExclusiveStartKey": first["LastEvaluatedKey"] })));
+        assert_eq!((sort_keys(&rest), rest.get("LastEvaluatedKey")), (vec!["3"], None));
     }
 }

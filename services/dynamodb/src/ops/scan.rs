@@ -2,11 +2,12 @@
 
 use std::ops::Bound;
 
+use ::store::Range;
 use dynamodb_api as api;
-use service::Context;
-use store::Range;
+use service::{Access, Context, operation};
 
 use crate::DynamoDb;
+use crate::access;
 use crate::error::{Error, Invalid};
 use crate::expression::Placeholders;
 use crate::legacy;
@@ -15,6 +16,24 @@ use crate::parameters;
 use crate::read::Reading;
 use crate::table::{index_prefix, segment_start};
 use crate::validate;
+
+operation! {
+    DynamoDb, api::Scan,
+    access: |_, cx, request| {
+        let arn = access::source_arn(cx, &request.table_name, request.index_name.as_deref());
+        let access = access::with_projection(
+            Access::new("dynamodb:Scan", arn),
+            request.attributes_to_get.as_deref(),
+            request.projection_expression.as_deref(),
+            request.expression_attribute_names.as_ref(),
+        );
+        Ok::<_, Error>(vec![match &request.select {
+            Some(select) => access.with("dynamodb:Select", select.as_str()),
+            None => access,
+        }])
+    },
+    handler: scan
+}
 
 async fn scan(db: &DynamoDb, cx: &Context, mut request: api::ScanInput) -> Result<api::ScanOutput, Error> {
     legacy::refuse_mixing(
@@ -126,5 +145,85 @@ fn segment(segment: Option<i32>, total: Option<i32>) -> Result<Option<(u64, u64)
             "The Segment parameter is zero-based and must be less than parameter TotalSegments: Segment: {segment} is \
              not less than TotalSegments: {total}"
         ))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::Bench;
+    use serde_json::{Value, json};
+
+    fn bench() -> Bench {
+        let bench = Bench::with_table();
+        for n in 0..30 {
+            bench.put(&format!("p{n}"), "s", json!({ "n": { "N": n.to_string() } }));
+        }
+        bench
+    }
+
+    fn numbers(output: &Value) -> Vec<i32> {
+        let items = output["Items"].as_array().unwrap().iter();
+        items.map(|item| item["n"]["N"].as_str().unwrap().parse().unwrap()).collect()
+    }
+
+    #[test]
+    fn pages_and_segments_cover_the_table() {
+        let bench = bench();
+        let (mut seen, mut start) = (Vec::new(), None);
+        loop {
+            let mut request = json!({ "TableName": "tab", "Limit": 7 });
+            if let Some(start) = start.take() {
+                request["ExclusiveStartKey"] = start;
+            }
+            let output = bench.ok("Scan", request);
+            seen.extend(numbers(&output));
+            match output.get("LastEvaluatedKey") {
+                Some(last) => start = Some(last.clone()),
+                None => break,
+            }
+        }
+        seen.sort_unstable();
+        assert_eq!(seen, (0..30).collect::<Vec<_>>());
+        let segment = |segment: i32| {
+            numbers(&bench.ok("Scan", json!({ "TableName": "tab", "TotalSegments": 3, "Segment": segment })))
+        };
+        let segments = [segment(0), segment(1), segment(2)];
+        assert!(segments.iter().all(|numbers| (3..20).contains(&numbers.len())), "{segments:?}");
+        let mut all = segments.concat();
+        all.sort_unstable();
+        assert_eq!(all, seen);
+    }
+
+    #[test]
+    fn filters_and_counts() {
+        let bench = bench();
+        let output = bench.ok(
+            "Scan",
+            json!({
+                "TableName": "tab",
+                "FilterExpression": "n >= :n",
+                "ExpressionAttributeValues": { ":n": { "N": "25" } },
+                "Select": "COUNT",
+            }),
+        );
+        assert_eq!(output, json!({ "Count": 5, "ScannedCount": 30 }));
+        let legacy = json!({ "n": { "ComparisonOperator": "LT", "AttributeValueList": [{ "N": "2" }] } });
+        assert_eq!(bench.ok("Scan", json!({ "TableName": "tab", "ScanFilter": legacy }))["Count"], json!(2));
+        assert_eq!(
+            bench.invalid("Scan", json!({ "TableName": "tab", "ScanFilter": legacy, "ProjectionExpression": "n" })),
+            "Can not use both expression and non-expression parameters in the same request: Non-expression \
+             parameters: {ScanFilter} Expression parameters: {ProjectionExpression}"
+        );
+    }
+
+    #[test]
+    fn segments_are_checked() {
+        let bench = Bench::with_table();
+        assert_eq!(
+            bench.invalid("Scan", json!({ "TableName": "tab", "TotalSegments": 2, "Segment": 2 })),
+            "The Segment parameter is zero-based and must be less than parameter TotalSegments: Segment: 2 is not \
+             less than TotalSegments: 2"
+        );
+        assert!(bench.invalid("Scan", json!({ "TableName": "tab", "Segment": 2 })).starts_with("The TotalSegments"));
     }
 }

@@ -1,15 +1,18 @@
 //! What can only be asked so far: limits, endpoints, time to live, backups.
 
 use dynamodb_api as api;
-use service::Context;
+use service::{Context, operation};
 
 use crate::DynamoDb;
+use crate::access;
 use crate::cache::table_name;
 use crate::error::Error;
 
 const ACCOUNT_UNITS: i64 = 80_000;
 const TABLE_UNITS: i64 = 40_000;
 const ENDPOINT_MINUTES: i64 = 1440;
+
+operation! { DynamoDb, api::DescribeLimits, action: "dynamodb:DescribeLimits" on |_, _| "*", handler: describe_limits }
 
 async fn describe_limits(
     _: &DynamoDb,
@@ -24,6 +27,8 @@ async fn describe_limits(
     })
 }
 
+operation! { DynamoDb, api::DescribeEndpoints, action: "dynamodb:DescribeEndpoints" on |_, _| "*", handler: describe_endpoints }
+
 async fn describe_endpoints(
     _: &DynamoDb,
     cx: &Context,
@@ -34,6 +39,12 @@ async fn describe_endpoints(
         cache_period_in_minutes: ENDPOINT_MINUTES,
     };
     Ok(api::DescribeEndpointsResponse { endpoints: vec![endpoint] })
+}
+
+operation! {
+    DynamoDb, api::DescribeTimeToLive,
+    action: "dynamodb:DescribeTimeToLive" on |cx, request| access::table_arn(cx, &request.table_name),
+    handler: describe_time_to_live
 }
 
 /// Items do not expire yet, so every table's time to live is disabled.
@@ -49,6 +60,12 @@ async fn describe_time_to_live(
             attribute_name: None,
         }),
     })
+}
+
+operation! {
+    DynamoDb, api::DescribeContinuousBackups,
+    action: "dynamodb:DescribeContinuousBackups" on |cx, request| access::table_arn(cx, &request.table_name),
+    handler: describe_continuous_backups
 }
 
 /// There are no backups yet, continuous or other.
@@ -70,4 +87,23 @@ async fn describe_continuous_backups(
             }),
         }),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::Bench;
+    use serde_json::json;
+
+    #[test]
+    fn what_can_be_asked() {
+        let bench = Bench::with_table();
+        assert_eq!(bench.ok("DescribeLimits", json!({}))["TableMaxReadCapacityUnits"], json!(40_000));
+        assert_eq!(bench.ok("DescribeEndpoints", json!({}))["Endpoints"].as_array().unwrap().len(), 1);
+        let ttl = bench.ok("DescribeTimeToLive", json!({ "TableName": "tab" }));
+        assert_eq!(ttl, json!({ "TimeToLiveDescription": { "TimeToLiveStatus": "DISABLED" } }));
+        assert_eq!(
+            bench.error("DescribeContinuousBackups", json!({ "TableName": "gone" })),
+            ("TableNotFoundException".into(), "Table not found: gone".into())
+        );
+    }
 }

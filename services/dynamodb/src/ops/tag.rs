@@ -3,27 +3,47 @@
 use std::collections::BTreeMap;
 
 use dynamodb_api as api;
-use service::Context;
+use service::{Context, operation};
+use wire::Unit;
 
 use crate::DynamoDb;
+use crate::access;
 use crate::error::{Error, Invalid};
 use crate::table::Table;
 
 const MAX_TAGS: usize = 50;
 
-async fn tag_resource(db: &DynamoDb, cx: &Context, request: api::TagResourceInput) -> Result<(), Error> {
-    check_resource(db, cx, &request.resource_arn)?;
-    db.change_table(cx, &request.resource_arn, |table| Ok(add(&mut table.tags, request.tags)?))?;
-    Ok(())
+operation! {
+    DynamoDb, api::TagResource,
+    action: "dynamodb:TagResource" on |cx, request| access::table_arn(cx, &request.resource_arn),
+    handler: tag_resource
 }
 
-async fn untag_resource(db: &DynamoDb, cx: &Context, request: api::UntagResourceInput) -> Result<(), Error> {
+async fn tag_resource(db: &DynamoDb, cx: &Context, request: api::TagResourceInput) -> Result<Unit, Error> {
+    check_resource(db, cx, &request.resource_arn)?;
+    db.change_table(cx, &request.resource_arn, |table| Ok(add(&mut table.tags, request.tags)?))?;
+    Ok(Unit {})
+}
+
+operation! {
+    DynamoDb, api::UntagResource,
+    action: "dynamodb:UntagResource" on |cx, request| access::table_arn(cx, &request.resource_arn),
+    handler: untag_resource
+}
+
+async fn untag_resource(db: &DynamoDb, cx: &Context, request: api::UntagResourceInput) -> Result<Unit, Error> {
     check_resource(db, cx, &request.resource_arn)?;
     db.change_table(cx, &request.resource_arn, |table| {
         table.tags.retain(|key, _| !request.tag_keys.contains(key));
         Ok(())
     })?;
-    Ok(())
+    Ok(Unit {})
+}
+
+operation! {
+    DynamoDb, api::ListTagsOfResource,
+    action: "dynamodb:ListTagsOfResource" on |cx, request| access::table_arn(cx, &request.resource_arn),
+    handler: list_tags_of_resource
 }
 
 async fn list_tags_of_resource(
@@ -59,4 +79,30 @@ pub fn add(tags: &mut BTreeMap<String, String>, more: Vec<api::Tag>) -> Result<(
         return Err(Invalid::values(format!("The number of tags exceeds the limit of {MAX_TAGS}")));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::Bench;
+    use serde_json::json;
+
+    #[test]
+    fn tags_are_kept_with_the_table() {
+        let bench = Bench::with_table();
+        let arn = "arn:aws:dynamodb:us-east-1:000000000000:table/tab";
+        bench.ok(
+            "TagResource",
+            json!({ "ResourceArn": arn, "Tags": [{ "Key": "a", "Value": "1" }, { "Key": "b", "Value": "" }] }),
+        );
+        bench.ok("UntagResource", json!({ "ResourceArn": arn, "TagKeys": ["a"] }));
+        assert_eq!(
+            bench.ok("ListTagsOfResource", json!({ "ResourceArn": arn })),
+            json!({ "Tags": [{ "Key": "b", "Value": "" }] })
+        );
+        let gone = format!("{arn}x");
+        assert_eq!(
+            bench.error("ListTagsOfResource", json!({ "ResourceArn": gone })),
+            ("ResourceNotFoundException".into(), format!("Requested resource not found: ResourcArn: {gone} not found"))
+        );
+    }
 }

@@ -5,11 +5,12 @@
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
+use ::store::{Range, Transaction};
 use dynamodb_api as api;
-use service::Context;
-use store::{Range, Transaction};
+use service::{Context, operation};
 
 use crate::DynamoDb;
+use crate::access;
 use crate::capacity::{Consumed, Direction};
 use crate::error::{CancellationReason, Error, Invalid};
 use crate::expression::{Condition, Kind, Placeholders, Update};
@@ -47,6 +48,15 @@ enum MemberKind {
     Delete,
     Update,
     Check,
+}
+
+operation! {
+    DynamoDb, api::TransactWriteItems,
+    access: |db, cx, request| request.transact_items.iter().map(|item| {
+        let (action, table, item) = target(item);
+        access::to_items(db, cx, action, table, item.into_iter())
+    }).collect::<Result<Vec<_>, Error>>(),
+    handler: transact_write_items
 }
 
 async fn transact_write_items(
@@ -99,13 +109,13 @@ async fn transact_write_items(
                     consumed[at].merge(&outcome.consumed.doubled());
                     CancellationReason::none()
                 }
-                Err(Failure::Error(Error::ConditionalCheckFailed(item))) => CancellationReason::condition(item),
+                Err(Failure::Condition(item)) => CancellationReason::condition(item),
                 Err(Failure::Error(Error::Validation(message))) => CancellationReason::validation(message),
                 Err(failure) => return Err(failure),
             });
         }
         if reasons.iter().any(CancellationReason::cancels) {
-            return Err(Error::TransactionCanceled(reasons).into());
+            return Err(Error::cancelled(&reasons).into());
         }
         Ok(consumed)
     })?;
@@ -128,6 +138,23 @@ async fn transact_write_items(
         consumed_capacity: (!capacity.is_empty()).then_some(capacity),
         item_collection_metrics: (!metrics.is_empty()).then_some(metrics),
     })
+}
+
+/// The action that a member needs, its table and its item.
+fn target(item: &api::TransactWriteItem) -> (&'static str, &str, Option<&Item>) {
+    if let Some(check) = &item.condition_check {
+        return ("dynamodb:ConditionCheckItem", &check.table_name, Some(&check.key));
+    }
+    if let Some(put) = &item.put {
+        return ("dynamodb:PutItem", &put.table_name, Some(&put.item));
+    }
+    if let Some(delete) = &item.delete {
+        return ("dynamodb:DeleteItem", &delete.table_name, Some(&delete.key));
+    }
+    match &item.update {
+        Some(update) => ("dynamodb:UpdateItem", &update.table_name, Some(&update.key)),
+        None => ("dynamodb:UpdateItem", "", None),
+    }
 }
 
 /// Brings the values of a member into normal form; returns what it weighs.
@@ -284,7 +311,7 @@ fn register(transaction: &mut Transaction<'_>, cx: &Context, token: &str, finger
     if let Some((end, known)) = record.as_ref().and_then(|record| record.split_first_chunk::<8>()) {
         if i64::from_be_bytes(*end) > now {
             let same = known == fingerprint.to_be_bytes();
-            return if same { Ok(false) } else { Err(Error::IdempotentParameterMismatch) };
+            return if same { Ok(false) } else { Err(mismatch()) };
         }
         transaction.delete([TOKEN_ENDS.as_bytes(), end, &key].concat());
     }
@@ -292,6 +319,12 @@ fn register(transaction: &mut Transaction<'_>, cx: &Context, token: &str, finger
     transaction.put([TOKEN_ENDS.as_bytes(), &end, &key].concat(), Vec::new());
     transaction.put(key, [end, fingerprint.to_be_bytes()].concat());
     Ok(true)
+}
+
+fn mismatch() -> Error {
+    Error::IdempotentParameterMismatch(
+        "The request was rejected because the client token was used with other parameters before".to_owned(),
+    )
 }
 
 fn clear_tokens(transaction: &mut Transaction<'_>, now: i64) -> Result<(), Error> {
@@ -302,6 +335,18 @@ fn clear_tokens(transaction: &mut Transaction<'_>, now: i64) -> Result<(), Error
         transaction.delete(mark);
     }
     Ok(())
+}
+
+operation! {
+    DynamoDb, api::TransactGetItems,
+    access: |db, cx, request| request.transact_items.iter().map(|item| {
+        let get = &item.get;
+        let access =
+            access::to_items(db, cx, "dynamodb:GetItem", &get.table_name, std::iter::once(&get.key))?;
+        let names = get.expression_attribute_names.as_ref();
+        Ok::<_, Error>(access::with_projection(access, None, get.projection_expression.as_deref(), names))
+    }).collect::<Result<Vec<_>, _>>(),
+    handler: transact_get_items
 }
 
 async fn transact_get_items(
@@ -334,7 +379,7 @@ async fn transact_get_items(
         })
         .collect();
     if reasons.iter().any(CancellationReason::cancels) {
-        return Err(Error::TransactionCanceled(reasons));
+        return Err(Error::cancelled(&reasons));
     }
 
     let snapshot = cx.store().snapshot();
@@ -360,4 +405,95 @@ async fn transact_get_items(
         consumed_capacity: (!capacity.is_empty()).then_some(capacity),
         responses: Some(responses),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::Bench;
+    use serde_json::{Value, json};
+
+    fn key(sk: &str) -> Value {
+        json!({ "pk": { "S": "a" }, "sk": { "S": sk } })
+    }
+
+    fn put(sk: &str) -> Value {
+        json!({ "Put": { "TableName": "tab", "Item": key(sk) } })
+    }
+
+    fn check(sk: &str) -> Value {
+        json!({ "ConditionCheck": {
+            "TableName": "tab", "Key": key(sk), "ConditionExpression": "attribute_exists(pk)",
+            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+        } })
+    }
+
+    #[test]
+    fn all_or_nothing() {
+        let bench = Bench::with_table();
+        let error = bench.call("TransactWriteItems", json!({ "TransactItems": [put("1"), check("2")] })).unwrap_err();
+        assert_eq!(error.code, "TransactionCanceledException");
+        assert!(error.message.ends_with("[None, ConditionalCheckFailed]"));
+        assert!(bench.get("a", "1").is_null());
+        let update = json!({ "Update": {
+            "TableName": "tab", "Key": key("2"), "UpdateExpression": "SET v = :v",
+            "ExpressionAttributeValues": { ":v": { "N": "1" } },
+        } });
+        let output = bench.ok(
+            "TransactWriteItems",
+            json!({ "TransactItems": [put("1"), update], "ReturnConsumedCapacity": "TOTAL" }),
+        );
+        assert_eq!(
+            output["ConsumedCapacity"][0],
+            json!({ "TableName": "tab", "CapacityUnits": 4.0, "WriteCapacityUnits": 4.0 })
+        );
+        let delete = json!({ "Delete": { "TableName": "tab", "Key": key("2") } });
+        bench.ok("TransactWriteItems", json!({ "TransactItems": [check("1"), delete] }));
+        assert!(bench.get("a", "2").is_null());
+    }
+
+    #[test]
+    fn one_operation_an_item() {
+        let bench = Bench::with_table();
+        assert_eq!(
+            bench.invalid("TransactWriteItems", json!({ "TransactItems": [put("1"), check("1")] })),
+            "Transaction request cannot include multiple operations on one item"
+        );
+    }
+
+    #[test]
+    fn tokens_make_requests_idempotent() {
+        let bench = Bench::with_table();
+        let add = |n: &str| {
+            bench.call(
+                "TransactWriteItems",
+                json!({
+                    "ClientRequestToken": "token",
+                    "TransactItems": [{ "Update": {
+                        "TableName": "tab", "Key": key("1"), "UpdateExpression": "ADD v :n",
+                        "ExpressionAttributeValues": { ":n": { "N": n } },
+                    } }],
+                }),
+            )
+        };
+        add("1").unwrap();
+        add("1").unwrap();
+        assert_eq!(bench.get("a", "1")["v"], json!({ "N": "1" }));
+        assert_eq!(add("2").unwrap_err().code, "IdempotentParameterMismatchException");
+        bench.cloud.clock.advance(601_000);
+        add("2").unwrap();
+        assert_eq!(bench.get("a", "1")["v"], json!({ "N": "3" }));
+    }
+
+    #[test]
+    fn reads_are_of_one_moment() {
+        let bench = Bench::with_table();
+        bench.put("a", "1", json!({ "v": { "N": "1" } }));
+        let get = |sk: &str| json!({ "Get": { "TableName": "tab", "Key": key(sk), "ProjectionExpression": "v" } });
+        let output = bench.ok(
+            "TransactGetItems",
+            json!({ "TransactItems": [get("1"), get("2")], "ReturnConsumedCapacity": "TOTAL" }),
+        );
+        assert_eq!(output["Responses"], json!([{ "Item": { "v": { "N": "1" } } }, {}]));
+        assert_eq!(output["ConsumedCapacity"][0]["ReadCapacityUnits"], json!(4.0));
+    }
 }
