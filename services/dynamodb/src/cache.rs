@@ -12,6 +12,7 @@ use service::Context;
 
 use crate::DynamoDb;
 use crate::error::Error;
+use crate::schema;
 use crate::store::{Head, head_key, read_table, table_key};
 use crate::table::Table;
 use crate::write::{Failure, Writer};
@@ -68,8 +69,10 @@ impl DynamoDb {
 
     /// The table, for operations on items.
     pub fn table(&self, cx: &Context, name_or_arn: &str) -> Result<Arc<Table>, Error> {
-        self.find_table(cx, name_or_arn)?
-            .ok_or_else(|| Error::ResourceNotFound("Requested resource not found".to_owned()))
+        self.find_table(cx, name_or_arn)?.ok_or_else(|| match check_name(cx, name_or_arn) {
+            Ok(()) => Error::ResourceNotFound("Requested resource not found".to_owned()),
+            Err(error) => error,
+        })
     }
 
     /// The table, for operations on tables.
@@ -128,5 +131,20 @@ impl DynamoDb {
 
 pub fn no_such_table(cx: &Context, name_or_arn: &str) -> Error {
     let name = table_name(cx, name_or_arn).unwrap_or(name_or_arn);
-    Error::ResourceNotFound(format!("Requested resource not found: Table: {name} not found"))
+    match check_name(cx, name_or_arn) {
+        Ok(()) => Error::ResourceNotFound(format!("Requested resource not found: Table: {name} not found")),
+        Err(error) => error,
+    }
+}
+
+/// Names that no table can have are complained about as such, once the table has not been found.
+fn check_name(cx: &Context, name_or_arn: &str) -> Result<(), Error> {
+    match table_name(cx, name_or_arn).map(schema::check_table_name) {
+        Some(Err(_)) => Err(Error::Validation(
+            "Invalid table/index name.  Table/index names must be between 3 and 255 characters long, and may contain \
+             only the characters a-z, A-Z, 0-9, '_', '-', and '.'"
+                .to_owned(),
+        )),
+        _ => Ok(()),
+    }
 }

@@ -162,15 +162,24 @@ impl Reader<'_> {
         Ok(Bytes::copy_from_slice(&self.record[span]))
     }
 
-    fn many<T>(&mut self, mut one: impl FnMut(&mut Self) -> Result<T, Corrupt>) -> Result<Vec<T>, Corrupt> {
-        let count = self.length()?;
-        (0..count).map(|_| one(self)).collect()
+    /// Lengths come from the record, so they are trusted no further than the record could hold.
+    fn capacity(&self, count: usize) -> usize {
+        count.min(self.record.len() - self.at)
     }
 
-    fn map(&mut self) -> Result<Item, Corrupt> {
+    fn many<T>(&mut self, mut one: impl FnMut(&mut Self) -> Result<T, Corrupt>) -> Result<Vec<T>, Corrupt> {
         let count = self.length()?;
-        // Names were written in order, so the tree is built in one pass.
-        (0..count).map(|_| Ok((self.text()?, self.value()?))).collect::<Result<BTreeMap<_, _>, _>>()
+        let mut members = Vec::with_capacity(self.capacity(count));
+        for _ in 0..count {
+            members.push(one(self)?);
+        }
+        Ok(members)
+    }
+
+    /// Names were written in order, so the tree is built in one pass.
+    fn map(&mut self) -> Result<Item, Corrupt> {
+        let pairs = self.many(|reader| Ok((reader.text()?, reader.value()?)))?;
+        Ok(BTreeMap::from_iter(pairs))
     }
 
     fn value(&mut self) -> Result<AttributeValue, Corrupt> {

@@ -93,8 +93,9 @@ async fn query(db: &DynamoDb, cx: &Context, mut request: api::QueryInput) -> Res
     let keys = source.keys();
     let meant = key_condition::resolve(&terms, keys)?;
     if let Some(attribute) = filter.as_ref().and_then(|filter| filter.find_attribute(&|name| keys.contains(name))) {
+        let parameter = if request.filter_expression.is_some() { "Filter Expression" } else { "QueryFilter" };
         return Err(Invalid(format!(
-            "Filter Expression can only contain non-primary key attributes: Primary key attribute: {attribute}"
+            "{parameter} can only contain non-primary key attributes: Primary key attribute: {attribute}"
         ))
         .into());
     }
