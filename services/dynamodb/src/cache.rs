@@ -67,6 +67,11 @@ impl DynamoDb {
         }
     }
 
+    /// The table with a key in the store.
+    pub fn cached(&self, store: &Store, key: &[u8]) -> Result<Option<Arc<Table>>, Error> {
+        self.cache.get(store, key)
+    }
+
     /// The table, for operations on items.
     pub fn table(&self, cx: &Context, name_or_arn: &str) -> Result<Arc<Table>, Error> {
         self.find_table(cx, name_or_arn)?.ok_or_else(|| match check_name(cx, name_or_arn) {

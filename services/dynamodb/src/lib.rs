@@ -12,6 +12,7 @@ mod capacity;
 mod codec;
 mod describe;
 mod error;
+mod expiry;
 mod expression;
 mod key;
 mod legacy;
@@ -65,6 +66,7 @@ operations! {
     UntagResource,
     UpdateItem,
     UpdateTable,
+    UpdateTimeToLive,
 }
 
 impl Service for DynamoDb {
@@ -100,6 +102,7 @@ impl Service for DynamoDb {
 
     fn start(&self, cloud: &Arc<Cloud>) {
         self.resume(cloud);
+        self.expire_in_background(cloud);
     }
 
     fn reset(&self) {

@@ -11,7 +11,7 @@ use crate::DynamoDb;
 use crate::codec::{self, Corrupt};
 use crate::error::Error;
 use crate::store::{Head, TABLES, head_key, read_table, table_key, write_table};
-use crate::table::{PRIMARY, Table, index_prefix};
+use crate::table::{PRIMARY, Table, TimeToLive, index_prefix};
 
 /// How many items one step handles; a writer waits no longer than one step.
 const STEP: usize = 1000;
@@ -77,7 +77,7 @@ fn unfinished(store: &Store) -> Result<Vec<Table>, Error> {
     let mut unfinished = Vec::new();
     for entry in store.scan(Range::prefix(TABLES)) {
         let table = read_table(&entry?.1)?;
-        if table.indexes.iter().any(|index| index.backfill.is_some()) {
+        if table.is_filling() {
             unfinished.push(table);
         }
     }
@@ -88,7 +88,9 @@ fn unfinished(store: &Store) -> Result<Vec<Table>, Error> {
 fn backfill_step(transaction: &mut store::Transaction<'_>, key: &[u8]) -> Result<bool, Error> {
     let Some(record) = transaction.get(key)? else { return Ok(false) };
     let mut table = read_table(&record)?;
-    let Some(at) = table.indexes.iter().position(|index| index.backfill.is_some()) else { return Ok(false) };
+    let Some(at) = table.indexes.iter().position(|index| index.backfill.is_some()) else {
+        return list_times_step(transaction, key, table);
+    };
     let mut range = Range::prefix(index_prefix(table.number, PRIMARY));
     if let Some(after) = table.indexes[at].backfill.as_ref().filter(|after| !after.is_empty()) {
         range = range.after(after.clone());
@@ -114,6 +116,31 @@ fn backfill_step(transaction: &mut store::Transaction<'_>, key: &[u8]) -> Result
         }
     }
     transaction.put(head_key(table.number), head.encode());
+    transaction.put(key.to_vec(), write_table(&table)?);
+    Ok(true)
+}
+
+/// Puts some more items into the list of times; false when there is no more to do.
+fn list_times_step(transaction: &mut ::store::Transaction<'_>, key: &[u8], mut table: Table) -> Result<bool, Error> {
+    let Some((ttl, after)) = table.ttl.clone().and_then(|ttl| ttl.backfill.clone().map(|after| (ttl, after))) else {
+        return Ok(false);
+    };
+    let range = Range::prefix(index_prefix(table.number, PRIMARY));
+    let range = if after.is_empty() { range } else { range.after(after) };
+    let entries = transaction.scan(range, STEP)?;
+    for (_, record) in &entries {
+        if let Some(expiry) = table.expiry_key(&ttl, &codec::decode(record)?.0) {
+            transaction.put(expiry, Vec::new());
+        }
+    }
+    let backfill = entries.last().map(|(last, _)| last.to_vec());
+    if backfill.is_none() {
+        let mut head = Head::decode(&transaction.get(&head_key(table.number))?.ok_or(Corrupt)?)?;
+        table.generation += 1;
+        head.generation = table.generation;
+        transaction.put(head_key(table.number), head.encode());
+    }
+    table.ttl = Some(TimeToLive { backfill, ..ttl });
     transaction.put(key.to_vec(), write_table(&table)?);
     Ok(true)
 }

@@ -152,6 +152,19 @@ impl Number {
         self.plus(Number { negative: !other.negative && other.digits != 0, ..other })
     }
 
+    /// The number without its fraction, if 64 bits hold it.
+    pub fn whole(self) -> Option<i64> {
+        let power = 10u128.checked_pow(u32::from(self.exponent.unsigned_abs()));
+        let size = match power {
+            Some(power) if self.exponent >= 0 => self.digits.checked_mul(power)?,
+            Some(power) => self.digits / power,
+            None if self.exponent >= 0 => return None,
+            None => 0,
+        };
+        let size = i64::try_from(size).ok()?;
+        Some(if self.negative { -size } else { size })
+    }
+
     /// The bytes that AWS counts for a number: one, one more for each two digits before the point and for each two
     /// after it (outer zeros do not count), and one for a minus sign.
     pub fn size(self) -> usize {
@@ -323,6 +336,15 @@ mod tests {
         assert!(add("9.9E125", "9.9E125").unwrap_err().starts_with("Number overflow"));
         assert_eq!(n("5").minus(n("7")).unwrap().to_string(), "-2");
         assert_eq!(n("5").minus(n("0")).unwrap().to_string(), "5");
+    }
+
+    #[test]
+    fn whole_parts() {
+        for (text, whole) in
+            [("0", Some(0)), ("-12.9", Some(-12)), ("1e3", Some(1000)), ("1e-99", Some(0)), ("1e19", None)]
+        {
+            assert_eq!(n(text).whole(), whole, "{text}");
+        }
     }
 
     #[test]

@@ -28,6 +28,14 @@ pub fn write_table(table: &Table) -> Result<Vec<u8>, Error> {
     Ok(service::to_record(table)?)
 }
 
+/// Marks of the tables that have a time to live; the rest of the key is that of the table.
+pub const TIMES_TO_LIVE: &[u8] = b"dynamodb/ttl/";
+
+/// The mark of a table, by the table's key.
+pub fn ttl_key(table_key: &[u8]) -> Vec<u8> {
+    [TIMES_TO_LIVE, table_key.strip_prefix(TABLES.as_bytes()).unwrap_or_default()].concat()
+}
+
 /// The number that the next table gets.
 pub const NEXT_NUMBER: &[u8] = b"dynamodb/next";
 

@@ -37,6 +37,17 @@ pub struct Table {
     pub deletion_protection: bool,
     pub class: Option<TableClass>,
     pub tags: std::collections::BTreeMap<String, String>,
+    pub ttl: Option<TimeToLive>,
+}
+
+/// The attribute that says when an item is to go.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TimeToLive {
+    pub attribute: String,
+    /// Where the list of items by their time is kept.
+    pub number: IndexNumber,
+    /// While the list is being filled from the table: the store key after which to go on.
+    pub backfill: Option<Vec<u8>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -117,6 +128,12 @@ impl Table {
 
     pub fn index(&self, name: &str) -> Option<&Index> {
         self.indexes.iter().find(|index| index.name == name)
+    }
+
+    /// An index or the list of times is not full yet.
+    pub fn is_filling(&self) -> bool {
+        self.indexes.iter().any(|index| index.backfill.is_some())
+            || self.ttl.as_ref().is_some_and(|ttl| ttl.backfill.is_some())
     }
 
     pub fn has_local_indexes(&self) -> bool {
@@ -324,6 +341,7 @@ pub(crate) mod tests {
             deletion_protection: false,
             class: None,
             tags: [].into(),
+            ttl: None,
         }
     }
 

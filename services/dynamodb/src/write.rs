@@ -64,8 +64,8 @@ impl<'t, 's> Writer<'t, 's> {
     }
 
     /// Writes the heads that have changed.
-    pub fn finish(self) {
-        for TouchedHead { number, stored, head } in self.heads {
+    pub fn finish(&mut self) {
+        for TouchedHead { number, stored, head } in self.heads.drain(..) {
             if head != stored {
                 self.transaction.put(head_key(number), head.encode());
             }
@@ -84,6 +84,7 @@ impl<'t, 's> Writer<'t, 's> {
         let needs_old = write.wants_old
             || write.condition.is_some()
             || !table.indexes.is_empty()
+            || table.ttl.is_some()
             || matches!(write.action, Action::Update(_));
         let old = match &stored {
             Some(record) if needs_old => Some(codec::decode(record)?.0),
@@ -120,7 +121,7 @@ impl<'t, 's> Writer<'t, 's> {
     }
 
     /// Replaces an item, or removes it, with its index entries.
-    fn replace(
+    pub fn replace(
         &mut self,
         table: &Table,
         key: &[u8],
@@ -165,6 +166,14 @@ impl<'t, 's> Writer<'t, 's> {
                 self.transaction.put(entry.key, entry.value);
             }
             self.head(table)?.sizes.replace(index.number, old_weight, new_weight);
+        }
+        if let Some(ttl) = &table.ttl {
+            let expiry = |item: Option<&Item>| item.and_then(|item| table.expiry_key(ttl, item));
+            let (old, new) = (expiry(old), expiry(new));
+            if old != new {
+                old.into_iter().for_each(|key| self.transaction.delete(key));
+                new.into_iter().for_each(|key| self.transaction.put(key, Vec::new()));
+            }
         }
         Ok(consumed)
     }

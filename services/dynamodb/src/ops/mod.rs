@@ -8,3 +8,4 @@ pub mod settings;
 pub mod table;
 pub mod tag;
 pub mod transaction;
+pub mod ttl;

@@ -1,4 +1,4 @@
-//! What can only be asked so far: limits, endpoints, time to live, backups.
+//! What can only be asked so far: limits, endpoints, backups.
 
 use dynamodb_api as api;
 use service::{Context, operation};
@@ -42,27 +42,6 @@ async fn describe_endpoints(
 }
 
 operation! {
-    DynamoDb, api::DescribeTimeToLive,
-    action: "dynamodb:DescribeTimeToLive" on |cx, request| access::table_arn(cx, &request.table_name),
-    handler: describe_time_to_live
-}
-
-/// Items do not expire yet, so every table's time to live is disabled.
-async fn describe_time_to_live(
-    db: &DynamoDb,
-    cx: &Context,
-    request: api::DescribeTimeToLiveInput,
-) -> Result<api::DescribeTimeToLiveOutput, Error> {
-    db.named_table(cx, &request.table_name)?;
-    Ok(api::DescribeTimeToLiveOutput {
-        time_to_live_description: Some(api::TimeToLiveDescription {
-            time_to_live_status: Some(api::TimeToLiveStatus::Disabled),
-            attribute_name: None,
-        }),
-    })
-}
-
-operation! {
     DynamoDb, api::DescribeContinuousBackups,
     action: "dynamodb:DescribeContinuousBackups" on |cx, request| access::table_arn(cx, &request.table_name),
     handler: describe_continuous_backups
@@ -99,8 +78,6 @@ mod tests {
         let bench = Bench::with_table();
         assert_eq!(bench.ok("DescribeLimits", json!({}))["TableMaxReadCapacityUnits"], json!(40_000));
         assert_eq!(bench.ok("DescribeEndpoints", json!({}))["Endpoints"].as_array().unwrap().len(), 1);
-        let ttl = bench.ok("DescribeTimeToLive", json!({ "TableName": "tab" }));
-        assert_eq!(ttl, json!({ "TimeToLiveDescription": { "TimeToLiveStatus": "DISABLED" } }));
         assert_eq!(
             bench.error("DescribeContinuousBackups", json!({ "TableName": "gone" })),
             ("TableNotFoundException".into(), "Table not found: gone".into())

@@ -14,7 +14,7 @@ use crate::error::{Error, Invalid};
 use crate::maintenance::purge_key;
 use crate::ops::tag;
 use crate::schema;
-use crate::store::{Head, NEXT_NUMBER, Sizes, head_key, read_table, table_key, tables_prefix, write_table};
+use crate::store::{Head, NEXT_NUMBER, Sizes, head_key, read_table, table_key, tables_prefix, ttl_key, write_table};
 use crate::table::{Index, Scope, Table, TableClass, Throughput, index_prefix, table_prefix};
 
 const MAX_NAMES: usize = 100;
@@ -56,6 +56,7 @@ async fn create_table(
         deletion_protection: request.deletion_protection_enabled.unwrap_or(false),
         class: request.table_class.map(|class| TableClass { name: class.as_str().to_owned(), changed: None }),
         tags: Default::default(),
+        ttl: None,
     };
     tag::add(&mut table.tags, request.tags.unwrap_or_default())?;
     let key = table_key(&table.account, &table.region, &table.name);
@@ -169,6 +170,7 @@ async fn delete_table(
         }
         let head = transaction.get(&head_key(table.number))?.ok_or(crate::codec::Corrupt)?;
         transaction.delete(key.clone());
+        transaction.delete(ttl_key(&key));
         transaction.delete(head_key(table.number));
         transaction.put(purge_key(&table_prefix(table.number)), Vec::new());
         Ok((table, Head::decode(&head)?.sizes))
@@ -382,6 +384,15 @@ impl DynamoDb {
             for gone in before.indexes.iter().filter(|old| table.indexes.iter().all(|new| new.number != old.number)) {
                 head.sizes.forget(gone.number);
                 transaction.put(purge_key(&index_prefix(table.number, gone.number)), Vec::new());
+            }
+            if before.ttl != table.ttl {
+                match &table.ttl {
+                    Some(_) => transaction.put(ttl_key(&key), Vec::new()),
+                    None => transaction.delete(ttl_key(&key)),
+                }
+                if let Some(gone) = before.ttl {
+                    transaction.put(purge_key(&index_prefix(table.number, gone.number)), Vec::new());
+                }
             }
             transaction.put(head_key(table.number), head.encode());
             transaction.put(key.clone(), write_table(&table)?);
