@@ -6,9 +6,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use ::store::Store;
 use parking_lot::RwLock;
 use service::Context;
+use store::Store;
 
 use crate::DynamoDb;
 use crate::error::Error;

@@ -3,8 +3,8 @@
 //! Where a table has a time to live, a list of its items by their time is kept like an index, so finding those to
 //! delete reads nothing else. A task looks at the lists every few seconds of the cloud's clock; AWS takes up to days.
 
-use ::service::{Cloud, Timestamp};
-use ::store::{Range, Store};
+use service::{Cloud, Timestamp};
+use store::{Range, Store};
 
 use crate::DynamoDb;
 use crate::codec::{self, Corrupt};

@@ -33,7 +33,7 @@ mod write;
 
 use std::sync::Arc;
 
-use ::service::{AnyOperation, ApiError, Cloud, Service, operations};
+use service::{AnyOperation, ApiError, Cloud, Service, operations};
 use wire::{DecodeError, ServiceModel, Violations};
 
 /// The service.

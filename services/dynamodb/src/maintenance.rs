@@ -3,9 +3,9 @@
 //! Both leave a mark in the store with the change that makes them necessary and remove it when they are done, so that
 //! a process that ended in between is continued by the next one.
 
-use ::store::{Range, Store};
 use bytes::Bytes;
 use service::Cloud;
+use store::{Range, Store};
 
 use crate::DynamoDb;
 use crate::codec::{self, Corrupt};
@@ -121,7 +121,7 @@ fn backfill_step(transaction: &mut store::Transaction<'_>, key: &[u8]) -> Result
 }
 
 /// Puts some more items into the list of times; false when there is no more to do.
-fn list_times_step(transaction: &mut ::store::Transaction<'_>, key: &[u8], mut table: Table) -> Result<bool, Error> {
+fn list_times_step(transaction: &mut store::Transaction<'_>, key: &[u8], mut table: Table) -> Result<bool, Error> {
     let Some((ttl, after)) = table.ttl.clone().and_then(|ttl| ttl.backfill.clone().map(|after| (ttl, after))) else {
         return Ok(false);
     };

@@ -1,6 +1,6 @@
 //! Reading pages: a range of a table or index, from one end or the other, up to a limit.
 
-use ::store::{Range, Snapshot};
+use store::{Range, Snapshot};
 
 use crate::capacity::Consumed;
 use crate::codec;

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use ::service::{ApiError, Clock, Cloud, CloudConfig, Context, Principal, Random, Service, Store, Timestamp};
-use ::wire::json::{JsonEncoder, Names, decode};
 use futures_util::FutureExt as _;
 use serde_json::{Value, json};
+use service::{ApiError, Clock, Cloud, CloudConfig, Context, Principal, Random, Service, Store, Timestamp};
+use wire::json::{JsonEncoder, Names, decode};
 
 use crate::DynamoDb;
 

@@ -1,7 +1,7 @@
 //! Changing items within a store transaction: the condition, the item, its index entries and the table's sizes together.
 
-use ::store::Transaction;
 use bytes::Bytes;
+use store::Transaction;
 
 use crate::capacity::Consumed;
 use crate::codec;

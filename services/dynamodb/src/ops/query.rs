@@ -2,9 +2,9 @@
 
 use std::ops::Bound;
 
-use ::store::Range;
 use dynamodb_api as api;
 use service::{Context, operation};
+use store::Range;
 
 use crate::DynamoDb;
 use crate::access;

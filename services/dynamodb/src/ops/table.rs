@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use ::store::Range;
 use dynamodb_api as api;
 use service::{Access, Context, operation};
+use store::Range;
 
 use crate::DynamoDb;
 use crate::access;

@@ -5,9 +5,9 @@
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use ::store::{Range, Transaction};
 use dynamodb_api as api;
 use service::{Context, operation};
+use store::{Range, Transaction};
 
 use crate::DynamoDb;
 use crate::access;
