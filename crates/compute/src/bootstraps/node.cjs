@@ -241,16 +241,25 @@ async function serve(handler) {
 
 // ---- Assignment to a function after the start
 
+// Loads now, while nobody waits, what nearly every function needs, and makes one request that cannot arrive: it loads what
+// the SDK loads only when it is first used.
+async function rehearse() {
+  for (const module of ['node:https', 'node:stream/promises', 'node:crypto', 'node:zlib', 'node:fs/promises']) require(module);
+  try {
+    const { DynamoDBClient } = await import('@aws-sdk/client-dynamodb');
+    const { DynamoDBDocumentClient, ScanCommand } = await import('@aws-sdk/lib-dynamodb');
+    const credentials = { accessKeyId: 'none', secretAccessKey: 'none' };
+    const client = new DynamoDBClient({ region: 'us-east-1', endpoint: 'http://127.0.0.1:1', credentials, maxAttempts: 1 });
+    await DynamoDBDocumentClient.from(client).send(new ScanCommand({ TableName: 'none' })).catch(() => {});
+    client.destroy();
+  } catch {
+    // The SDK is not installed; a function that needs it will say so itself.
+  }
+}
+
 async function assignment() {
   delete process.env.WELKIN_ASSIGNMENT;
-  // Loaded now, while nobody waits: what nearly every function needs.
-  for (const module of ['node:https', 'node:stream/promises', 'node:crypto', 'node:zlib', 'node:fs/promises', '@aws-sdk/lib-dynamodb', '@aws-sdk/client-dynamodb']) {
-    try {
-      require(module);
-    } catch {
-      // The SDK is not installed; a function that needs it will say so itself.
-    }
-  }
+  await rehearse();
   const { env, flags } = JSON.parse((await call('GET', 'welkin/assignment')).body);
   Object.assign(process.env, env);
   require('node:v8').setFlagsFromString(flags);

@@ -201,13 +201,21 @@ def serve(api, handler):
             api.call("POST", f"{path}/response", body, ("content-type: application/json",))
 
 
-def await_assignment(api):
-    del os.environ["WELKIN_ASSIGNMENT"]
-    # Loaded now, while nobody waits: what nearly every function needs.
+def rehearse():
+    """Loads now, while nobody waits, what nearly every function needs: the default session keeps the service models."""
     try:
-        import boto3  # noqa: F401
+        import boto3
+
+        nobody = {"aws_access_key_id": "none", "aws_secret_access_key": "none", "region_name": "us-east-1"}
+        boto3.resource("dynamodb", **nobody)
+        boto3.client("s3", **nobody)
     except ImportError:
         pass  # Not installed; a function that needs it will say so itself.
+
+
+def await_assignment(api):
+    del os.environ["WELKIN_ASSIGNMENT"]
+    rehearse()
     _, body = api.call("GET", "welkin/assignment")
     os.environ.update(json.loads(body)["env"])
     time.tzset()
