@@ -1,13 +1,14 @@
 //! Measures what a function call costs without a service around it: cold, from the reserve, and warm.
 //!
-//! `cargo run --release -p compute --example latency -- [work directory]`; with `--sdk` the AWS SDKs are installed first.
+//! `cargo run --release -p compute --example latency -- [work directory]`; with `--sdk` the AWS SDKs
+//! are installed first, with `--process` sandboxes are plain processes.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use compute::environment::Config;
-use compute::{Environments, FunctionSpec, Identity, Invocation};
+use compute::{Backend, Environments, FunctionSpec, Identity, Invocation};
 use tokio::time::Instant;
 
 const NODE: &str = "export const handler = async () => 1;";
@@ -24,6 +25,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let sdk = arguments.iter().any(|argument| argument == "--sdk");
     let work = arguments.iter().find(|argument| !argument.starts_with("--"));
     let work = work.map_or_else(|| std::env::temp_dir().join("compute-latency"), PathBuf::from);
+    println!("{:?}", environments(&work, 0).probe().await?);
     println!("{:<28}{:>12}{:>12}{:>12}{:>12}", "median ms", "cold", "reserved", "init", "warm");
     let mut cases = vec![("node", "nodejs20.x", "index.mjs", NODE), ("python", "python3.11", "index.py", PYTHON)];
     if sdk {
@@ -51,7 +53,7 @@ fn environments(work: &Path, reserve: usize) -> Environments {
         path: "/usr/local/bin:/usr/bin:/bin".into(),
         home: Some("/root".into()),
         endpoint_port: 4566,
-        backend: None,
+        backend: std::env::args().any(|argument| argument == "--process").then_some(Backend::Process),
         wall_clock: Arc::new(|| 1_800_000_000_000),
         idle: Duration::from_secs(600),
         lifetime: Duration::from_secs(3600),
@@ -90,7 +92,11 @@ async fn once(environments: &Environments, function: &FunctionSpec) -> Result<(f
     Ok((took, outcome.report.init.unwrap_or_default().as_secs_f64() * 1000.0))
 }
 
-async fn cold(environments: &Environments, function: &FunctionSpec, sdk: bool) -> Result<(f64, f64), Box<dyn std::error::Error>> {
+async fn cold(
+    environments: &Environments,
+    function: &FunctionSpec,
+    sdk: bool,
+) -> Result<(f64, f64), Box<dyn std::error::Error>> {
     if sdk {
         environments.prepare(&function.runtime, |words| eprintln!("{words}")).await?;
     }
@@ -103,7 +109,11 @@ async fn cold(environments: &Environments, function: &FunctionSpec, sdk: bool) -
     Ok(medians(times))
 }
 
-async fn cold_reserved(environments: &Environments, function: &FunctionSpec, sdk: bool) -> Result<(f64, f64), Box<dyn std::error::Error>> {
+async fn cold_reserved(
+    environments: &Environments,
+    function: &FunctionSpec,
+    sdk: bool,
+) -> Result<(f64, f64), Box<dyn std::error::Error>> {
     if sdk {
         environments.prepare(&function.runtime, |words| eprintln!("{words}")).await?;
     } else {

@@ -267,7 +267,18 @@ async function assignment() {
   process.chdir(process.env.LAMBDA_TASK_ROOT);
 }
 
+// Without a file system of our own, modules (ESM) would not find the SDK: NODE_PATH is not for them.
+function resolveModulesIn(directory) {
+  const parent = JSON.stringify(pathToFileURL(path.join(directory, '..', 'any.mjs')).href);
+  const hooks = `export const resolve = (name, context, next) => next(name, context).catch((error) => {
+    if (error.code !== 'ERR_MODULE_NOT_FOUND') throw error;
+    return next(name, { ...context, parentURL: ${parent} }).catch(() => { throw error; });
+  });`;
+  require('node:module').register('data:text/javascript,' + encodeURIComponent(hooks));
+}
+
 async function main() {
+  if (process.env.WELKIN_MODULES) resolveModulesIn(process.env.WELKIN_MODULES);
   if (process.env.WELKIN_ASSIGNMENT) await assignment();
   let handler;
   try {

@@ -30,6 +30,7 @@ pub struct Places {
     layers: PathBuf,
     runtime: PathBuf,
     sdk: Option<PathBuf>,
+    isolated: bool,
 }
 
 impl Places {
@@ -43,6 +44,7 @@ impl Places {
                     layers: LAYERS.into(),
                     runtime: RUNTIME.into(),
                     sdk: sdk.map(|language| Path::new(RUNTIME).join(bootstraps::sdk_directory(language))),
+                    isolated: true,
                 }
             }
             Backend::Process => Self {
@@ -50,6 +52,7 @@ impl Places {
                 layers: layers.unwrap_or(Path::new(LAYERS)).to_owned(),
                 runtime: installation.runtime.clone(),
                 sdk: installation.sdk.clone(),
+                isolated: false,
             },
         }
     }
@@ -89,6 +92,9 @@ pub fn variables(
         let own =
             format!("{layers}/nodejs/node{major}/node_modules:{layers}/nodejs/node_modules:{sdk}:{runtime}:{task}");
         variables.push(("NODE_PATH", own));
+    }
+    if runtime_name.starts_with("nodejs") && !places.isolated && !sdk.is_empty() {
+        variables.push(("WELKIN_MODULES", sdk.clone()));
     }
     if runtime_name.starts_with("python") {
         variables.push(("PYTHONPATH", if sdk.is_empty() { runtime.to_string() } else { format!("{runtime}:{sdk}") }));

@@ -367,6 +367,38 @@ async fn children_end_with_the_environment() {
     }
 }
 
+/// Run by the test below, in a process of its own.
+#[tokio::test]
+#[ignore = "a server to be killed"]
+async fn a_server_with_a_busy_function() {
+    let bench = bench();
+    let mark = format!("{}.25", std::process::id() + 100_000);
+    let function = bench.python(&format!(
+        "import subprocess\ndef handler(event, context):\n    subprocess.Popen(['sleep', '{mark}'], start_new_session=True)\n"
+    ));
+    bench.invoke(&function, "{}").await;
+    println!("\nmark {mark}");
+    std::future::pending().await
+}
+
+#[test]
+fn everything_ends_with_the_server() {
+    use std::io::{BufRead, BufReader};
+    let mut server = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--ignored", "--exact", "--nocapture", "environment::tests::a_server_with_a_busy_function"])
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(server.stdout.take().unwrap()).lines();
+    let mark = lines.map_while(Result::ok).find_map(|line| line.strip_prefix("mark ").map(str::to_owned)).unwrap();
+    assert!(is_running(&mark));
+    server.kill().unwrap();
+    server.wait().unwrap();
+    while is_running(&mark) {
+        std::thread::yield_now();
+    }
+}
+
 fn is_running(argument: &str) -> bool {
     let processes = fs::read_dir("/proc").unwrap().flatten().map(|entry| entry.path().join("cmdline"));
     processes

@@ -23,10 +23,12 @@ impl Cgroups {
         let memory = v1(&mounts, &own, "memory").filter(|path| writable(path));
         let pids = v1(&mounts, &own, "pids").filter(|path| writable(path));
         if memory.is_some() || pids.is_some() {
+            memory.iter().chain(&pids).for_each(|parent| sweep(parent));
             return Ok(Self::V1 { memory, pids });
         }
         let parent = v2(&mounts, &own).ok_or("no cgroup file system is mounted")?;
         delegate(&parent).map_err(|error| format!("{} is not ours to manage: {error}", parent.display()))?;
+        sweep(&parent);
         Ok(Self::V2 { parent })
     }
 
@@ -144,6 +146,17 @@ fn inside(root: &str, point: &Path, path: &str) -> PathBuf {
     if full.is_dir() { full } else { point.to_owned() }
 }
 
+/// Removes groups that a killed server left behind.
+fn sweep(parent: &Path) {
+    for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let owner = name.to_str().and_then(|name| name.strip_prefix("welkin-")?.split_once('-'));
+        if owner.is_some_and(|(pid, _)| !Path::new("/proc").join(pid).exists()) {
+            let _ = fs::remove_dir(entry.path());
+        }
+    }
+}
+
 fn writable(parent: &Path) -> bool {
     let probe = parent.join(format!("welkin-probe-{}", process::id()));
     fs::create_dir(&probe).and_then(|()| fs::remove_dir(&probe)).is_ok()
@@ -179,6 +192,20 @@ mod tests {
         assert_eq!(v1(MOUNTS, "4:memory:/x\n", "memory"), Some("/nowhere/memory".into()));
         assert_eq!(v1(MOUNTS, "4:memory:/x\n", "pids"), None);
         assert_eq!(v2(MOUNTS, "0::/a/b/c\n"), Some("/nowhere/unified".into()));
+    }
+
+    #[test]
+    fn groups_of_dead_servers_are_removed() {
+        let directory = tempfile::tempdir().unwrap();
+        let own = format!("welkin-{}-1", process::id());
+        for name in ["welkin-999999999-1", &own, "welkin-server", "other"] {
+            fs::create_dir(directory.path().join(name)).unwrap();
+        }
+        sweep(directory.path());
+        let mut left: Vec<_> =
+            fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        left.sort();
+        assert_eq!(left, ["other", own.as_str(), "welkin-server"]);
     }
 
     #[test]
