@@ -1,1 +1,36 @@
-fn main() {}
+//! Chores of the project, run as `cargo xtask NAME`.
+//!
+//! - `models [--from FOLDER]`: prune the API models out of the botocore wheel (or an unpacked one) into `models/`
+//! - `api [--check]`: generate the `api/` crates from `models/`; with `--check` only compare
+
+mod api;
+mod models;
+mod names;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error>>;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().map_or_else(|| PathBuf::from("."), Path::to_path_buf)
+}
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let result = match words.as_slice() {
+        ["models"] => models::refresh(&root(), None),
+        ["models", "--from", folder] => models::refresh(&root(), Some(Path::new(folder))),
+        ["api"] => api::generate(&root(), false),
+        ["api", "--check"] => api::generate(&root(), true),
+        _ => Err("usage: cargo xtask models [--from FOLDER] | api [--check]".into()),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! Reads a REST message, request or response, along a schema.
+
+use bytes::Bytes;
+use http::HeaderMap;
+
+use super::BodyFormat;
+use super::text::{TextDecoder, split_header};
+use crate::codec::{DecodeError, Decoder, EachEntry, EachMember, Result};
+use crate::json::{self, Names};
+use crate::schema::{Kind, Location, Member, Schema};
+use crate::stream::ByteStream;
+use crate::xml;
+
+/// The parts of a message that members are bound to.
+pub struct Message<'a> {
+    pub labels: &'a [(&'static str, String)],
+    pub query: &'a [(String, String)],
+    pub headers: &'a HeaderMap,
+    pub status: u16,
+    /// The body where it is at hand. Streaming members take `stream`.
+    pub body: &'a [u8],
+    pub stream: Option<ByteStream>,
+    pub format: BodyFormat,
+}
+
+/// Decodes the structure whose members are spread over the message.
+pub fn decode<T>(
+    message: Message<'_>,
+    schema: &'static Schema,
+    read: impl FnOnce(&mut dyn Decoder) -> Result<T>,
+) -> Result<T> {
+    read(&mut RestDecoder { schema, message })
+}
+
+struct RestDecoder<'a> {
+    schema: &'static Schema,
+    message: Message<'a>,
+}
+
+impl RestDecoder<'_> {
+    fn texts(&self, member: &'static Member) -> Vec<String> {
+        let name = member.wire_name();
+        match member.location {
+            Location::Uri => {
+                self.message.labels.iter().filter(|(key, _)| *key == name).map(|(_, value)| value.clone()).collect()
+            }
+            Location::Query => {
+                self.message.query.iter().filter(|(key, _)| key == name).map(|(_, value)| value.clone()).collect()
+            }
+            Location::Header => {
+                let values = self.message.headers.get_all(name).iter();
+                let values = values.map(|value| String::from_utf8_lossy(value.as_bytes()).trim().to_owned());
+                match &member.schema.kind {
+                    Kind::List(element) => values.flat_map(|value| split_header(&value, element)).collect(),
+                    _ => values.take(1).collect(),
+                }
+            }
+            Location::StatusCode => vec![self.message.status.to_string()],
+            _ => Vec::new(),
+        }
+    }
+
+    /// All query parameters, as a Smithy server sees them, or the headers with the member's prefix.
+    fn pairs(&self, member: &'static Member) -> Vec<(String, String)> {
+        if member.location == Location::QueryMap {
+            return self.message.query.to_vec();
+        }
+        let prefix = member.wire_name.unwrap_or_default().to_ascii_lowercase();
+        (self.message.headers.iter())
+            .filter_map(|(name, value)| {
+                let key = name.as_str().strip_prefix(&prefix)?;
+                Some((key.to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
+            })
+            .collect()
+    }
+
+    fn payload(&mut self, index: usize, member: &'static Member, each: EachMember<'_>) -> Result {
+        if member.streaming {
+            let stream = self.message.stream.take();
+            let stream = stream.unwrap_or_else(|| ByteStream::from(Bytes::copy_from_slice(self.message.body)));
+            return each(index, &mut RawDecoder { schema: member.schema, stream });
+        }
+        if self.message.body.is_empty() {
+            return Ok(());
+        }
+        match member.schema.kind {
+            Kind::Blob | Kind::String | Kind::Enum(_) => {
+                let stream = ByteStream::from(Bytes::copy_from_slice(self.message.body));
+                each(index, &mut RawDecoder { schema: member.schema, stream })
+            }
+            _ => match self.message.format {
+                BodyFormat::Json => {
+                    json::decode(self.message.body, member.schema, Names::Wire, |decoder| each(index, decoder))
+                }
+                BodyFormat::Xml => xml::decode(self.message.body, member.schema, |decoder| each(index, decoder)),
+            },
+        }
+    }
+}
+
+impl Decoder for RestDecoder<'_> {
+    fn schema(&self) -> &'static Schema {
+        self.schema
+    }
+
+    fn structure(&mut self, each: EachMember<'_>) -> Result {
+        let mut has_body = false;
+        for (index, member) in self.schema.members().iter().enumerate() {
+            match member.location {
+                Location::Body => has_body = true,
+                Location::Payload => self.payload(index, member, each)?,
+                Location::QueryMap | Location::Headers => {
+                    let pairs = self.pairs(member);
+                    if !pairs.is_empty() {
+                        each(index, &mut PairsDecoder { member, pairs })?;
+                    }
+                }
+                _ => {
+                    let texts = self.texts(member);
+                    if !texts.is_empty() {
+                        each(index, &mut TextDecoder { member, schema: member.schema, texts: &texts })?;
+                    }
+                }
+            }
+        }
+        if has_body && !self.message.body.is_empty() {
+            match self.message.format {
+                BodyFormat::Json => {
+                    json::decode(self.message.body, self.schema, Names::Wire, |decoder| decoder.structure(each))?;
+                }
+                BodyFormat::Xml => xml::decode(self.message.body, self.schema, |decoder| decoder.structure(each))?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The whole body as it is.
+struct RawDecoder {
+    schema: &'static Schema,
+    stream: ByteStream,
+}
+
+impl Decoder for RawDecoder {
+    fn schema(&self) -> &'static Schema {
+        self.schema
+    }
+    fn string(&mut self) -> Result<String> {
+        let bytes = self.stream.bytes().unwrap_or_default();
+        String::from_utf8(bytes.to_vec()).map_err(|error| DecodeError::Malformed(error.to_string()))
+    }
+    fn blob(&mut self) -> Result<Bytes> {
+        Ok(self.stream.bytes().unwrap_or_default())
+    }
+    fn stream(&mut self) -> Result<ByteStream> {
+        Ok(self.stream.clone())
+    }
+}
+
+/// A map spread over headers or query parameters; repeated keys make up a list where the value is one.
+struct PairsDecoder {
+    member: &'static Member,
+    pairs: Vec<(String, String)>,
+}
+
+impl Decoder for PairsDecoder {
+    fn schema(&self) -> &'static Schema {
+        self.member.schema
+    }
+    fn map(&mut self, each: EachEntry<'_>) -> Result {
+        let Kind::Map(_, value) = &self.member.schema.kind else { return Ok(()) };
+        let mut keys: Vec<&String> = Vec::new();
+        for (key, _) in &self.pairs {
+            if !keys.contains(&key) {
+                keys.push(key);
+            }
+        }
+        for key in keys {
+            let texts: Vec<String> =
+                self.pairs.iter().filter(|(name, _)| name == key).map(|(_, text)| text.clone()).collect();
+            each(key.clone(), &mut TextDecoder { member: self.member, schema: value.schema, texts: &texts })?;
+        }
+        Ok(())
+    }
+}
