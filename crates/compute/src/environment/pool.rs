@@ -137,6 +137,11 @@ impl Environments {
         });
     }
 
+    /// Ends every idle environment.
+    pub fn retire_all(&self) {
+        self.inner.idle.lock().clear();
+    }
+
     /// How many environments wait for an invocation.
     pub fn idle(&self) -> usize {
         self.inner.idle.lock().values().map(Vec::len).sum()
