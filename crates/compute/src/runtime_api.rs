@@ -199,7 +199,7 @@ impl Shared {
             ("lambda-runtime-cognito-identity", next.cognito_identity.as_ref()),
         ];
         for (name, value) in fields {
-            if let Some(value) = value.and_then(|value| HeaderValue::from_str(value).ok()) {
+            if let Some(value) = value.and_then(|value| HeaderValue::from_bytes(value.as_bytes()).ok()) {
                 headers.insert(name, value);
             }
         }
@@ -245,7 +245,13 @@ impl Shared {
     }
 
     async fn assigned(&self) -> Answer {
-        self.phase.send_replace(Phase::Unassigned);
+        self.phase.send_if_modified(|phase| {
+            let starting = *phase == Phase::Starting;
+            if starting {
+                *phase = Phase::Unassigned;
+            }
+            starting
+        });
         let mut assignment = self.assignment.subscribe();
         match assignment.wait_for(Option::is_some).await {
             Ok(body) => Response::new(Full::new(body.clone().unwrap_or_default())),

@@ -105,13 +105,12 @@ pub fn variables(
 }
 
 /// What every process starts with, assigned to a function or not.
-pub fn base_variables(backend: Backend) -> Vec<(String, String)> {
-    let mut variables = vec![
-        ("PATH", "/usr/local/bin:/usr/bin:/bin:/opt/bin"),
-        ("LANG", "en_US.UTF-8"),
-        ("TZ", ":UTC"),
-        ("AWS_LAMBDA_RUNTIME_API", RUNTIME_API),
-    ];
+pub fn base_variables(backend: Backend, installation: &Installation) -> Vec<(String, String)> {
+    let prefix = installation.interpreter.as_ref().and_then(|interpreter| interpreter.prefix.as_ref());
+    let own = prefix.map(|prefix| format!("{}/bin:", prefix.display())).unwrap_or_default();
+    let path = format!("{own}/usr/local/bin:/usr/bin:/bin:/opt/bin");
+    let mut variables =
+        vec![("PATH", path.as_str()), ("LANG", "en_US.UTF-8"), ("TZ", ":UTC"), ("AWS_LAMBDA_RUNTIME_API", RUNTIME_API)];
     if backend == Backend::Native {
         variables.push(("_LAMBDA_TELEMETRY_LOG_FD", "3"));
     }

@@ -22,6 +22,8 @@ pub struct LogLine {
 const LONGEST: usize = 256 * 1024;
 /// What one invocation may log before the rest is dropped, so that a runaway function cannot use up the server's memory.
 const MOST: usize = 32 << 20;
+/// How often a pipe is read at a time: four times what a pipe can hold.
+const READS: usize = 32;
 const LARGEST_FRAME: usize = 16 << 20;
 const MAGIC: u32 = 0xa55a_0003;
 
@@ -141,10 +143,10 @@ impl Source {
         Ok(Self { bytes: File::from(events.as_fd().try_clone_to_owned()?), events })
     }
 
-    /// Reads until nothing is left; `false` at the end of the stream.
+    /// Reads until nothing is left, or so much that whoever writes could go on for ever; `false` at the end of the stream.
     fn drain(&mut self, into: &mut Vec<u8>) -> bool {
         let mut buffer = [0; 8192];
-        loop {
+        for _ in 0..READS {
             let read = match self.bytes.read(&mut buffer) {
                 // The event loop's own view is brought up to date too, or it would report old news.
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.events.try_read(&mut buffer),
@@ -157,6 +159,7 @@ impl Source {
                 Err(error) => return error.kind() == io::ErrorKind::WouldBlock,
             }
         }
+        true
     }
 }
 

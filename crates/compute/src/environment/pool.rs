@@ -35,6 +35,9 @@ pub(super) struct Inner {
     reaping: OnceLock<()>,
 }
 
+/// How long runtimes are kept ready while no function starts.
+const RESERVE_IDLE: Duration = Duration::from_secs(15 * 60);
+
 /// An environment and the ARN of its function.
 type Owned = (String, Box<Instance>);
 
@@ -94,6 +97,7 @@ impl Environments {
     pub async fn anticipate(&self, runtime: &str) -> Result<(), Error> {
         let machine = self.inner.machine().await?;
         let installation = self.inner.installation(&machine, runtime)?;
+        self.inner.clone().reap_in_background();
         self.inner.reserve.fill(&self.inner, &machine, &installation).await;
         Ok(())
     }
@@ -201,7 +205,7 @@ impl Inner {
         let process = match self.reserve.take(installation, function, &variables).await {
             Some(process) => process,
             None => {
-                let environment = launch::base_variables(backend).into_iter().chain(variables).collect();
+                let environment = launch::base_variables(backend, installation).into_iter().chain(variables).collect();
                 let spec = launch::sandbox(backend, installation, Some(function), environment, config.endpoint_port)?;
                 Process::start(&self.sandboxes, spec, config.endpoint_port, config.wall_clock.clone()).await?
             }
@@ -240,6 +244,7 @@ async fn reap(inner: Weak<Inner>, period: Duration) {
         tokio::time::sleep(period).await;
         let Some(inner) = inner.upgrade() else { return };
         let idle = inner.config.idle;
+        inner.reserve.release_unused(RESERVE_IDLE);
         inner.idle.lock().retain(|_, instances| {
             instances.retain(|(_, instance)| instance.idle_since.elapsed() < idle && !instance.has_ended());
             !instances.is_empty()

@@ -6,8 +6,10 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use parking_lot::Mutex;
+use tokio::time::Instant;
 
 use super::launch::{self, Installation, mebibytes};
 use super::pool::{Inner, Machine};
@@ -19,6 +21,7 @@ use crate::sandbox::{Backend, Mount};
 #[derive(Default)]
 pub struct Reserve {
     waiting: Mutex<HashMap<Key, Vec<Process>>>,
+    used: Mutex<Option<Instant>>,
     filling: tokio::sync::Mutex<()>,
 }
 
@@ -65,13 +68,21 @@ impl Reserve {
         Some(process)
     }
 
+    /// Ends waiting runtimes if none has been asked for lately; the next start fills the reserve again.
+    pub fn release_unused(&self, after: Duration) {
+        if self.used.lock().is_some_and(|used| used.elapsed() > after) {
+            self.waiting.lock().clear();
+        }
+    }
+
     /// Starts as many runtimes as are missing.
     pub async fn fill(&self, inner: &Arc<Inner>, machine: &Machine, installation: &Installation) {
         let Some(key) = key(installation).filter(|_| machine.can_reserve()) else { return };
         let _one_at_a_time = self.filling.lock().await;
+        *self.used.lock() = Some(Instant::now());
         let config = &inner.config;
         while self.waiting.lock().get(&key).map_or(0, Vec::len) < config.reserve {
-            let mut variables = launch::base_variables(Backend::Native);
+            let mut variables = launch::base_variables(Backend::Native, installation);
             variables.push(("WELKIN_ASSIGNMENT".into(), "1".into()));
             variables.push(("LAMBDA_TASK_ROOT".into(), TASK.into()));
             let spec = launch::sandbox(Backend::Native, installation, None, variables, config.endpoint_port);

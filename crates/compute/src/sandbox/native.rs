@@ -48,6 +48,7 @@ pub struct Handle {
 
 impl Native {
     pub fn new(work: &Path, cgroups: Option<Cgroups>) -> io::Result<Self> {
+        block_signals();
         let (root, etc) = (work.join("root"), work.join("etc"));
         fs::create_dir_all(&root)?;
         write_etc(&etc)?;
@@ -204,6 +205,17 @@ impl Handle {
             let _ = sender.send(Some(exit));
         });
         Ok(receiver)
+    }
+}
+
+/// Keeps signals meant for the server away from the thread that starts sandboxes: a handler must not run in a fresh child.
+/// The child unblocks them before it becomes the program.
+fn block_signals() {
+    // SAFETY: the set is initialised by sigfillset and lives for the calls; only this thread's mask changes.
+    unsafe {
+        let mut all: libc::sigset_t = std::mem::zeroed();
+        libc::sigfillset(&raw mut all);
+        libc::pthread_sigmask(libc::SIG_BLOCK, &raw const all, ptr::null_mut());
     }
 }
 
