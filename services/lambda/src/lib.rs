@@ -12,6 +12,7 @@
 //! one revision of one version; nothing outside the store is needed to run a function again after a restart.
 
 mod arn;
+mod download;
 mod error;
 mod events;
 mod function;
@@ -25,7 +26,7 @@ mod store;
 use std::sync::Arc;
 
 use service::policy::Source;
-use service::{AnyOperation, Cloud, Context, Service, StoreError};
+use service::{AnyOperation, Cloud, Context, Front, Service, StoreError};
 
 pub use runner::Options;
 
@@ -81,6 +82,10 @@ impl Service for Lambda {
 
     fn resource_policy(&self, cx: &Context, resource: &str) -> Result<Option<Source>, StoreError> {
         permission::source(cx, resource)
+    }
+
+    fn fronts(&self) -> Vec<Box<dyn Front>> {
+        vec![Box::new(download::Download)]
     }
 
     fn start(&self, cloud: &Arc<Cloud>) {

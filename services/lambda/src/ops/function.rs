@@ -14,6 +14,7 @@ use super::version::publish;
 use super::{access, find, reference};
 use crate::Lambda;
 use crate::arn::{LATEST, Reference};
+use crate::download;
 use crate::error::Error;
 use crate::function::{self, Settings, describe, not_found};
 use crate::runner::assume;
@@ -122,9 +123,14 @@ fn exists(reference: &Reference) -> Error {
 async fn get_function(_: &Lambda, cx: &Context, request: GetFunctionRequest) -> Result<GetFunctionResponse, Error> {
     let reference = reference(cx, &request.function_name, request.qualifier.as_deref())?;
     let (function, configuration) = resolve(cx, &reference)?;
+    let location = download::link(cx, &configuration.code.key)?;
     Ok(GetFunctionResponse {
         configuration: Some(describe(&function, &configuration, reference.to_string())),
-        code: Some(FunctionCodeLocation { repository_type: Some("S3".into()), ..FunctionCodeLocation::default() }),
+        code: Some(FunctionCodeLocation {
+            repository_type: Some("S3".into()),
+            location: Some(location),
+            ..FunctionCodeLocation::default()
+        }),
         tags: Some(function.tags.clone()).filter(|tags| !tags.is_empty()),
         ..GetFunctionResponse::default()
     })

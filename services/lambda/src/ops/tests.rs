@@ -58,6 +58,12 @@ async fn a_function_from_creation_to_deletion() {
     );
     assert_eq!(configuration.revision_id, created.revision_id);
 
+    let location = got.code.unwrap().location.unwrap();
+    let (status, package) = bench.fetch(&location).await;
+    assert_eq!((status, package), (200, archive(&[("app.py", ECHO)])));
+    let forged = location.replace("expires=1", "expires=2");
+    assert_eq!(bench.fetch(&forged).await.0, 403);
+
     let answer = bench.call::<Invoke>(invoke("f", "{\"a\":1}")).await.unwrap();
     assert_eq!((answer.status_code, answer.function_error), (Some(200), None));
     assert_eq!(answer.payload.as_deref(), Some(&b"{\"a\": 1}"[..]));

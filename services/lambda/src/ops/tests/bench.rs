@@ -74,6 +74,28 @@ impl Bench {
         self.lambda.resource_policy(&self.context(), arn).unwrap()
     }
 
+    /// What the service's front answers to a link.
+    pub async fn fetch(&self, link: &str) -> (u16, Vec<u8>) {
+        let uri: http::Uri = link.strip_prefix(&self.cloud.config.endpoint).unwrap().parse().unwrap();
+        let front = self.lambda.fronts().remove(0);
+        assert!(front.matches("127.0.0.1", uri.path(), &http::HeaderMap::new()));
+        let request = FrontRequest {
+            cloud: self.cloud.clone(),
+            method: http::Method::GET,
+            uri,
+            host: "127.0.0.1".into(),
+            authority: "127.0.0.1:4566".into(),
+            headers: http::HeaderMap::new(),
+            body: ByteStream::from(Bytes::new()),
+            source_ip: "127.0.0.1".into(),
+            secure: false,
+            request_id: "r".into(),
+            signer: None,
+        };
+        let response = front.serve(request).await;
+        (response.status().as_u16(), response.body().collect(usize::MAX).await.unwrap().to_vec())
+    }
+
     pub fn advance(&self, millis: i64) {
         self.cloud.clock.advance(millis);
     }
