@@ -59,6 +59,13 @@ for (const [method, level] of Object.entries({ log: 'INFO', info: 'INFO', debug:
   console[method] = (...values) => log(level, util.format(...values));
 }
 
+// The SDK tells every function that its Node.js will be too old one day; the machine's owner decides that, not the function.
+const [printWarning] = process.listeners('warning');
+process.removeAllListeners('warning');
+process.on('warning', (warning) => {
+  if (!String(warning.message).startsWith('NodeVersionSupportWarning')) printWarning?.(warning);
+});
+
 // ---- Errors
 
 const isError = (value) => value instanceof Error || util.types.isNativeError(value);

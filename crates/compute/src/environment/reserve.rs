@@ -48,7 +48,7 @@ impl Reserve {
         variables: &[(String, String)],
     ) -> Option<Process> {
         let key = key(installation).filter(|_| !needs_fresh(function))?;
-        let process = loop {
+        let mut process = loop {
             let process = self.waiting.lock().get_mut(&key)?.pop()?;
             if !process.sandbox.has_exited() {
                 break process;
@@ -64,6 +64,9 @@ impl Reserve {
         let variables: HashMap<&str, &str> =
             variables.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         let assignment = serde_json::json!({ "env": variables, "flags": launch::heap_flag(function.memory_mb) });
+        // What the runtime wrote while it waited is nobody's.
+        process.logs.drain();
+        process.logs.take();
         process.api.assign(assignment.to_string().into());
         Some(process)
     }

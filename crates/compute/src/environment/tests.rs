@@ -21,11 +21,15 @@ fn bench() -> Bench {
 
 fn bench_with(backend: Option<Backend>, reserve: usize) -> Bench {
     let directory = tempfile::tempdir().unwrap();
+    Bench { environments: Environments::new(config(directory.path(), backend, reserve)), directory }
+}
+
+fn config(directory: &Path, backend: Option<Backend>, reserve: usize) -> Config {
     #[expect(clippy::disallowed_methods, reason = "a test's functions see the real time")]
     let now = || std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis() as i64;
-    let config = Config {
-        work: directory.path().join("work"),
-        cache: directory.path().join("cache"),
+    Config {
+        work: directory.join("work"),
+        cache: directory.join("cache"),
         path: "/usr/local/bin:/usr/bin:/bin".into(),
         home: Some("/root".into()),
         endpoint_port: 4566,
@@ -35,8 +39,7 @@ fn bench_with(backend: Option<Backend>, reserve: usize) -> Bench {
         lifetime: Duration::from_secs(600),
         capacity: 8,
         reserve,
-    };
-    Bench { environments: Environments::new(config), directory }
+    }
 }
 
 impl Bench {
@@ -436,6 +439,29 @@ async fn reserved_runtimes_become_functions() {
         // An interpreter that waits needs time to get there; a hand-over before that works too, it is only slower.
         let outcome = bench.invoke(&function, "{}").await;
         assert_eq!(json(&outcome), serde_json::json!(["blue", "/var/task", true]), "{}", log(&outcome));
+    }
+}
+
+#[tokio::test]
+#[ignore = "fetches the AWS SDKs, once"]
+async fn rehearsed_sdks_use_the_functions_own_credentials() {
+    let mut bench = bench_with(None, 1);
+    bench.environments = Environments::new(Config {
+        cache: std::env::temp_dir().join("welkin-test-sdks"),
+        ..config(bench.directory.path(), None, 1)
+    });
+    let node = "import { DynamoDBClient } from '@aws-sdk/client-dynamodb'; const client = new DynamoDBClient({});\n\
+        export const handler = async () => [(await client.config.credentials()).accessKeyId, await client.config.region(), 4566];";
+    let python = "import boto3\nfrom urllib.parse import urlparse\n\
+        def handler(event, context):\n    client = boto3.client('s3')\n    \
+        return [client._request_signer._credentials.access_key, client.meta.region_name, urlparse(client.meta.endpoint_url).port]\n";
+    for (runtime, function) in [("nodejs20.x", bench.node(node)), ("python3.11", bench.python(python))] {
+        bench.environments.prepare(runtime, |_| {}).await.unwrap();
+        for _ in ["reserved", "warm"] {
+            let outcome = bench.invoke(&function, "{}").await;
+            assert_eq!(json(&outcome), serde_json::json!(["ASIA", "us-east-1", 4566]), "{}", log(&outcome));
+            assert!(!log(&outcome).contains("Warning"), "{}", log(&outcome));
+        }
     }
 }
 
