@@ -77,7 +77,11 @@ impl Bench {
             ..Invocation::default()
         };
         let identity = async {
-            let credentials = Credentials { access_key_id: "ASIA".into(), ..Credentials::default() };
+            let credentials = Credentials {
+                access_key_id: "ASIA".into(),
+                secret_access_key: "secret".into(),
+                session_token: "token".into(),
+            };
             Ok(Identity { credentials, log_stream: "stream".into() })
         };
         self.environments.invoke(function, &invocation, identity).await.unwrap()
