@@ -11,7 +11,7 @@ use service::Timestamp;
 
 use crate::arn::{LATEST, Reference};
 use crate::error::Error;
-use crate::store::{Configuration, Function, State, Update};
+use crate::store::{Configuration, Function, LayerUse, State, Update};
 
 pub const DEFAULT_TIMEOUT: i32 = 3;
 pub const DEFAULT_MEMORY: i32 = 128;
@@ -149,7 +149,6 @@ impl Settings {
             (traced == Some(&api::TracingMode::Active), "TracingConfig with Active tracing"),
             (format == Some(&api::LogFormat::Json), "LoggingConfig with JSON logs"),
             (snapshots == Some(&api::SnapStartApplyOn::PublishedVersions), "SnapStart"),
-            (self.layers.as_ref().is_some_and(|layers| !layers.is_empty()), "Layers"),
             (self.file_system_configs.as_ref().is_some_and(|configs| !configs.is_empty()), "FileSystemConfigs"),
             (self.image_config.is_some(), "ImageConfig"),
             (self.kms_key_arn.as_ref().is_some_and(|arn| !arn.is_empty()), "KMSKeyArn"),
@@ -250,6 +249,7 @@ pub fn describe(function: &Function, configuration: &Configuration, arn: String)
         }),
         last_update_status_reason: reason(!pending && updating),
         last_update_status_reason_code: (!pending && updating).then(|| "Creating".into()),
+        layers: (!configuration.layers.is_empty()).then(|| configuration.layers.iter().map(layer).collect()),
         package_type: Some(api::PackageType::Zip),
         architectures: Some(vec![api::Architecture::from(configuration.architecture.as_str())]),
         ephemeral_storage: Some(api::EphemeralStorage { size: configuration.ephemeral_mb }),
@@ -270,6 +270,10 @@ pub fn describe(function: &Function, configuration: &Configuration, arn: String)
     }
 }
 
+fn layer(used: &LayerUse) -> api::Layer {
+    api::Layer { arn: Some(used.arn.clone()), code_size: Some(used.size), ..api::Layer::default() }
+}
+
 pub fn default_log_group(name: &str) -> String {
     format!("/aws/lambda/{name}")
 }
@@ -279,7 +283,7 @@ fn runtime_version(region: &str, runtime: &str) -> String {
 }
 
 /// `2024-01-01T00:00:00.000+0000`
-fn last_modified(millis: i64) -> String {
+pub fn last_modified(millis: i64) -> String {
     Timestamp::from_millis(millis).iso8601_millis().replace('Z', "+0000")
 }
 

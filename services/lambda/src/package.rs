@@ -7,6 +7,7 @@ use std::fs::{self, File};
 use std::io::{self, Cursor, Read};
 use std::path::{Path, PathBuf};
 
+use bytes::Bytes;
 use zip::ZipArchive;
 use zip::result::ZipError;
 
@@ -41,12 +42,26 @@ impl From<io::Error> for PackageError {
     }
 }
 
-/// Unpacks an archive into a directory, which is made and must not hold anything yet.
-pub fn unpack(archive: &[u8], into: &Path) -> Result<(), PackageError> {
-    unpack_within(archive, into, UNPACKED_LIMIT)
+/// Unpacks archives over each other into a directory, which is made and must not hold anything yet.
+pub fn unpack(archives: &[Bytes], into: &Path) -> Result<(), PackageError> {
+    unpack_within(archives, into, UNPACKED_LIMIT)
 }
 
-fn unpack_within(archive: &[u8], into: &Path, limit: u64) -> Result<(), PackageError> {
+fn unpack_within(archives: &[Bytes], into: &Path, mut left: u64) -> Result<(), PackageError> {
+    let mut links = Vec::new();
+    archives.iter().try_for_each(|archive| unpack_files(archive, into, &mut left, &mut links))?;
+    for (path, target) in links {
+        if path.symlink_metadata().is_err() {
+            std::os::unix::fs::symlink(target, path)?;
+        }
+    }
+    Ok(())
+}
+
+/// A link to make: where, and what it leads to.
+type Link = (PathBuf, PathBuf);
+
+fn unpack_files(archive: &[u8], into: &Path, left: &mut u64, links: &mut Vec<Link>) -> Result<(), PackageError> {
     if archive.is_empty() {
         return Err(PackageError::Empty);
     }
@@ -55,8 +70,6 @@ fn unpack_within(archive: &[u8], into: &Path, limit: u64) -> Result<(), PackageE
         return Err(PackageError::Empty);
     }
     fs::create_dir_all(into)?;
-    let mut left = limit;
-    let mut links = Vec::new();
     for index in 0..archive.len() {
         let mut entry = archive.by_index(index)?;
         let path = into.join(entry.enclosed_name().ok_or(PackageError::NotAnArchive)?);
@@ -76,14 +89,9 @@ fn unpack_within(archive: &[u8], into: &Path, limit: u64) -> Result<(), PackageE
         let mode = entry.unix_mode();
         let mut file = File::create(&path)?;
         // The sizes that an archive declares may be lies: count what really comes out.
-        let written = io::copy(&mut entry.by_ref().take(left + 1), &mut file)?;
-        left = left.checked_sub(written).ok_or(PackageError::TooLarge)?;
+        let written = io::copy(&mut entry.by_ref().take(*left + 1), &mut file)?;
+        *left = left.checked_sub(written).ok_or(PackageError::TooLarge)?;
         make_readable(&file, mode)?;
-    }
-    for (path, target) in links {
-        if path.symlink_metadata().is_err() {
-            std::os::unix::fs::symlink(target, path)?;
-        }
     }
     Ok(())
 }
@@ -116,7 +124,7 @@ pub mod tests {
     fn files_become_readable() {
         let directory = tempfile::tempdir().unwrap();
         let into = directory.path().join("code");
-        unpack(&archive(&[("lib/index.js", "x"), ("bootstrap", "y")]), &into).unwrap();
+        unpack(&[archive(&[("lib/index.js", "x"), ("bootstrap", "y")]).into()], &into).unwrap();
         assert_eq!(fs::read_to_string(into.join("lib/index.js")).unwrap(), "x");
         let mode = |name: &str| fs::metadata(into.join(name)).unwrap().permissions().mode() & 0o777;
         assert_eq!((mode("lib/index.js"), mode("bootstrap")), (0o644, 0o755));
@@ -125,7 +133,7 @@ pub mod tests {
     #[test]
     fn nothing_leaves_the_directory() {
         let directory = tempfile::tempdir().unwrap();
-        let result = unpack(&archive(&[("../escape", "x")]), &directory.path().join("code"));
+        let result = unpack(&[archive(&[("../escape", "x")]).into()], &directory.path().join("code"));
         assert!(matches!(result, Err(PackageError::NotAnArchive)));
         assert!(!directory.path().join("escape").exists());
 
@@ -133,14 +141,16 @@ pub mod tests {
         writer.add_symlink("out", "..", SimpleFileOptions::default()).unwrap();
         writer.start_file("out/escape", SimpleFileOptions::default()).unwrap();
         let linked = writer.finish().unwrap().into_inner();
-        unpack(&linked, &directory.path().join("linked")).unwrap();
+        let over = archive(&[("out/escape", "x")]);
+        let _ = unpack(&[linked.into(), over.into()], &directory.path().join("linked"));
         assert!(!directory.path().join("escape").exists());
     }
 
     #[test]
     fn bad_archives_are_refused() {
         let directory = tempfile::tempdir().unwrap();
-        let unpack = |bytes: &[u8], limit| unpack_within(bytes, &directory.path().join("code"), limit);
+        let unpack =
+            |bytes: &[u8], limit| unpack_within(&[bytes.to_vec().into()], &directory.path().join("code"), limit);
         assert!(matches!(unpack(b"", 10), Err(PackageError::Empty)));
         assert!(matches!(unpack(b"not a zip", 10), Err(PackageError::NotAnArchive)));
         assert!(matches!(unpack(&archive(&[("a", "0123456789")]), 9), Err(PackageError::TooLarge)));

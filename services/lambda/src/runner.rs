@@ -4,11 +4,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use aws_lc_rs::digest::{SHA256, digest};
+use bytes::Bytes;
 use compute::environment::{self, Config};
 use compute::{Backend, Credentials, Environments, FunctionSpec, Identity, Invocation, Outcome};
 use service::{Clock, Cloud, Context, NewSession, Principal, Role};
 use store::Store;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, OnceCell};
 use tokio::task::spawn_blocking;
 
 use crate::arn::Reference;
@@ -16,7 +18,7 @@ use crate::error::Error;
 use crate::function::default_log_group;
 use crate::logs::{self, Logs};
 use crate::package::{self, PackageError};
-use crate::store::{self as records, Configuration, Function, State, Update};
+use crate::store::{self as records, Configuration, Function, LayerUse, State, Update};
 
 /// Where functions run and what they may use of this machine.
 #[derive(Clone, Debug)]
@@ -51,6 +53,7 @@ const IDLE: Duration = Duration::from_secs(5 * 60);
 pub struct Runner {
     environments: Environments,
     activated: Notify,
+    swept: OnceCell<()>,
     logs: Logs,
     options: Options,
 }
@@ -71,7 +74,7 @@ impl Runner {
             capacity: options.capacity,
             reserve: options.reserve,
         });
-        Self { environments, activated: Notify::new(), logs: Logs::default(), options }
+        Self { environments, activated: Notify::new(), swept: OnceCell::new(), logs: Logs::default(), options }
     }
 
     /// Takes up what a stop interrupted, and removes unpacked code that nothing refers to.
@@ -100,9 +103,7 @@ impl Runner {
                 self.clone().prepare_in_background(cloud.store.clone(), function.clone());
             }
         }
-        let store = cloud.store.clone();
-        let code = self.code_directory();
-        let _ = spawn_blocking(move || sweep(&store, &code)).await;
+        self.swept(&cloud.store).await;
         Ok(())
     }
 
@@ -112,10 +113,25 @@ impl Runner {
         self.options.work.join("code")
     }
 
+    /// Removes, once and before anything is unpacked, what an earlier server left unpacked and nobody needs.
+    async fn swept(&self, store: &Store) {
+        let sweep = || async {
+            let (store, code) = (store.clone(), self.code_directory());
+            let _ = spawn_blocking(move || sweep(&store, &code)).await;
+        };
+        self.swept.get_or_init(sweep).await;
+    }
+
     /// Unpacks a package under its name, unless it is there already.
-    pub async fn unpack(&self, key: &str, package: bytes::Bytes) -> Result<(), Error> {
-        let target = self.code_directory().join(key);
-        let unpacked = spawn_blocking(move || unpack_once(&package, &target)).await;
+    pub async fn unpack(&self, store: &Store, key: &str, package: Bytes) -> Result<(), Error> {
+        self.unpack_as(store, key, vec![package]).await
+    }
+
+    /// Unpacks packages over each other.
+    async fn unpack_as(&self, store: &Store, name: &str, packages: Vec<Bytes>) -> Result<(), Error> {
+        self.swept(store).await;
+        let target = self.code_directory().join(name);
+        let unpacked = spawn_blocking(move || unpack_once(&packages, &target)).await;
         unpacked.map_err(|error| internal(&error))?.map_err(|error| match error {
             PackageError::Empty => Error::InvalidParameterValue("Uploaded file must be a non-empty zip".into()),
             PackageError::NotAnArchive => Error::InvalidParameterValue(
@@ -131,11 +147,27 @@ impl Runner {
 
     /// The directory of a stored package, unpacked again if the cache has lost it.
     async fn code(&self, store: &Store, key: &str) -> Result<PathBuf, Error> {
+        self.swept(store).await;
         let directory = self.code_directory().join(key);
         if !directory.is_dir() {
-            self.unpack(key, records::code(store, key)?.into()).await?;
+            self.unpack(store, key, records::code(store, key)?.into()).await?;
         }
         Ok(directory)
+    }
+
+    /// The directory of a function's layers together.
+    async fn layers(&self, store: &Store, layers: &[LayerUse]) -> Result<Option<PathBuf>, Error> {
+        if layers.is_empty() {
+            return Ok(None);
+        }
+        let name = layers.iter().map(|layer| layer.key.as_str()).collect::<Vec<_>>().join("+");
+        let name = service::encode_token(digest(&SHA256, name.as_bytes()).as_ref());
+        let directory = self.code_directory().join(&name);
+        if !directory.is_dir() {
+            let packages = layers.iter().map(|layer| Ok(records::code(store, &layer.key)?.into()));
+            self.unpack_as(store, &name, packages.collect::<Result<_, Error>>()?).await?;
+        }
+        Ok(Some(directory))
     }
 
     /// Removes the unpacked form of a package that nothing refers to any more, when nothing can be running it.
@@ -244,7 +276,7 @@ impl Runner {
             timeout: Duration::from_secs(u64::from(configuration.timeout.unsigned_abs())),
             ephemeral_mb: configuration.ephemeral_mb.unsigned_abs(),
             code,
-            layers: None,
+            layers: self.layers(cx.store(), &configuration.layers).await?,
             log_group,
         })
     }
@@ -295,7 +327,7 @@ fn activate(store: &Store, prepared: &Function) -> Result<(), service::StoreErro
     })
 }
 
-fn unpack_once(package: &[u8], target: &Path) -> Result<(), PackageError> {
+fn unpack_once(packages: &[Bytes], target: &Path) -> Result<(), PackageError> {
     if target.is_dir() {
         return Ok(());
     }
@@ -303,7 +335,7 @@ fn unpack_once(package: &[u8], target: &Path) -> Result<(), PackageError> {
     aside.push(format!(".{:?}", std::thread::current().id()));
     let aside = PathBuf::from(aside);
     let _ = std::fs::remove_dir_all(&aside);
-    let unpacked = package::unpack(package, &aside).and_then(|()| match std::fs::rename(&aside, target) {
+    let unpacked = package::unpack(packages, &aside).and_then(|()| match std::fs::rename(&aside, target) {
         // Somebody else was faster.
         Err(_) if target.is_dir() => Ok(()),
         renamed => Ok(renamed?),

@@ -4,13 +4,15 @@
 //! lambda/function  account region name            the function: its latest configuration, tags, policy
 //! lambda/version   account region name number     a published version
 //! lambda/alias     account region name alias      an alias
-//! lambda/code      sha256 number                  a piece of a deployment package
+//! lambda/layer     account region name number     a version of a layer
+//! lambda/code      sha256 number                  a piece of a package
 //! lambda/event     time id                        an asynchronous invocation that waits for its time
 //! ```
 //!
 //! Packages are kept by their content, in pieces; a piece goes when the last configuration that names it does.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 
 use serde::{Deserialize, Serialize};
 use service::{Key, Range, StoreError, from_record, to_record};
@@ -48,6 +50,8 @@ pub struct Configuration {
     pub architecture: String,
     pub log_group: Option<String>,
     pub code: Code,
+    #[serde(default)]
+    pub layers: Vec<LayerUse>,
     pub revision_id: String,
     /// Milliseconds since 1970.
     pub last_modified: i64,
@@ -62,6 +66,28 @@ pub struct Code {
     pub key: String,
     pub sha256_base64: String,
     pub size: i64,
+}
+
+/// A layer version that a function was given.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct LayerUse {
+    pub arn: String,
+    pub size: i64,
+    /// The package; kept for the function even when the layer version is deleted.
+    pub key: String,
+}
+
+/// A version of a layer, which never changes.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Layer {
+    pub version: u64,
+    pub description: String,
+    pub runtimes: Option<Vec<String>>,
+    pub architectures: Option<Vec<String>>,
+    pub license: Option<String>,
+    /// Milliseconds since 1970.
+    pub created: i64,
+    pub code: Code,
 }
 
 /// Whether a function can be invoked.
@@ -132,6 +158,16 @@ pub fn aliases_key(reference: &Reference) -> Key {
     Key::new("lambda/alias").text(&reference.account).text(&reference.region).text(&reference.name)
 }
 
+/// The layers of an account in a region; their versions follow.
+pub fn layers_key(account: &str, region: &str) -> Key {
+    Key::new("lambda/layer").text(account).text(region)
+}
+
+/// How many versions of a layer there have ever been, so that no number comes twice.
+pub fn layer_count_key(account: &str, region: &str, name: &str) -> Key {
+    Key::new("lambda/layer-count").text(account).text(region).text(name)
+}
+
 pub fn events_key() -> Key {
     Key::new("lambda/event")
 }
@@ -145,8 +181,8 @@ fn code_key(code: &str) -> Key {
 }
 
 /// Who uses a package; in a record of its own, so that it is known when nobody does.
-fn user_key(code: &str, reference: &Reference) -> Key {
-    Key::new("lambda/code-user").text(code).text(&reference.to_string())
+fn user_key(code: &str, user: &impl Display) -> Key {
+    Key::new("lambda/code-user").text(code).text(&user.to_string())
 }
 
 pub fn function(store: &Store, reference: &Reference) -> Result<Option<Function>, StoreError> {
@@ -179,30 +215,39 @@ pub fn alias(store: &Store, reference: &Reference, name: &str) -> Result<Option<
     store.get(aliases_key(reference).text(name).as_slice())?.map(|record| from_record(&record)).transpose()
 }
 
-/// Keeps a package for a version of a function.
-pub fn put_code(tx: &mut Transaction<'_>, user: &Reference, code: &str, package: &[u8]) -> Result<(), StoreError> {
+/// Keeps a package, if it is not kept already. Whoever uses it says so with [`change_use`].
+pub fn put_code(tx: &mut Transaction<'_>, code: &str, package: &[u8]) -> Result<(), StoreError> {
     if !tx.contains(code_key(code).number(0).as_slice())? {
         for (number, piece) in package.chunks(PIECE).enumerate() {
             tx.put(code_key(code).number(number as u64), piece.to_vec());
         }
     }
-    use_code(tx, user, code);
     Ok(())
 }
 
-/// Notes that a version of a function uses a package that is already kept.
-pub fn use_code(tx: &mut Transaction<'_>, user: &Reference, code: &str) {
-    tx.put(user_key(code, user), Vec::new());
-}
-
-/// Lets go of a package; the last one to do so removes it.
-pub fn release_code(tx: &mut Transaction<'_>, user: &Reference, code: &str) -> Result<(), StoreError> {
-    tx.delete(user_key(code, user));
-    let users = Range::prefix(Key::new("lambda/code-user").text(code));
-    if tx.scan(users, 1)?.is_empty() {
-        tx.delete_range(Range::prefix(code_key(code)))?;
+/// Notes which packages a version of a function or a layer used before and uses now. A package that nobody uses any more is
+/// removed; those are returned.
+pub fn change_use(
+    tx: &mut Transaction<'_>,
+    user: &impl Display,
+    before: &[&str],
+    now: &[&str],
+) -> Result<Vec<String>, StoreError> {
+    for code in before {
+        tx.delete(user_key(code, user));
     }
-    Ok(())
+    for code in now {
+        tx.put(user_key(code, user), Vec::new());
+    }
+    let mut removed = Vec::new();
+    for code in before {
+        let users = Range::prefix(Key::new("lambda/code-user").text(code));
+        if tx.scan(users, 1)?.is_empty() {
+            tx.delete_range(Range::prefix(code_key(code)))?;
+            removed.push((*code).to_owned());
+        }
+    }
+    Ok(removed)
 }
 
 pub fn has_code(store: &Store, code: &str) -> Result<bool, StoreError> {
@@ -215,6 +260,13 @@ pub fn code(store: &Store, code: &str) -> Result<Vec<u8>, StoreError> {
         package.extend_from_slice(&entry?.1);
     }
     Ok(package)
+}
+
+impl Configuration {
+    /// The packages that it needs.
+    pub fn packages(&self) -> Vec<&str> {
+        [self.code.key.as_str()].into_iter().chain(self.layers.iter().map(|layer| layer.key.as_str())).collect()
+    }
 }
 
 impl Function {

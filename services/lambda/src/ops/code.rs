@@ -4,7 +4,9 @@ use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
-use lambda_api::{FunctionCode, FunctionConfiguration, UpdateFunctionCode, UpdateFunctionCodeRequest};
+use lambda_api::{
+    FunctionCode, FunctionConfiguration, LayerVersionContentInput, UpdateFunctionCode, UpdateFunctionCodeRequest,
+};
 use s3_api::{GetObject, GetObjectRequest};
 use service::{Context, operation};
 
@@ -29,6 +31,17 @@ pub struct Upload {
     bucket: Option<String>,
     key: Option<String>,
     object_version: Option<String>,
+}
+
+impl From<LayerVersionContentInput> for Upload {
+    fn from(content: LayerVersionContentInput) -> Self {
+        Self {
+            zip_file: content.zip_file,
+            bucket: content.s3_bucket,
+            key: content.s3_key,
+            object_version: content.s3_object_version,
+        }
+    }
 }
 
 impl From<FunctionCode> for Upload {
@@ -112,7 +125,7 @@ async fn update_function_code(
         object_version: request.s3_object_version,
     };
     let package = obtain(cx, upload).await?;
-    lambda.runner.unpack(&package.code.key, package.bytes.clone()).await?;
+    lambda.runner.unpack(cx.store(), &package.code.key, package.bytes.clone()).await?;
     let architecture = function::architecture(request.architectures);
     if request.dry_run == Some(true) {
         let mut shown = before.latest.clone();
@@ -122,11 +135,9 @@ async fn update_function_code(
     let updated = cx.store().write(|tx| {
         let mut function = records::function_in(tx, &reference)?.ok_or_else(|| not_found(&reference))?;
         check_revision(&function.latest.revision_id, request.revision_id.as_deref())?;
-        let replaced = std::mem::replace(&mut function.latest.code, package.code.clone()).key;
-        if replaced != package.code.key {
-            records::put_code(tx, &reference, &package.code.key, &package.bytes)?;
-            records::release_code(tx, &reference, &replaced)?;
-        }
+        let before = std::mem::replace(&mut function.latest.code, package.code.clone()).key;
+        records::put_code(tx, &package.code.key, &package.bytes)?;
+        let removed = records::change_use(tx, &reference, &[&before], &[&package.code.key])?;
         if let Some(architecture) = architecture {
             function.latest.architecture = architecture;
         }
@@ -134,11 +145,13 @@ async fn update_function_code(
         function.latest.last_modified = cx.now().millis();
         let published = if request.publish == Some(true) { Some(publish(tx, &mut function, None)?) } else { None };
         records::put_function(tx, &function)?;
-        Ok::<_, Error>((function, published, replaced))
+        Ok::<_, Error>((function, published, removed))
     });
-    let (function, published, replaced) = updated?;
+    let (function, published, removed) = updated?;
     lambda.runner.retire(&reference);
-    lambda.runner.forget_code(cx.store(), &replaced);
+    for key in removed {
+        lambda.runner.forget_code(cx.store(), &key);
+    }
     let mut shown = published.unwrap_or_else(|| function.latest.clone());
     let arn = if request.publish == Some(true) { reference.qualified(&shown.version) } else { reference };
     // AWS answers before the change is in effect, however soon it is.

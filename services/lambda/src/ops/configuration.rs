@@ -3,8 +3,8 @@
 use lambda_api::{FunctionConfiguration, UpdateFunctionConfiguration, UpdateFunctionConfigurationRequest};
 use service::{Context, operation};
 
-use super::function::{check_role, updating, with_role};
-use super::{access, find, reference};
+use super::function::{check_role, updating, with_layers, with_role};
+use super::{access, find, layer, reference};
 use crate::Lambda;
 use crate::error::Error;
 use crate::function::{Settings, check_revision, describe, not_found};
@@ -13,7 +13,8 @@ use crate::store::{self as records, Update};
 operation! {
     Lambda, UpdateFunctionConfiguration,
     access: |_s, cx, request| access(cx, "lambda:UpdateFunctionConfiguration", &request.function_name, None)
-        .map(|access| match &request.role { Some(role) => with_role(access, role), None => access }),
+        .map(|access| match &request.role { Some(role) => with_role(access, role), None => access })
+        .map(|access| with_layers(access, request.layers.as_deref())),
     handler: update_function_configuration
 }
 
@@ -28,6 +29,7 @@ async fn update_function_configuration(
     let settings = Settings::from(request);
     let mut changed = before.latest.clone();
     settings.clone().apply(&mut changed)?;
+    let layers = settings.layers.as_deref().map(|layers| layer::find(cx, layers)).transpose()?;
     if settings.role.is_some() {
         check_role(cx, &reference, &changed.role)?;
     }
@@ -36,6 +38,11 @@ async fn update_function_configuration(
         let mut function = records::function_in(tx, &reference)?.ok_or_else(|| not_found(&reference))?;
         check_revision(&function.latest.revision_id, expected.as_deref())?;
         settings.apply(&mut function.latest)?;
+        if let Some(layers) = layers {
+            let before = function.latest.clone();
+            function.latest.layers = layers;
+            records::change_use(tx, &reference, &before.packages(), &function.latest.packages())?;
+        }
         function.latest.revision_id = cx.random().uuid();
         function.latest.last_modified = cx.now().millis();
         function.latest.update = updating(ready);

@@ -11,7 +11,7 @@ use service::{Access, Context, Page, Range, decode_token, encode_token, from_rec
 use super::code::{Upload, obtain};
 use super::invocation::resolve;
 use super::version::publish;
-use super::{access, find, reference};
+use super::{access, find, layer, reference};
 use crate::Lambda;
 use crate::arn::{LATEST, Reference};
 use crate::download;
@@ -22,7 +22,7 @@ use crate::store::{self as records, Function, State, Update};
 
 operation! {
     Lambda, CreateFunction,
-    access: |_s, cx, request| access(cx, "lambda:CreateFunction", &request.function_name, None).map(|access| with_role(access, &request.role)),
+    access: |_s, cx, request| access(cx, "lambda:CreateFunction", &request.function_name, None).map(|access| with_layers(with_role(access, &request.role), request.layers.as_deref())),
     handler: create_function
 }
 operation! {
@@ -45,6 +45,12 @@ operation! {
 /// Whoever gives a function a role must be allowed to pass it on.
 pub fn with_role(mut access: Vec<Access>, role: &str) -> Vec<Access> {
     access.push(Access::new("iam:PassRole", role).with("iam:PassedToService", "lambda.amazonaws.com"));
+    access
+}
+
+/// Whoever gives a function layers must be allowed to see them.
+pub fn with_layers(mut access: Vec<Access>, layers: Option<&[String]>) -> Vec<Access> {
+    access.extend(layers.unwrap_or_default().iter().map(|layer| Access::new("lambda:GetLayerVersion", layer)));
     access
 }
 
@@ -81,10 +87,11 @@ async fn create_function(
     if let Some(architecture) = function::architecture(request.architectures.clone()) {
         configuration.architecture = architecture;
     }
+    configuration.layers = layer::find(cx, request.layers.as_deref().unwrap_or_default())?;
     Settings::from(request).apply(&mut configuration)?;
     check_role(cx, &reference, &configuration.role)?;
     let package = obtain(cx, upload).await?;
-    lambda.runner.unpack(&package.code.key, package.bytes.clone()).await?;
+    lambda.runner.unpack(cx.store(), &package.code.key, package.bytes.clone()).await?;
     let ready = lambda.runner.is_ready(&configuration.runtime).await?;
     configuration.code = package.code.clone();
     configuration.revision_id = cx.random().uuid();
@@ -102,7 +109,8 @@ async fn create_function(
             tags,
             ..Function::default()
         };
-        records::put_code(tx, &reference, &package.code.key, &package.bytes)?;
+        records::put_code(tx, &package.code.key, &package.bytes)?;
+        records::change_use(tx, &reference, &[], &function.latest.packages())?;
         let published = if publish_first { Some(publish(tx, &mut function, None)?) } else { None };
         records::put_function(tx, &function)?;
         Ok((function, published))
@@ -206,11 +214,10 @@ fn delete_whole(cx: &Context, reference: &Reference) -> Result<Vec<String>, Erro
     let versions = records::versions(&cx.store().snapshot(), reference)?;
     cx.store().write(|tx| {
         let function = records::function_in(tx, reference)?.ok_or_else(|| not_found(reference))?;
-        let mut released = vec![function.latest.code.key.clone()];
-        records::release_code(tx, reference, &function.latest.code.key)?;
+        let mut released = records::change_use(tx, reference, &function.latest.packages(), &[])?;
         for version in versions {
-            records::release_code(tx, &reference.clone().qualified(&version.version), &version.code.key)?;
-            released.push(version.code.key);
+            let user = reference.clone().qualified(&version.version);
+            released.extend(records::change_use(tx, &user, &version.packages(), &[])?);
         }
         tx.delete_range(Range::prefix(records::versions_key(reference)))?;
         tx.delete_range(Range::prefix(records::aliases_key(reference)))?;

@@ -82,7 +82,7 @@ async fn run(
     configuration: Configuration,
     invocation: Invocation,
 ) -> Result<Outcome, Error> {
-    let (runner, cx) = (lambda.runner.clone(), cx.clone());
+    let (runner, cx) = (lambda.runner.clone(), cx.clone().in_place(&function.account, &function.region));
     let running = tokio::spawn(async move { runner.run(&cx, &function, &configuration, invocation).await });
     running.await.unwrap_or_else(|error| Err(Error::Internal(service::Internal(error.to_string()))))
 }

@@ -6,6 +6,7 @@ mod code;
 mod configuration;
 mod function;
 pub mod invocation;
+mod layer;
 mod permission;
 mod tag;
 mod version;
@@ -22,11 +23,19 @@ use crate::store::{self as records, Function};
 
 /// The function that a request names.
 fn reference(cx: &Context, name: &str, qualifier: Option<&str>) -> Result<Reference, Error> {
-    Reference::parse(name, qualifier, cx.account(), cx.region()).ok_or_else(|| {
+    let reference = Reference::parse(name, qualifier, cx.account(), cx.region()).ok_or_else(|| {
         Error::InvalidParameterValue(
             "The derived qualifier from the function name does not match the specified qualifier.".into(),
         )
-    })
+    })?;
+    if reference.region != cx.region() {
+        return Err(Error::ResourceNotFound(format!(
+            "Functions from '{}' are not reachable in this region ('{}')",
+            reference.region,
+            cx.region()
+        )));
+    }
+    Ok(reference)
 }
 
 fn find(cx: &Context, reference: &Reference) -> Result<Function, Error> {

@@ -313,3 +313,47 @@ async fn a_restart_forgets_nothing() {
     assert_eq!(answer.payload.as_deref(), Some(&b"7"[..]));
     assert!(bench.cloud.clock.now() == Timestamp::from_millis(START));
 }
+
+#[tokio::test]
+async fn layers_are_shared_and_outlive_their_deletion() {
+    let bench = Bench::new();
+    let publish = |text: &str| PublishLayerVersionRequest {
+        layer_name: "shared".into(),
+        content: LayerVersionContentInput {
+            zip_file: Some(archive(&[("python/common.py", text)]).into()),
+            ..LayerVersionContentInput::default()
+        },
+        ..PublishLayerVersionRequest::default()
+    };
+    let first = bench.call::<PublishLayerVersion>(publish("VALUE = 1\n")).await.unwrap();
+    let arn = "arn:aws:lambda:us-east-1:000000000000:layer:shared:1";
+    assert_eq!(first.layer_version_arn.as_deref(), Some(arn));
+    bench.call::<PublishLayerVersion>(publish("VALUE = 2\n")).await.unwrap();
+
+    let source = "import common\ndef handler(event, context):\n    return common.VALUE\n";
+    let request = CreateFunctionRequest { layers: Some(vec![arn.into()]), ..create("f", source) };
+    let created = bench.call::<CreateFunction>(request).await.unwrap();
+    assert_eq!(created.layers.unwrap()[0].arn.as_deref(), Some(arn));
+    let request = CreateFunctionRequest { layers: Some(vec![format!("{arn}0")]), ..create("g", source) };
+    let missing = refused(bench.call::<CreateFunction>(request).await);
+    assert_eq!(missing.2, format!("Layer version {arn}0 does not exist."));
+
+    let delete = DeleteLayerVersionRequest { layer_name: "shared".into(), version_number: 1 };
+    bench.call::<DeleteLayerVersion>(delete).await.unwrap();
+    let bench = bench.restart();
+    assert_eq!(bench.call::<Invoke>(invoke("f", "{}")).await.unwrap().payload.as_deref(), Some(&b"1"[..]));
+    let change = UpdateFunctionConfigurationRequest {
+        function_name: "f".into(),
+        layers: Some(vec!["arn:aws:lambda:us-east-1:000000000000:layer:shared:2".into()]),
+        ..UpdateFunctionConfigurationRequest::default()
+    };
+    bench.call::<UpdateFunctionConfiguration>(change).await.unwrap();
+    assert_eq!(bench.call::<Invoke>(invoke("f", "{}")).await.unwrap().payload.as_deref(), Some(&b"2"[..]));
+
+    let listed = bench.call::<ListLayers>(ListLayersRequest::default()).await.unwrap().layers.unwrap();
+    assert_eq!(listed.len(), 1);
+    assert_eq!(listed[0].latest_matching_version.as_ref().unwrap().version, Some(2));
+    let list = ListLayerVersionsRequest { layer_name: "shared".into(), ..ListLayerVersionsRequest::default() };
+    let versions = bench.call::<ListLayerVersions>(list).await.unwrap().layer_versions.unwrap();
+    assert_eq!(versions.iter().map(|version| version.version.unwrap()).collect::<Vec<_>>(), [2]);
+}

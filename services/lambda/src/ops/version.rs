@@ -74,7 +74,7 @@ pub fn publish(
     if let Some(description) = description {
         version.description = description;
     }
-    records::use_code(tx, &reference.clone().qualified(&version.version), &version.code.key);
+    records::change_use(tx, &reference.clone().qualified(&version.version), &[], &version.packages())?;
     tx.put(records::versions_key(&reference).number(function.versions), to_record(&version)?);
     Ok(version)
 }
@@ -133,8 +133,7 @@ pub fn delete(cx: &Context, reference: &Reference, version: &str) -> Result<Vec<
             }
         }
         tx.delete(key);
-        records::release_code(tx, reference, &configuration.code.key)?;
-        Ok(vec![configuration.code.key])
+        Ok(records::change_use(tx, reference, &configuration.packages(), &[])?)
     })
 }
 
