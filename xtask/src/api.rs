@@ -116,7 +116,7 @@ impl<'a> Generator<'a> {
 
     fn library(&self) -> String {
         self.header("The API")
-            + "\nmod enums;\nmod operations;\nmod simple;\nmod structures;\n\npub use enums::*;\npub use operations::*;\npub use structures::*;\n"
+            + "\n#![allow(unused_imports, reason = \"a small API may have no shapes of some kind\")]\n\nmod enums;\nmod operations;\nmod simple;\nmod structures;\n\npub use enums::*;\npub use operations::*;\npub use structures::*;\n"
     }
 
     /// Two types of one name: an operation and a shape.
@@ -420,7 +420,7 @@ impl<'a> Generator<'a> {
         let import = if typed.is_empty() { "" } else { "use crate::*;\n\n" };
         self.header("Operations")
             + &format!(
-                "\n{import}/// The service's endpoint prefix.\npub const SERVICE_NAME: &str = {:?};\n\n{model}\nwire::operations_of! {{\n    MODEL = BASE;\n{typed}    ;\n{others}}}\n",
+                "\n{import}/// The service's endpoint prefix.\npub const SERVICE_NAME: &str = {:?};\n\n{model}\nwire::operations_of! {{\n    SERVICE_MODEL = BASE;\n{typed}    ;\n{others}}}\n",
                 self.name
             )
     }

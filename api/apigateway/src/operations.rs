@@ -20,7 +20,7 @@ const BASE: wire::ServiceModel = wire::ServiceModel {
 };
 
 wire::operations_of! {
-    MODEL = BASE;
+    SERVICE_MODEL = BASE;
     CreateApiKey(CreateApiKeyRequest) -> ApiKey = wire::OperationModel::new("CreateApiKey", "POST", "/apikeys").status(201);
     CreateAuthorizer(CreateAuthorizerRequest) -> Authorizer = wire::OperationModel::new("CreateAuthorizer", "POST", "/restapis/{restapi_id}/authorizers").status(201);
     CreateBasePathMapping(CreateBasePathMappingRequest) -> BasePathMapping = wire::OperationModel::new("CreateBasePathMapping", "POST", "/domainnames/{domain_name}/basepathmappings").status(201);

@@ -20,7 +20,7 @@ const BASE: wire::ServiceModel = wire::ServiceModel {
 };
 
 wire::operations_of! {
-    MODEL = BASE;
+    SERVICE_MODEL = BASE;
     LookupEvents(LookupEventsRequest) -> LookupEventsResponse = wire::OperationModel::new("LookupEvents", "POST", "/");
     ;
     wire::OperationModel::new("AddTags", "POST", "/");

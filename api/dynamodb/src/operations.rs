@@ -20,7 +20,7 @@ const BASE: wire::ServiceModel = wire::ServiceModel {
 };
 
 wire::operations_of! {
-    MODEL = BASE;
+    SERVICE_MODEL = BASE;
     BatchExecuteStatement(BatchExecuteStatementInput) -> BatchExecuteStatementOutput = wire::OperationModel::new("BatchExecuteStatement", "POST", "/");
     BatchGetItem(BatchGetItemInput) -> BatchGetItemOutput = wire::OperationModel::new("BatchGetItem", "POST", "/");
     BatchWriteItem(BatchWriteItemInput) -> BatchWriteItemOutput = wire::OperationModel::new("BatchWriteItem", "POST", "/");

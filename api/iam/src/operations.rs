@@ -20,7 +20,7 @@ const BASE: wire::ServiceModel = wire::ServiceModel {
 };
 
 wire::operations_of! {
-    MODEL = BASE;
+    SERVICE_MODEL = BASE;
     AcceptDelegationRequest(AcceptDelegationRequestRequest) -> wire::Unit = wire::OperationModel::new("AcceptDelegationRequest", "POST", "/");
     AcquireRole(AcquireRoleRequest) -> AcquireRoleResponse = wire::OperationModel::new("AcquireRole", "POST", "/").wrapper("AcquireRoleResult");
     AddClientIDToOpenIDConnectProvider(AddClientIDToOpenIDConnectProviderRequest) -> wire::Unit = wire::OperationModel::new("AddClientIDToOpenIDConnectProvider", "POST", "/");

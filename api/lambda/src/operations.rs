@@ -20,7 +20,7 @@ const BASE: wire::ServiceModel = wire::ServiceModel {
 };
 
 wire::operations_of! {
-    MODEL = BASE;
+    SERVICE_MODEL = BASE;
     AddLayerVersionPermission(AddLayerVersionPermissionRequest) -> AddLayerVersionPermissionResponse = wire::OperationModel::new("AddLayerVersionPermission", "POST", "/2018-10-31/layers/{LayerName}/versions/{VersionNumber}/policy").status(201);
     AddPermission(AddPermissionRequest) -> AddPermissionResponse = wire::OperationModel::new("AddPermission", "POST", "/2015-03-31/functions/{FunctionName}/policy").status(201);
     CheckpointDurableExecution(CheckpointDurableExecutionRequest) -> CheckpointDurableExecutionResponse = wire::OperationModel::new("CheckpointDurableExecution", "POST", "/2025-12-01/durable-executions/{DurableExecutionArn}/checkpoint");

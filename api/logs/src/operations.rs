@@ -20,7 +20,7 @@ const BASE: wire::ServiceModel = wire::ServiceModel {
 };
 
 wire::operations_of! {
-    MODEL = BASE;
+    SERVICE_MODEL = BASE;
     CreateLogGroup(CreateLogGroupRequest) -> wire::Unit = wire::OperationModel::new("CreateLogGroup", "POST", "/");
     CreateLogStream(CreateLogStreamRequest) -> wire::Unit = wire::OperationModel::new("CreateLogStream", "POST", "/");
     DeleteLogGroup(DeleteLogGroupRequest) -> wire::Unit = wire::OperationModel::new("DeleteLogGroup", "POST", "/");

@@ -20,7 +20,7 @@ const BASE: wire::ServiceModel = wire::ServiceModel {
 };
 
 wire::operations_of! {
-    MODEL = BASE;
+    SERVICE_MODEL = BASE;
     AbortMultipartUpload(AbortMultipartUploadRequest) -> AbortMultipartUploadOutput = wire::OperationModel::new("AbortMultipartUpload", "DELETE", "/{Bucket}/{Key+}").status(204);
     CompleteMultipartUpload(CompleteMultipartUploadRequest) -> CompleteMultipartUploadOutput = wire::OperationModel::new("CompleteMultipartUpload", "POST", "/{Bucket}/{Key+}");
     CopyObject(CopyObjectRequest) -> CopyObjectOutput = wire::OperationModel::new("CopyObject", "PUT", "/{Bucket}/{Key+}");

@@ -20,7 +20,7 @@ const BASE: wire::ServiceModel = wire::ServiceModel {
 };
 
 wire::operations_of! {
-    MODEL = BASE;
+    SERVICE_MODEL = BASE;
     AssumeRole(AssumeRoleRequest) -> AssumeRoleResponse = wire::OperationModel::new("AssumeRole", "POST", "/").wrapper("AssumeRoleResult");
     AssumeRoleWithSAML(AssumeRoleWithSAMLRequest) -> AssumeRoleWithSAMLResponse = wire::OperationModel::new("AssumeRoleWithSAML", "POST", "/").wrapper("AssumeRoleWithSAMLResult").anonymous();
     AssumeRoleWithWebIdentity(AssumeRoleWithWebIdentityRequest) -> AssumeRoleWithWebIdentityResponse = wire::OperationModel::new("AssumeRoleWithWebIdentity", "POST", "/").wrapper("AssumeRoleWithWebIdentityResult").anonymous();

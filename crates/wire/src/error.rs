@@ -13,6 +13,8 @@ pub struct ErrorReply {
     /// The code under which awsQuery knew the error, for services that moved to another protocol.
     pub query_code: Option<&'static str>,
     pub message: String,
+    /// Headers of the response: `Retry-After`, S3's `x-amz-delete-marker`.
+    pub headers: Vec<(&'static str, String)>,
     /// Further modelled members (S3's `BucketName`, DynamoDB's `CancellationReasons`), as JSON.
     pub members: Vec<(&'static str, serde_json::Value)>,
 }
@@ -32,6 +34,11 @@ impl ErrorReply {
 
     pub fn with(mut self, member: &'static str, value: impl Into<serde_json::Value>) -> Self {
         self.members.push((member, value.into()));
+        self
+    }
+
+    pub fn with_header(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
         self
     }
 

@@ -1,0 +1,103 @@
+//! The record of a call, handed to whoever keeps the trail.
+
+use std::any::Any;
+
+use serde_json::Value as Json;
+use service::{AnyOperation, ApiError, AuditEvent, Context, Service};
+use wire::json::{JsonEncoder, Names};
+
+/// What of a call must be noted before its input is consumed.
+pub(crate) struct Record {
+    service: &'static str,
+    operation: &'static str,
+    /// The request parameters, as JSON text. Parsed only by who reads the trail.
+    parameters: Vec<u8>,
+}
+
+/// Parameters of more than this are left out, as CloudTrail does with large ones.
+const MAX_PARAMETERS: usize = 100 * 1024;
+
+impl Record {
+    pub(crate) fn before(
+        service: &dyn Service,
+        operation: &'static dyn AnyOperation,
+        input: &(dyn Any + Send),
+    ) -> Record {
+        let model = operation.model();
+        let mut parameters = Vec::new();
+        // Data events carry their content, which the trail does not keep.
+        if let (Some(shapes), false) = (&model.shapes, is_data(service.model().name, model.name)) {
+            let mut encoder = JsonEncoder::new(shapes.input, Names::Model);
+            operation.encode_input(input, &mut encoder);
+            parameters = encoder.finish();
+        }
+        Record { service: service.model().name, operation: model.name, parameters }
+    }
+
+    pub(crate) fn write(self, cx: &Context, error: Option<&ApiError>) {
+        let parameters = if self.parameters.len() > MAX_PARAMETERS {
+            Json::Null
+        } else {
+            serde_json::from_slice(&self.parameters).unwrap_or(Json::Null)
+        };
+        cx.cloud.audit().record(AuditEvent {
+            time: cx.now(),
+            cx: cx.clone(),
+            service: self.service,
+            operation: self.operation,
+            read_only: is_read_only(self.operation),
+            data: is_data(self.service, self.operation),
+            parameters: redact(parameters),
+            error: error.map(|error| (error.code.clone(), error.message.clone())),
+        });
+    }
+}
+
+/// Operations on the content of resources: CloudTrail's data events.
+pub(crate) fn is_data(service: &str, operation: &str) -> bool {
+    match service {
+        "dynamodb" => {
+            const ITEMS: [&str; 6] = ["Item", "Items", "Query", "Scan", "ExecuteStatement", "ExecuteTransaction"];
+            ITEMS.iter().any(|suffix| operation.ends_with(suffix)) || operation == "BatchExecuteStatement"
+        }
+        "s3" => operation.contains("Object") && !operation.contains("Configuration") || operation.contains("Part"),
+        "lambda" => operation.starts_with("Invoke"),
+        "logs" => matches!(operation, "PutLogEvents" | "GetLogEvents" | "FilterLogEvents"),
+        _ => false,
+    }
+}
+
+fn is_read_only(operation: &str) -> bool {
+    ["Get", "List", "Describe", "Head", "Lookup", "Query", "Scan", "BatchGet", "Filter", "Search", "Select", "Simulate"]
+        .iter()
+        .any(|prefix| operation.starts_with(prefix))
+}
+
+/// Secrets never enter the trail.
+fn redact(mut parameters: Json) -> Json {
+    const SECRET: &[&str] = &["Password", "SecretAccessKey", "ZipFile", "PrivateKey", "WebIdentityToken", "SAMLAssertion"];
+    if let Json::Object(object) = &mut parameters {
+        for (key, value) in object.iter_mut() {
+            if SECRET.iter().any(|secret| key.ends_with(secret)) {
+                *value = Json::String("HIDDEN_DUE_TO_SECURITY_REASONS".to_owned());
+            } else {
+                *value = redact(value.take());
+            }
+        }
+    }
+    parameters
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn data_events_and_secrets() {
+        assert!(is_data("dynamodb", "PutItem") && is_data("dynamodb", "BatchGetItem") && !is_data("dynamodb", "CreateTable"));
+        assert!(is_data("s3", "GetObject") && !is_data("s3", "CreateBucket"));
+        let redacted = redact(serde_json::json!({ "Code": { "ZipFile": "UEs=" }, "FunctionName": "f" }));
+        assert_eq!(redacted["Code"]["ZipFile"], "HIDDEN_DUE_TO_SECURITY_REASONS");
+        assert_eq!(redacted["FunctionName"], "f");
+    }
+}

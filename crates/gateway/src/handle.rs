@@ -1,0 +1,438 @@
+//! The list of stages.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::request::Parts;
+use http::{HeaderValue, Request, Response};
+use hyper::body::Incoming;
+use service::{ApiError, Cloud, Context, Front, FrontRequest, Origin, Principal};
+use wire::protocol::encode_response;
+use wire::{ByteStream, Protocol, ServiceModel};
+
+use crate::authenticate::{Authenticator, Caller, Claim, Evidence, Words};
+use crate::authorize::Pipeline;
+use crate::body::{Body, incoming};
+use crate::chunked::{self, ChunkSigner, ChunkedDecoder};
+use crate::identify::{Destination, Directory, Hints, Host, Lost, header, read_host};
+use crate::signature::{self, sha256_hex};
+use crate::{admin, cors, decode, respond};
+
+/// The largest body of a request that is read as a whole: a Lambda package of 50 MiB in base64, and what is around it.
+const MAX_BODY: usize = 72 * 1024 * 1024;
+
+/// The front door of one cloud.
+pub struct Gateway {
+    cloud: Arc<Cloud>,
+    pipeline: Arc<Pipeline>,
+    directory: Directory,
+    authenticator: Authenticator,
+    fronts: Vec<Box<dyn Front>>,
+}
+
+/// A request on its way through the stages.
+struct Call<'a> {
+    parts: &'a Parts,
+    query: Vec<(String, String)>,
+    host: Host,
+    host_name: String,
+    claim: Claim,
+    /// What operations are matched against: `/bucket/key` also for a bucket in the host.
+    path: String,
+    request_id: String,
+    source_ip: String,
+    secure: bool,
+}
+
+impl Gateway {
+    pub fn new(cloud: Arc<Cloud>, pipeline: Arc<Pipeline>) -> Self {
+        let directory = Directory::new(cloud.services().cloned());
+        let fronts = cloud.services().flat_map(|service| service.fronts()).collect();
+        Gateway { cloud, pipeline, directory, authenticator: Authenticator::new(), fronts }
+    }
+
+    /// Answers one request.
+    pub async fn handle(&self, request: Request<Incoming>, source_ip: String, secure: bool) -> Response<Body> {
+        let (parts, body) = request.into_parts();
+        let body = incoming(body);
+        if admin::is_admin(parts.uri.path()) {
+            let body = body.collect(admin::MAX_BODY).await.unwrap_or_default();
+            return admin::answer(&self.cloud, &self.pipeline, &parts, &body);
+        }
+        let host_name = host_of(&parts);
+        let host = read_host(without_port(&host_name));
+        let query = wire::rest::parse_query(parts.uri.query().unwrap_or(""));
+        let path = match &host.bucket {
+            Some(bucket) => format!("/{bucket}{}", parts.uri.path()),
+            None => parts.uri.path().to_owned(),
+        };
+        let request_id = match host.service.as_deref() {
+            Some("s3") => self.cloud.random.upper_alphanumeric(16),
+            _ => self.cloud.random.uuid(),
+        };
+        let claim = Claim::read(&parts, &query);
+        let origin = header(&parts.headers, "origin").map(str::to_owned);
+        let mut response = {
+            let (claim, broken) = match claim {
+                Ok(claim) => (claim, None),
+                Err(text) => (Claim::None, Some(text)),
+            };
+            let call = Call { parts: &parts, query, host, host_name, claim, path, request_id, source_ip, secure };
+            if let Some(front) = self.fronts.iter().find(|front| {
+                front.matches(without_port(&call.host_name), call.parts.uri.path(), &call.parts.headers)
+            }) {
+                return self.front(&**front, &call, body).await;
+            }
+            if let Some(preflight) = cors::preflight(&parts) {
+                return preflight;
+            }
+            self.api(&call, broken, body).await
+        };
+        if let Some(origin) = origin {
+            cors::allow(response.headers_mut(), &origin);
+        }
+        let date = self.cloud.clock.now().http_date();
+        if let Ok(date) = HeaderValue::from_str(&date) {
+            response.headers_mut().insert(http::header::DATE, date);
+        }
+        response
+    }
+
+    async fn front(&self, front: &dyn Front, call: &Call<'_>, body: ByteStream) -> Response<Body> {
+        // A signature covers the body, so it is read first; unsigned requests stream.
+        let (signer, body) = match &call.claim {
+            Claim::V4(_) => match body.collect(MAX_BODY).await {
+                Ok(bytes) => {
+                    let hash = payload_hash(call.parts, &call.claim).unwrap_or_else(|| sha256_hex(&bytes));
+                    let caller = self.authenticate(call, &hash, Protocol::RestJson1, false);
+                    (Some(caller.map(|caller| self.context(call, caller))), ByteStream::from(bytes))
+                }
+                Err(error) => (Some(Err(ApiError::new(400, error.code, error.message))), ByteStream::default()),
+            },
+            _ => (None, body),
+        };
+        let request = FrontRequest {
+            cloud: self.cloud.clone(),
+            method: call.parts.method.clone(),
+            uri: call.parts.uri.clone(),
+            host: without_port(&call.host_name).to_owned(),
+            authority: call.host_name.clone(),
+            headers: call.parts.headers.clone(),
+            body,
+            source_ip: call.source_ip.clone(),
+            secure: call.secure,
+            request_id: call.request_id.clone(),
+            signer,
+        };
+        front.serve(request).await.map(Body::from)
+    }
+
+    async fn api(&self, call: &Call<'_>, broken: Option<String>, body: ByteStream) -> Response<Body> {
+        let head = call.parts.method == http::Method::HEAD;
+        // A form says in its body what it is for; every other request says it outside.
+        let form = header(&call.parts.headers, "content-type")
+            .is_some_and(|text| text.starts_with("application/x-www-form-urlencoded"));
+        let mut body = body;
+        let mut action = None;
+        if form && call.parts.method == http::Method::POST {
+            match body.collect(MAX_BODY).await {
+                Ok(bytes) => {
+                    let params = wire::query::Params::parse(&bytes).unwrap_or_default();
+                    action = params.get("Action").map(|action| {
+                        (action.to_owned(), params.get("Version").unwrap_or_default().to_owned())
+                    });
+                    body = ByteStream::from(bytes);
+                }
+                Err(error) => return self.lost(call, ApiError::new(413, error.code, error.message), Protocol::AwsQuery),
+            }
+        }
+        let hints = Hints {
+            parts: call.parts,
+            query: &call.query,
+            host: &call.host,
+            signed_for: call.claim.scope().map(|(service, _)| service),
+            path: &call.path,
+            form: action.as_ref().map(|(action, version)| (action.as_str(), version.as_str())),
+        };
+        let destination = match self.directory.identify(&hints) {
+            Ok(destination) => destination,
+            Err(Lost::Service(name, protocol)) => {
+                let text = format!("The service {name} is not implemented.");
+                return self.lost(call, ApiError::new(501, "NotImplemented", text), protocol);
+            }
+            Err(Lost::Operation(service, protocol, name)) => {
+                let error = unknown_operation(service.model(), protocol, &name, call.parts);
+                return respond::failure(&error, protocol, service.model(), &call.request_id, head);
+            }
+        };
+        let model = destination.service.model();
+        let request_id = if model.name == "s3" && call.request_id.contains('-') {
+            self.cloud.random.upper_alphanumeric(16)
+        } else {
+            call.request_id.clone()
+        };
+        let protocol = destination.protocol;
+        match self.serve(call, broken, destination, body, &request_id).await {
+            Ok(response) => respond::success(response, model, &request_id, head),
+            Err(error) => respond::failure(&error, protocol, model, &request_id, head),
+        }
+    }
+
+    /// Authenticate, decode, authorize, call, audit, encode.
+    async fn serve(
+        &self,
+        call: &Call<'_>,
+        broken: Option<String>,
+        destination: Destination,
+        body: ByteStream,
+        request_id: &str,
+    ) -> Result<wire::protocol::Response, ApiError> {
+        let Destination { service, operation: model, protocol, labels } = destination;
+        let s3 = service.model().name == "s3";
+        let words = Words { protocol, s3 };
+        if let Some(text) = broken {
+            return Err(words.incomplete(&text));
+        }
+        let operation = service.operation(model.name);
+        let streams = model.streams_input();
+        let (bytes, stream, caller) = if streams {
+            let hash = payload_hash(call.parts, &call.claim).unwrap_or_else(|| "UNSIGNED-PAYLOAD".to_owned());
+            let caller = self.authenticate(call, &hash, protocol, s3)?;
+            (Bytes::new(), Some(streaming_body(call, &caller, &hash, body)?), caller)
+        } else {
+            let bytes = body.collect(MAX_BODY).await.map_err(|error| ApiError::new(413, error.code, error.message))?;
+            let hash = self.whole_body_hash(call, &bytes, s3)?;
+            let caller = self.authenticate(call, &hash, protocol, s3)?;
+            let bytes = unchunked(call, &caller, &hash, bytes).await?;
+            (bytes, None, caller)
+        };
+        if let Principal::Anonymous = caller.principal
+            && !s3
+            && !model.anonymous
+        {
+            return Err(words.missing());
+        }
+        let Some(operation) = operation else {
+            return Err(not_implemented(service.model(), model.name));
+        };
+        let cx = self.context(call, caller).with_request_id(request_id.to_owned());
+        let mut query = call.query.clone();
+        query.retain(|(key, _)| !key.starts_with("X-Amz-") || key == "X-Amz-Expected-Bucket-Owner");
+        let input = decode::Input {
+            protocol,
+            labels: &labels,
+            query: &query,
+            headers: &call.parts.headers,
+            body: &bytes,
+            stream,
+        };
+        let input = decode::decode(&*service, operation, &input)?;
+        let output = service::Stages::perform(&*self.pipeline, &cx, &*service, operation, input).await?;
+        let Some(shapes) = &model.shapes else { return Err(not_implemented(service.model(), model.name)) };
+        Ok(encode_response(protocol, service.model(), model, shapes.output, request_id, |encoder| {
+            operation.encode_output(&*output, encoder);
+        }))
+    }
+
+    fn authenticate(
+        &self,
+        call: &Call<'_>,
+        payload_hash: &str,
+        protocol: Protocol,
+        s3: bool,
+    ) -> Result<Caller, ApiError> {
+        let evidence = Evidence {
+            parts: call.parts,
+            query: &call.query,
+            host: &call.host_name,
+            path: &call.path,
+            payload_hash,
+            protocol,
+            s3,
+        };
+        self.authenticator.authenticate(&self.cloud, &call.claim, &evidence)
+    }
+
+    /// The hash that the signature covers. Where S3's header states one, the body must have it.
+    fn whole_body_hash(&self, call: &Call<'_>, bytes: &[u8], s3: bool) -> Result<String, ApiError> {
+        let stated = payload_hash(call.parts, &call.claim);
+        match stated {
+            Some(hash) if s3 && hash.len() == 64 => {
+                if sha256_hex(bytes) != hash {
+                    return Err(hash_mismatch());
+                }
+                Ok(hash)
+            }
+            Some(hash) if hash.len() != 64 => Ok(hash),
+            // Only a body that is part of a signature needs to be hashed.
+            _ if matches!(call.claim, Claim::V4(_)) => Ok(sha256_hex(bytes)),
+            _ => Ok(String::new()),
+        }
+    }
+
+    fn context(&self, call: &Call<'_>, caller: Caller) -> Context {
+        let region = match call.claim.scope() {
+            // Global services are signed for us-east-1 whatever region the client works in.
+            Some((_, region)) if !region.is_empty() && region != "aws-global" => region,
+            _ => call.host.region.as_deref().unwrap_or(&self.cloud.config.region),
+        };
+        let origin = Origin {
+            source_ip: call.source_ip.clone(),
+            user_agent: header(&call.parts.headers, "user-agent").unwrap_or_default().to_owned(),
+            secure: call.secure,
+            via: None,
+            source: Vec::new(),
+        };
+        self.cloud
+            .context(caller.principal, &caller.account, region)
+            .with_caller(caller.access_key_id, caller.session, origin)
+            .with_request_id(call.request_id.clone())
+    }
+
+    /// An answer where not even the service is known.
+    fn lost(&self, call: &Call<'_>, error: ApiError, protocol: Protocol) -> Response<Body> {
+        const NOBODY: ServiceModel = ServiceModel {
+            name: "unknown",
+            signing_name: "unknown",
+            service_id: "unknown",
+            api_version: "",
+            protocols: &[],
+            target_prefix: None,
+            xml_namespace: None,
+            error_namespace: None,
+            message_member: "message",
+            query_compatible: false,
+            operations: &[],
+        };
+        respond::failure(&error, protocol, &NOBODY, &call.request_id, false)
+    }
+}
+
+fn not_implemented(service: &ServiceModel, operation: &str) -> ApiError {
+    let text = format!("{} {operation} is not implemented.", service.service_id);
+    ApiError::new(501, "NotImplemented", text)
+}
+
+/// AWS's answers to operations that do not exist.
+fn unknown_operation(service: &ServiceModel, protocol: Protocol, name: &str, parts: &Parts) -> ApiError {
+    match protocol {
+        Protocol::AwsQuery | Protocol::Ec2Query if name.is_empty() => {
+            ApiError::new(400, "MissingAction", "Could not find action to perform in the request")
+        }
+        Protocol::AwsQuery | Protocol::Ec2Query => {
+            let text = format!("Could not find operation {name} for version {}", service.api_version);
+            ApiError::new(400, "InvalidAction", text)
+        }
+        Protocol::RestXml => {
+            let error = ApiError::new(405, "MethodNotAllowed", "The specified method is not allowed against this resource.");
+            error.with("Method", parts.method.as_str())
+        }
+        Protocol::RestJson1 => {
+            let text = format!("Unable to determine service/operation name to be authorized ({} {})", parts.method, parts.uri.path());
+            ApiError::new(403, "MissingAuthenticationTokenException", text)
+        }
+        _ => ApiError::new(400, "UnknownOperationException", ""),
+    }
+}
+
+fn host_of(parts: &Parts) -> String {
+    let host = header(&parts.headers, "host").or(parts.uri.authority().map(http::uri::Authority::as_str));
+    host.unwrap_or("localhost").to_ascii_lowercase()
+}
+
+fn without_port(host: &str) -> &str {
+    match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        _ => host,
+    }
+}
+
+/// `x-amz-content-sha256`; presigned requests of S3 do not sign their body.
+fn payload_hash(parts: &Parts, claim: &Claim) -> Option<String> {
+    if let Some(hash) = header(&parts.headers, "x-amz-content-sha256") {
+        return Some(hash.to_owned());
+    }
+    match claim {
+        Claim::V4(v4) if v4.expires.is_some() && v4.scope.service == "s3" => Some("UNSIGNED-PAYLOAD".to_owned()),
+        _ => None,
+    }
+}
+
+fn hash_mismatch() -> ApiError {
+    ApiError::new(
+        400,
+        "XAmzContentSHA256Mismatch",
+        "The provided 'x-amz-content-sha256' header does not match what was computed.",
+    )
+}
+
+/// The body of a streaming operation, decoded and verified as it passes.
+fn streaming_body(call: &Call<'_>, caller: &Caller, hash: &str, body: ByteStream) -> Result<ByteStream, ApiError> {
+    match chunk_decoder(call, caller, hash)? {
+        Some(decoder) => Ok(chunked::decode(&body, decoder)),
+        None if hash.len() == 64 => Ok(verified(body, hash.to_owned())),
+        None => Ok(body),
+    }
+}
+
+/// A whole body, out of its chunks if it has any.
+async fn unchunked(call: &Call<'_>, caller: &Caller, hash: &str, bytes: Bytes) -> Result<Bytes, ApiError> {
+    match chunk_decoder(call, caller, hash)? {
+        None => Ok(bytes),
+        Some(decoder) => chunked::decode(&ByteStream::from(bytes), decoder)
+            .collect(MAX_BODY)
+            .await
+            .map_err(|error| ApiError::new(400, error.code, error.message)),
+    }
+}
+
+fn chunk_decoder(call: &Call<'_>, caller: &Caller, hash: &str) -> Result<Option<ChunkedDecoder>, ApiError> {
+    let headers = &call.parts.headers;
+    let signed = match hash {
+        "STREAMING-AWS4-HMAC-SHA256-PAYLOAD" | "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER" => true,
+        "STREAMING-UNSIGNED-PAYLOAD-TRAILER" => false,
+        _ if hash.starts_with("STREAMING-") => {
+            return Err(ApiError::new(501, "NotImplemented", "A header you provided implies functionality that is not implemented."));
+        }
+        _ => return Ok(None),
+    };
+    let expected = header(headers, "x-amz-decoded-content-length").and_then(|text| text.parse().ok());
+    if expected.is_none() {
+        return Err(ApiError::new(411, "MissingContentLength", "You must provide the Content-Length HTTP header."));
+    }
+    // The chunks of a presumed caller cannot be verified: nobody knows the secret.
+    let signer = match (&call.claim, &caller.signing_key) {
+        (Claim::V4(v4), Some(key)) if signed => Some(ChunkSigner {
+            key: key.clone(),
+            date: v4.date.clone(),
+            scope: format!("{}/{}/{}/aws4_request", v4.scope.date, v4.scope.region, v4.scope.service),
+            previous: v4.signature.clone(),
+        }),
+        _ => None,
+    };
+    Ok(Some(ChunkedDecoder::new(signer, header(headers, "x-amz-trailer"), expected)))
+}
+
+/// Ends with an error where the body does not have the hash that was signed.
+fn verified(body: ByteStream, hash: String) -> ByteStream {
+    use aws_lc_rs::digest;
+    use futures_util::StreamExt as _;
+    let len = body.len();
+    let state = Some((body.take(), digest::Context::new(&digest::SHA256), hash));
+    let stream = futures_util::stream::unfold(state, |state| async move {
+        let (mut body, mut context, hash) = state?;
+        match body.next().await {
+            Some(Ok(chunk)) => {
+                context.update(&chunk);
+                Some((Ok(chunk), Some((body, context, hash))))
+            }
+            Some(Err(error)) => Some((Err(error), None)),
+            None if signature::hex(context.finish().as_ref()) == hash => None,
+            None => {
+                let ApiError { message, .. } = hash_mismatch();
+                Some((Err(wire::StreamError { code: "XAmzContentSHA256Mismatch", message }), None))
+            }
+        }
+    });
+    ByteStream::new(stream, len)
+}

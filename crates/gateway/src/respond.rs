@@ -1,0 +1,89 @@
+//! The protocol's answer, with the headers that AWS puts around it.
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
+use service::ApiError;
+use wire::{Protocol, ServiceModel};
+
+use crate::body::Body;
+
+/// Turns an encoded output into an HTTP response.
+pub(crate) fn success(
+    response: wire::protocol::Response,
+    service: &ServiceModel,
+    request_id: &str,
+    head: bool,
+) -> Response<Body> {
+    let stream = response.stream.filter(|_| !head);
+    let body = match stream {
+        Some(stream) => Body::from(stream),
+        None if head => Body::from(Bytes::new()),
+        None => Body::from(response.body),
+    };
+    let checksum = match &body {
+        // DynamoDB's clients check this.
+        Body::Full(Some(bytes)) if service.name == "dynamodb" => Some(crc32fast::hash(bytes)),
+        _ => None,
+    };
+    let mut http = Response::new(body);
+    *http.status_mut() = StatusCode::from_u16(response.status).unwrap_or(StatusCode::OK);
+    let headers = http.headers_mut();
+    if let Some(content_type) = response.content_type {
+        headers.insert(http::header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    }
+    for (name, value) in response.headers {
+        add(headers, &name, &value);
+    }
+    if let Some(checksum) = checksum {
+        add(headers, "x-amz-crc32", &checksum.to_string());
+    }
+    identify(headers, service, request_id);
+    http
+}
+
+/// Turns an error into an HTTP response.
+pub(crate) fn failure(
+    error: &ApiError,
+    protocol: Protocol,
+    service: &ServiceModel,
+    request_id: &str,
+    head: bool,
+) -> Response<Body> {
+    let encoded = error.encode(protocol, service, request_id);
+    // These statuses have no body, and neither has the answer to HEAD.
+    let bare = head || matches!(error.status, 204 | 304);
+    let checksum = crc32fast::hash(&encoded.body);
+    let mut http = Response::new(Body::from(if bare { Bytes::new() } else { Bytes::from(encoded.body) }));
+    *http.status_mut() = StatusCode::from_u16(error.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let headers = http.headers_mut();
+    if !bare {
+        headers.insert(http::header::CONTENT_TYPE, HeaderValue::from_static(encoded.content_type));
+    }
+    for (name, value) in &encoded.headers {
+        add(headers, name, value);
+    }
+    for (name, value) in &error.headers {
+        add(headers, name, value);
+    }
+    if service.name == "dynamodb" {
+        add(headers, "x-amz-crc32", &checksum.to_string());
+    }
+    identify(headers, service, request_id);
+    http
+}
+
+fn add(headers: &mut HeaderMap, name: &str, value: &str) {
+    if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::from_bytes(value.as_bytes())) {
+        headers.append(name, value);
+    }
+}
+
+/// The request id, under the names that the services use.
+fn identify(headers: &mut HeaderMap, service: &ServiceModel, request_id: &str) {
+    let name = if service.name == "s3" { "x-amz-request-id" } else { "x-amzn-requestid" };
+    add(headers, name, request_id);
+    if service.name == "s3" {
+        add(headers, "x-amz-id-2", &wire::error::host_id(request_id));
+        add(headers, "server", "AmazonS3");
+    }
+}

@@ -1,0 +1,141 @@
+//! The cloud as a whole: shared state, time, randomness, and the services by name.
+
+use std::any::Any;
+use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
+
+use store::Store;
+use wire::Timestamp;
+
+use crate::operation::{AnyOperation, BoxFuture, Service};
+use crate::{ApiError, Clock, Context, Directory, Origin, Principal, Random};
+
+/// What the user chose at start.
+#[derive(Clone, Debug)]
+pub struct CloudConfig {
+    /// Region of requests that name none.
+    pub region: String,
+    /// Account of unknown access keys.
+    pub default_account: String,
+    /// Only issued keys are accepted.
+    pub strict: bool,
+    /// `http://127.0.0.1:4566`: what clients on this machine reach the gateway by.
+    pub endpoint: String,
+    /// Files that are not in the store: function code, large bodies. Absent for a cloud in memory without a folder.
+    pub files: std::path::PathBuf,
+}
+
+/// The stages of a request that calls between services also pass: authorize, call, audit.
+pub trait Stages: Send + Sync {
+    fn perform<'a>(
+        &'a self,
+        cx: &'a Context,
+        service: &'a dyn Service,
+        operation: &'static dyn AnyOperation,
+        input: Box<dyn Any + Send>,
+    ) -> BoxFuture<'a, Result<Box<dyn Any + Send>, ApiError>>;
+
+    /// Whether the caller of `cx` may do `access`, without doing it.
+    fn authorize(&self, cx: &Context, service: &dyn Service, access: &crate::Access) -> Result<(), ApiError>;
+}
+
+/// Keeps the record of what was called.
+pub trait Audit: Send + Sync {
+    fn record(&self, event: AuditEvent);
+}
+
+/// One call, as CloudTrail tells of it.
+#[derive(Clone, Debug)]
+pub struct AuditEvent {
+    pub time: Timestamp,
+    pub cx: Context,
+    /// `dynamodb`
+    pub service: &'static str,
+    /// `PutItem`
+    pub operation: &'static str,
+    pub read_only: bool,
+    /// A call on the content of a resource rather than on the resource: CloudTrail's data events.
+    pub data: bool,
+    /// Request parameters as JSON; secrets are left out.
+    pub parameters: serde_json::Value,
+    pub error: Option<(String, String)>,
+}
+
+/// Everything that services share.
+pub struct Cloud {
+    pub store: Store,
+    pub clock: Clock,
+    pub random: Random,
+    pub config: CloudConfig,
+    parts: OnceLock<Parts>,
+}
+
+/// What is there once every service has been made.
+pub struct Parts {
+    pub services: BTreeMap<&'static str, Arc<dyn Service>>,
+    pub directory: Arc<dyn Directory>,
+    pub stages: Arc<dyn Stages>,
+    pub audit: Arc<dyn Audit>,
+}
+
+impl Cloud {
+    pub fn new(store: Store, clock: Clock, random: Random, config: CloudConfig) -> Arc<Cloud> {
+        Arc::new(Cloud { store, clock, random, config, parts: OnceLock::new() })
+    }
+
+    /// Sets the services, once, at start.
+    pub fn assemble(&self, parts: Parts) {
+        assert!(self.parts.set(parts).is_ok(), "a cloud is assembled once");
+    }
+
+    fn parts(&self) -> &Parts {
+        match self.parts.get() {
+            Some(parts) => parts,
+            None => unreachable!("the cloud answers only after it was assembled"),
+        }
+    }
+
+    pub fn services(&self) -> impl Iterator<Item = &Arc<dyn Service>> {
+        self.parts().services.values()
+    }
+
+    /// The service of a name: `dynamodb`.
+    pub fn service(&self, name: &str) -> Option<&Arc<dyn Service>> {
+        self.parts().services.get(name)
+    }
+
+    pub fn directory(&self) -> &dyn Directory {
+        &*self.parts().directory
+    }
+
+    pub fn stages(&self) -> &dyn Stages {
+        &*self.parts().stages
+    }
+
+    pub fn audit(&self) -> &dyn Audit {
+        &*self.parts().audit
+    }
+
+    /// A context for work that no request asked for, such as a poller's or a timer's.
+    pub fn context(self: &Arc<Self>, principal: Principal, account: &str, region: &str) -> Context {
+        Context {
+            cloud: self.clone(),
+            request_id: self.random.uuid(),
+            region: region.to_owned(),
+            account: account.to_owned(),
+            principal,
+            access_key_id: None,
+            session: None,
+            origin: Origin::default(),
+        }
+    }
+
+    /// Clears all state and every cache.
+    pub fn reset(&self) -> Result<(), store::StoreError> {
+        self.store.clear()?;
+        for service in self.services() {
+            service.reset();
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,121 @@
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn collect(scan: impl Iterator<Item = Result<Entry>>) -> Vec<(Vec<u8>, Vec<u8>)> {
+    scan.map(|entry| entry.map(|(key, value)| (key.to_vec(), value.to_vec())).unwrap()).collect()
+}
+
+#[test]
+fn a_failed_transaction_leaves_nothing() {
+    let store = Store::memory();
+    let result: std::result::Result<(), StoreError> = store.write(|transaction| {
+        transaction.put("a", "1");
+        assert_eq!(transaction.get(b"a")?.as_deref(), Some(&b"1"[..]));
+        Err(StoreError::Corrupt("no".to_owned()))
+    });
+    assert!(result.is_err());
+    assert_eq!(store.get(b"a").unwrap(), None);
+}
+
+#[test]
+fn a_snapshot_does_not_see_later_writes() {
+    let folder = tempfile::tempdir().unwrap();
+    for store in [Store::memory(), Store::open(folder.path(), Durability::Window).unwrap()] {
+        store.put("a", "1").unwrap();
+        let snapshot = store.snapshot();
+        store.put("b", "2").unwrap();
+        assert_eq!(collect(snapshot.scan(Range::prefix("")).filter(|e| e.as_ref().unwrap().0[0] != 0)).len(), 1);
+        assert_eq!(snapshot.get(b"b").unwrap(), None);
+    }
+}
+
+#[test]
+fn a_second_process_is_refused_and_a_reopened_store_has_everything() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path(), Durability::Sync).unwrap();
+    store.put("a", "1").unwrap();
+    assert!(matches!(Store::open(folder.path(), Durability::Window), Err(StoreError::Locked(_))));
+    drop(store);
+    let store = Store::open(folder.path(), Durability::Window).unwrap();
+    assert_eq!(store.get(b"a").unwrap().as_deref(), Some(&b"1"[..]));
+    store.clear().unwrap();
+    assert_eq!(store.get(b"a").unwrap(), None);
+}
+
+#[test]
+fn a_file_in_place_of_the_folder_is_a_clear_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("file");
+    std::fs::write(&file, "x").unwrap();
+    let error = Store::open(&file, Durability::Window).err().unwrap().to_string();
+    assert!(error.contains("cannot be opened"), "{error}");
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Put(Vec<u8>, Vec<u8>),
+    Delete(Vec<u8>),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let key = prop::collection::vec(0..4u8, 0..4);
+    prop_oneof![
+        (key.clone(), any::<Vec<u8>>()).prop_map(|(key, value)| Step::Put(key, value)),
+        key.prop_map(Step::Delete),
+    ]
+}
+
+proptest! {
+    /// Reads, scans in both directions and scans inside a transaction agree with a plain map.
+    #[test]
+    fn behaves_as_an_ordered_map(
+        before in prop::collection::vec(step(), 0..20),
+        inside in prop::collection::vec(step(), 0..20),
+        prefix in prop::collection::vec(0..4u8, 0..3),
+    ) {
+        let store = Store::memory();
+        let mut model: BTreeMap<Vec<u8>, Vec<u8>> = BTreeMap::new();
+        let apply = |transaction: &mut Transaction<'_>, model: &mut BTreeMap<_, _>, steps: &[Step]| {
+            for step in steps {
+                match step {
+                    Step::Put(key, value) => {
+                        transaction.put(key.clone(), value.clone());
+                        model.insert(key.clone(), value.clone());
+                    }
+                    Step::Delete(key) => {
+                        transaction.delete(key.clone());
+                        model.remove(key);
+                    }
+                }
+            }
+        };
+        store.write(|transaction| { apply(transaction, &mut model, &before); Ok::<_, StoreError>(()) }).unwrap();
+        store.write(|transaction| {
+            apply(transaction, &mut model, &inside);
+            let expected: Vec<_> = model.iter().filter(|(key, _)| key.starts_with(&prefix))
+                .map(|(key, value)| (key.clone(), value.clone())).collect();
+            let found = transaction.scan(Range::prefix(prefix.clone()), usize::MAX)?;
+            let found: Vec<_> = found.into_iter().map(|(key, value)| (key.to_vec(), value.to_vec())).collect();
+            assert_eq!(found, expected);
+            Ok::<_, StoreError>(())
+        }).unwrap();
+        let expected: Vec<_> = model.into_iter().filter(|(key, _)| key.starts_with(&prefix)).collect();
+        prop_assert_eq!(&collect(store.scan(Range::prefix(prefix.clone()))), &expected);
+        let mut backwards = collect(store.scan(Range::prefix(prefix)).rev());
+        backwards.reverse();
+        prop_assert_eq!(&backwards, &expected);
+    }
+
+    #[test]
+    fn keys_order_as_their_parts_and_read_back(a: (String, u64, String), b: (String, u64, String)) {
+        let key = |(text, number, last): &(String, u64, String)| Key::new(text).number(*number).text(last);
+        let (x, y) = (key(&a), key(&b));
+        prop_assert_eq!(x.as_slice().cmp(y.as_slice()), (a.0.as_bytes(), a.1, a.2.as_bytes()).cmp(&(b.0.as_bytes(), b.1, b.2.as_bytes())));
+        let (text, next) = Key::read_text(x.as_slice(), 0).unwrap();
+        prop_assert_eq!(&text, &a.0);
+        prop_assert_eq!(Key::read_text(x.as_slice(), next + 8).unwrap().0, a.2);
+    }
+}

@@ -1,0 +1,50 @@
+//! The parts of a cloud, put together. Every service is named here, and only here.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use gateway::Pipeline;
+use service::{Clock, Cloud, CloudConfig, Parts, Random, Service, Store};
+
+/// A cloud and the stages its gateway shares with calls between services.
+pub struct Assembled {
+    pub cloud: Arc<Cloud>,
+    pub pipeline: Arc<Pipeline>,
+    directory: Arc<iam::IamDirectory>,
+}
+
+impl Assembled {
+    /// The root key pair of an account, when it is made: the first time. Later it is not shown again.
+    pub fn root_key(&self, account: &str) -> Result<Option<(String, String)>, service::StoreError> {
+        self.directory.root_key(account)
+    }
+}
+
+/// Builds the services over a store. Background work begins with [`start`].
+pub fn assemble(store: Store, clock: Clock, random: Random, config: CloudConfig) -> Assembled {
+    let directory = Arc::new(iam::IamDirectory::new(store.clone(), clock.clone(), random.clone()));
+    let trail = cloudtrail::Trail::new(store.clone(), random.clone());
+    let pipeline = Arc::new(Pipeline::default());
+    let cloud = Cloud::new(store, clock, random, config);
+    let services: Vec<Arc<dyn Service>> = vec![
+        Arc::new(cloudtrail::CloudTrail::new(trail.clone())),
+        Arc::new(iam::Iam::new(directory.clone())),
+        Arc::new(sts::Sts),
+    ];
+    let services: BTreeMap<_, _> = services.into_iter().map(|service| (service.model().name, service)).collect();
+    cloud.assemble(Parts { services, directory: directory.clone(), stages: pipeline.clone(), audit: trail });
+    Assembled { cloud, pipeline, directory }
+}
+
+/// Starts background work and resumes what a stop interrupted.
+pub fn start(cloud: &Arc<Cloud>) {
+    for service in cloud.services() {
+        service.start(cloud);
+    }
+}
+
+/// Where the state lies unless the user says otherwise.
+pub fn default_state() -> PathBuf {
+    PathBuf::from(".welkin")
+}

@@ -1,0 +1,49 @@
+//! AWS CloudTrail: the record of every call.
+//!
+//! Calls are handed over by the gateway ([`service::Audit`]) without waiting: they are gathered in memory and written
+//! to the store in batches, at most [`WINDOW`] later, so that the trail costs a call next to nothing. A killed process
+//! can lose the events of that window, as they are not part of what the call acknowledged. Events are kept for 90 days
+//! and at most [`MOST`] of them. Unlike AWS's event history, which leaves them out, it also tells of data events.
+
+mod error;
+mod event;
+mod ops;
+mod trail;
+
+use service::{AnyOperation, Cloud, Service};
+use std::sync::Arc;
+use wire::ServiceModel;
+
+pub use error::Error;
+pub use trail::{MOST, Trail, WINDOW};
+
+service::operations! { CloudTrail, cloudtrail_api: LookupEvents }
+
+/// See the module.
+pub struct CloudTrail {
+    trail: Arc<Trail>,
+}
+
+impl CloudTrail {
+    pub fn new(trail: Arc<Trail>) -> Self {
+        CloudTrail { trail }
+    }
+}
+
+impl Service for CloudTrail {
+    fn model(&self) -> &'static ServiceModel {
+        &cloudtrail_api::SERVICE_MODEL
+    }
+
+    fn operations(&self) -> &'static [&'static dyn AnyOperation] {
+        OPERATIONS
+    }
+
+    fn start(&self, _: &Arc<Cloud>) {
+        tokio::spawn(self.trail.clone().run());
+    }
+
+    fn reset(&self) {
+        self.trail.forget();
+    }
+}

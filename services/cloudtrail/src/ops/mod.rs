@@ -1,0 +1,3 @@
+//! Looking events up.
+
+mod lookup;

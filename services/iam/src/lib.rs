@@ -1,0 +1,54 @@
+//! AWS Identity and Access Management: users, groups, roles, policies and keys.
+//!
+//! The model: every record belongs to an account and is found by its name without regard to case. What a principal may
+//! do is read from here by the whole cloud through [`IamDirectory`], whose cache every change empties.
+
+mod aws_managed;
+mod directory;
+mod entity;
+mod error;
+mod ops;
+mod store;
+
+use std::sync::Arc;
+
+use service::{AnyOperation, ApiError, Service};
+use wire::{DecodeError, ServiceModel, Violations};
+
+pub use directory::IamDirectory;
+pub use error::Error;
+
+service::operations! { Iam, iam_api: }
+
+/// See the module.
+pub struct Iam {
+    directory: Arc<IamDirectory>,
+}
+
+impl Iam {
+    pub fn new(directory: Arc<IamDirectory>) -> Self {
+        Iam { directory }
+    }
+}
+
+impl Service for Iam {
+    fn model(&self) -> &'static ServiceModel {
+        &iam_api::SERVICE_MODEL
+    }
+
+    fn operations(&self) -> &'static [&'static dyn AnyOperation] {
+        OPERATIONS
+    }
+
+    fn invalid(&self, violations: &Violations) -> ApiError {
+        ApiError::new(400, "ValidationError", violations.to_string())
+    }
+
+    fn malformed(&self, error: &DecodeError) -> ApiError {
+        ApiError::new(400, "MalformedInput", error.to_string())
+    }
+
+    fn reset(&self) {
+        self.directory.invalidate();
+    }
+}
