@@ -33,18 +33,17 @@ fn slot<'a>(account: &'a mut Account, path: &[&str]) -> Option<Slot<'a>> {
 }
 
 async fn update(_: &ApiGateway, cx: &Context, request: UpdateAccountRequest) -> Result<Account, Error> {
-    let mut account = store::account(cx, &cx.store().snapshot())?;
-    let operations = request.patch_operations.as_deref().unwrap_or_default();
-    patch::apply(&mut account, operations, &["/cloudwatchRoleArn"], slot)?;
-    account.cloudwatch_role_arn = account.cloudwatch_role_arn.filter(|role| !role.is_empty());
-    if let Some(role) = &account.cloudwatch_role_arn {
-        check_role(cx, role)?;
-    }
     cx.store().write(|tx| {
+        let mut account = store::account(cx, tx)?;
+        let operations = request.patch_operations.as_deref().unwrap_or_default();
+        patch::apply(&mut account, operations, &["/cloudwatchRoleArn"], slot)?;
+        account.cloudwatch_role_arn = account.cloudwatch_role_arn.filter(|role| !role.is_empty());
+        if let Some(role) = &account.cloudwatch_role_arn {
+            check_role(cx, role)?;
+        }
         store::put_account(cx, tx, &account);
-        Ok::<_, Error>(())
-    })?;
-    Ok(reply(account))
+        Ok(reply(account))
+    })
 }
 
 /// The role must be there and trust this service.

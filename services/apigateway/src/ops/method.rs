@@ -35,12 +35,12 @@ pub fn change<T>(
     api: &str,
     resource_id: &str,
     http_method: &str,
-    change: impl FnOnce(&mut Method) -> Result<T, Error>,
+    change: impl FnOnce(&Transaction<'_>, &mut Method) -> Result<T, Error>,
 ) -> Result<T, Error> {
     cx.store().write(|tx| {
         let place = Place::new(cx, api);
         let mut resource: Resource = place.get(tx, resource_id)?;
-        let changed = change(find(&mut resource, http_method)?)?;
+        let changed = change(tx, find(&mut resource, http_method)?)?;
         place.put(tx, resource_id, &resource);
         Ok(changed)
     })
