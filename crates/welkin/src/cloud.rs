@@ -30,6 +30,7 @@ pub fn assemble(store: Store, clock: Clock, random: Random, config: CloudConfig)
     let services: Vec<Arc<dyn Service>> = vec![
         Arc::new(cloudtrail::CloudTrail::new(trail.clone())),
         Arc::new(iam::Iam::new(directory.clone())),
+        Arc::new(logs::Logs),
         Arc::new(sts::Sts),
     ];
     let services: BTreeMap<_, _> = services.into_iter().map(|service| (service.model().name, service)).collect();

@@ -1,0 +1,44 @@
+//! The programs inside a sandbox that load a handler and speak the Runtime API, and the environment they start in.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::interpreters::Language;
+
+const NODE: &str = include_str!("node.cjs");
+const PYTHON: &str = include_str!("python.py");
+
+/// Writes the bootstraps where a sandbox can mount them, and returns the directory.
+pub fn install(work: &Path) -> io::Result<PathBuf> {
+    let directory = work.join("runtime");
+    // Empty directories on which the SDK caches are mounted.
+    for mount_point in [NODE_SDK, PYTHON_SDK] {
+        std::fs::create_dir_all(directory.join(mount_point))?;
+    }
+    for (name, text) in [(file(Language::Node), NODE), (file(Language::Python), PYTHON)] {
+        let path = directory.join(name);
+        if std::fs::read_to_string(&path).ok().as_deref() != Some(text) {
+            std::fs::write(path, text)?;
+        }
+    }
+    Ok(directory)
+}
+
+/// Where the SDK of a language appears below the runtime directory.
+pub const fn sdk_directory(language: Language) -> &'static str {
+    match language {
+        Language::Node => NODE_SDK,
+        Language::Python => PYTHON_SDK,
+    }
+}
+
+const NODE_SDK: &str = "node_modules";
+const PYTHON_SDK: &str = "python";
+
+/// The bootstrap's file name below the runtime directory.
+pub const fn file(language: Language) -> &'static str {
+    match language {
+        Language::Node => "node.cjs",
+        Language::Python => "python.py",
+    }
+}

@@ -1,0 +1,257 @@
+//! One execution environment: initialised once, then invoked one invocation at a time.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tokio::time::Instant;
+
+use super::launch::mebibytes;
+use super::process::{Ended, Process};
+use super::report::{Report, Status, millis};
+use super::{FunctionSpec, Invocation, Outcome, WallClock};
+use crate::runtime_api::{Next, Phase, Reply, error_payload};
+use crate::sandbox::Exit;
+
+/// How long initialising may take before it counts against the function's own timeout.
+const INIT_LIMIT: Duration = Duration::from_secs(10);
+
+pub struct Instance {
+    process: Process,
+    pub log_stream: String,
+    pub started: Instant,
+    pub idle_since: Instant,
+    /// How long it took to initialise, until an invocation has reported it.
+    init: Option<Duration>,
+    failure: Option<Failure>,
+    clock: WallClock,
+    _permit: OwnedSemaphorePermit,
+}
+
+/// What callers are told when a function could not answer.
+struct Failure {
+    kind: String,
+    payload: Option<Bytes>,
+    message: String,
+    status: Status,
+}
+
+/// What became of an invocation.
+pub enum Invoked {
+    /// With the environment, if it can be used again.
+    Answered(Outcome, Option<Box<Instance>>),
+    /// The runtime had ended before it saw the invocation.
+    Stale,
+}
+
+impl Instance {
+    /// Waits for the runtime to initialise the function. A failure is kept for the first invocation to report.
+    pub async fn initialise(
+        mut process: Process,
+        function: &FunctionSpec,
+        log_stream: String,
+        clock: WallClock,
+        permit: OwnedSemaphorePermit,
+        begun: Instant,
+    ) -> Box<Self> {
+        process.logs.push(init_start(function));
+        let phases = process.api.phases();
+        let initialised = phases.reached(|phase| matches!(phase, Phase::Ready | Phase::Failed { .. }));
+        let deadline = begun + INIT_LIMIT + function.timeout;
+        let ended = process.supervise(initialised, mebibytes(function.memory_mb), deadline).await;
+        let init = begun.elapsed();
+        let failure = match ended {
+            Ended::Done(Phase::Failed { kind, payload }) => Some(Failure {
+                payload: Some(payload),
+                message: String::new(),
+                status: Status::Error(kind.clone()),
+                kind,
+            }),
+            Ended::Done(_) => None,
+            Ended::Exited(exit) => Some(Failure::exit(exit)),
+            Ended::TimedOut => Some(Failure::timeout(function.timeout)),
+            Ended::OutOfMemory => Some(Failure::out_of_memory()),
+        };
+        if let Some(failure) = &failure {
+            let status = match &failure.status {
+                Status::Timeout => "timeout".to_owned(),
+                _ => format!("error\tError Type: {}", failure.kind),
+            };
+            process.logs.push(format!("INIT_REPORT Init Duration: {}\tPhase: init\tStatus: {status}", millis(init)));
+        }
+        let now = Instant::now();
+        Box::new(Self {
+            process,
+            log_stream,
+            started: begun,
+            idle_since: now,
+            init: Some(init),
+            failure,
+            clock,
+            _permit: permit,
+        })
+    }
+
+    pub fn has_ended(&self) -> bool {
+        self.process.sandbox.has_exited()
+    }
+
+    pub async fn invoke(mut self: Box<Self>, function: &FunctionSpec, invocation: &Invocation) -> Invoked {
+        let id = &invocation.request_id;
+        self.process.logs.push(format!("START RequestId: {id} Version: {}", function.version));
+        let begun = Instant::now();
+        let ended = match self.failure.take() {
+            Some(failure) => Err(failure),
+            None => self.run(function, invocation, begun).await,
+        };
+        let duration = begun.elapsed().min(function.timeout);
+        let exited = ended.as_ref().is_err_and(|failure| failure.kind == EXITED);
+        if exited && self.init.is_none() && !self.process.api.taken() {
+            return Invoked::Stale;
+        }
+        let (payload, function_error, status, reusable) = match ended {
+            Ok(Reply::Response(payload)) => (payload, None, Status::Success, true),
+            Ok(Reply::Error { kind, payload }) => {
+                let status = if kind.starts_with("Runtime.") { Status::Error(kind.clone()) } else { Status::Success };
+                (payload, Some("Unhandled"), status, true)
+            }
+            Err(failure) => {
+                let payload = self.conclude(id, &failure);
+                (payload, Some("Unhandled"), failure.status, false)
+            }
+        };
+        let report = self.report(function, id, duration, status);
+        self.process.logs.push(format!("END RequestId: {id}"));
+        self.process.logs.push(report.line());
+        let outcome = Outcome {
+            payload,
+            function_error,
+            logs: self.process.logs.take(),
+            log_stream: self.log_stream.clone(),
+            report,
+        };
+        self.idle_since = Instant::now();
+        Invoked::Answered(outcome, reusable.then_some(self))
+    }
+
+    async fn run(
+        &mut self,
+        function: &FunctionSpec,
+        invocation: &Invocation,
+        begun: Instant,
+    ) -> Result<Reply, Failure> {
+        let next = Next {
+            request_id: invocation.request_id.clone(),
+            payload: invocation.payload.clone(),
+            deadline_millis: (self.clock)() + function.timeout.as_millis() as i64,
+            function_arn: invocation.invoked_arn.clone(),
+            trace_id: invocation.trace_id.clone(),
+            client_context: invocation.client_context.clone(),
+            cognito_identity: invocation.cognito_identity.clone(),
+        };
+        let mut reply = self.process.api.invoke(next).await;
+        let answered = answer(&mut reply);
+        match self.process.supervise(answered, mebibytes(function.memory_mb), begun + function.timeout).await {
+            Ended::Done(reply) => Ok(reply),
+            Ended::TimedOut => Err(Failure::timeout(function.timeout)),
+            Ended::OutOfMemory => Err(Failure::out_of_memory()),
+            // A runtime may report an error and end at once.
+            Ended::Exited(exit) => reply.try_recv().map_err(|_| Failure::exit(exit)),
+        }
+    }
+
+    /// Logs why there is no answer, and says it to the caller.
+    fn conclude(&mut self, id: &str, failure: &Failure) -> Bytes {
+        if let Some(payload) = &failure.payload {
+            return payload.clone();
+        }
+        let Failure { kind, message, .. } = failure;
+        match failure.status {
+            Status::Timeout => {
+                let time = crate::time::iso8601((self.clock)());
+                self.process.logs.push(format!("{time} {id} {message}\n"));
+                error_payload(kind, &format!("RequestId: {id} Error: {message}"))
+            }
+            _ => {
+                let message = format!("RequestId: {id} Error: {message}");
+                self.process.logs.push(format!("{message}\n{kind}"));
+                error_payload(kind, &message)
+            }
+        }
+    }
+
+    fn report(&mut self, function: &FunctionSpec, id: &str, duration: Duration, status: Status) -> Report {
+        let peak = self.process.peak.div_ceil(1 << 20) as u32;
+        let peak_mb = if status == Status::Error(OUT_OF_MEMORY.into()) { function.memory_mb } else { peak };
+        Report {
+            request_id: id.to_owned(),
+            duration,
+            memory_mb: function.memory_mb,
+            peak_mb: peak_mb.min(function.memory_mb),
+            init: self.init.take(),
+            status,
+        }
+    }
+}
+
+const EXITED: &str = "Runtime.ExitError";
+const OUT_OF_MEMORY: &str = "Runtime.OutOfMemory";
+
+impl Failure {
+    fn new(kind: &str, message: String, status: Status) -> Self {
+        Self { kind: kind.into(), payload: None, message, status }
+    }
+
+    fn error(kind: &str, message: String) -> Self {
+        Self::new(kind, message, Status::Error(kind.into()))
+    }
+
+    fn exit(exit: Exit) -> Self {
+        let message = match exit {
+            Exit::Status(0) => "Runtime exited without providing a reason".to_owned(),
+            Exit::Status(status) => format!("Runtime exited with error: exit status {status}"),
+            Exit::Signal(signal) => format!("Runtime exited with error: signal: {}", signal_name(signal)),
+        };
+        Self::error(EXITED, message)
+    }
+
+    fn out_of_memory() -> Self {
+        Self::error(OUT_OF_MEMORY, "Runtime exited with error: signal: killed".into())
+    }
+
+    fn timeout(timeout: Duration) -> Self {
+        let message = format!("Task timed out after {:.2} seconds", timeout.as_secs_f64());
+        Self::new("Sandbox.Timedout", message, Status::Timeout)
+    }
+}
+
+/// Waits for the reply; if the Runtime API drops the invocation, waits for whatever ends the environment.
+async fn answer(reply: &mut oneshot::Receiver<Reply>) -> Reply {
+    match reply.await {
+        Ok(reply) => reply,
+        Err(_) => std::future::pending().await,
+    }
+}
+
+fn signal_name(signal: i32) -> String {
+    match signal {
+        libc::SIGABRT => "aborted".into(),
+        libc::SIGBUS => "bus error".into(),
+        libc::SIGFPE => "floating point exception".into(),
+        libc::SIGILL => "illegal instruction".into(),
+        libc::SIGKILL => "killed".into(),
+        libc::SIGSEGV => "segmentation fault".into(),
+        libc::SIGTERM => "terminated".into(),
+        other => format!("signal {other}"),
+    }
+}
+
+fn init_start(function: &FunctionSpec) -> String {
+    let FunctionSpec { runtime, region, .. } = function;
+    let (family, version) =
+        runtime.split_at(runtime.find(|letter: char| letter.is_ascii_digit()).unwrap_or(runtime.len()));
+    let version = version.trim_end_matches(".x");
+    format!(
+        "INIT_START Runtime Version: {family}:{version}.v0\tRuntime Version ARN: arn:aws:lambda:{region}::runtime:{runtime}"
+    )
+}

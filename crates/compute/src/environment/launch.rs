@@ -1,0 +1,190 @@
+//! What a function's sandbox consists of: its program, its file system and its variables.
+
+use std::path::{Path, PathBuf};
+
+use super::{Error, FunctionSpec, Identity};
+use crate::bootstraps;
+use crate::interpreters::{Interpreter, Language};
+use crate::sandbox::{Backend, Mount, Spec};
+
+pub const TASK: &str = "/var/task";
+pub const LAYERS: &str = "/opt";
+pub const RUNTIME: &str = "/var/runtime";
+/// The address that AWS's own environments use; it is private to each sandbox.
+pub const RUNTIME_API: &str = "127.0.0.1:9001";
+pub const RUNTIME_API_PORT: u16 = 9001;
+/// AWS's limit on processes and threads in an environment.
+pub const PROCESSES: u32 = 1024;
+
+/// Where a runtime's own files are on this machine.
+#[derive(Clone, Debug)]
+pub struct Installation {
+    pub interpreter: Option<Interpreter>,
+    pub runtime: PathBuf,
+    pub sdk: Option<PathBuf>,
+}
+
+/// Where a function finds its files: inside a native sandbox, or on the machine itself.
+pub struct Places {
+    task: PathBuf,
+    layers: PathBuf,
+    runtime: PathBuf,
+    sdk: Option<PathBuf>,
+    isolated: bool,
+}
+
+impl Places {
+    pub fn new(backend: Backend, installation: &Installation, code: Option<&Path>, layers: Option<&Path>) -> Self {
+        match backend {
+            Backend::Native => {
+                let language = installation.interpreter.as_ref().map(|interpreter| interpreter.language);
+                let sdk = installation.sdk.as_ref().and(language);
+                Self {
+                    task: TASK.into(),
+                    layers: LAYERS.into(),
+                    runtime: RUNTIME.into(),
+                    sdk: sdk.map(|language| Path::new(RUNTIME).join(bootstraps::sdk_directory(language))),
+                    isolated: true,
+                }
+            }
+            Backend::Process => Self {
+                task: code.unwrap_or(Path::new("/")).to_owned(),
+                layers: layers.unwrap_or(Path::new(LAYERS)).to_owned(),
+                runtime: installation.runtime.clone(),
+                sdk: installation.sdk.clone(),
+                isolated: false,
+            },
+        }
+    }
+}
+
+/// The variables that AWS sets in every environment, then the function's own.
+pub fn variables(
+    function: &FunctionSpec,
+    identity: &Identity,
+    places: &Places,
+    endpoint_port: u16,
+) -> Vec<(String, String)> {
+    let (task, layers, runtime) = (places.task.display(), places.layers.display(), places.runtime.display());
+    let sdk = places.sdk.as_ref().map(|sdk| sdk.display().to_string()).unwrap_or_default();
+    let runtime_name = &function.runtime;
+    let mut variables = vec![
+        ("AWS_LAMBDA_FUNCTION_NAME", function.name.clone()),
+        ("AWS_LAMBDA_FUNCTION_VERSION", function.version.clone()),
+        ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", function.memory_mb.to_string()),
+        ("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand".into()),
+        ("AWS_LAMBDA_LOG_GROUP_NAME", function.log_group.clone()),
+        ("AWS_LAMBDA_LOG_STREAM_NAME", identity.log_stream.clone()),
+        ("AWS_REGION", function.region.clone()),
+        ("AWS_DEFAULT_REGION", function.region.clone()),
+        ("AWS_ACCESS_KEY_ID", identity.credentials.access_key_id.clone()),
+        ("AWS_SECRET_ACCESS_KEY", identity.credentials.secret_access_key.clone()),
+        ("AWS_SESSION_TOKEN", identity.credentials.session_token.clone()),
+        ("AWS_ENDPOINT_URL", format!("http://127.0.0.1:{endpoint_port}")),
+        ("AWS_EXECUTION_ENV", format!("AWS_Lambda_{runtime_name}")),
+        ("LAMBDA_TASK_ROOT", task.to_string()),
+        ("LAMBDA_RUNTIME_DIR", runtime.to_string()),
+        ("_HANDLER", function.handler.clone()),
+        ("LD_LIBRARY_PATH", format!("{task}:{task}/lib:{layers}/lib")),
+    ];
+    if runtime_name.starts_with("nodejs") {
+        let major = runtime_name.trim_start_matches("nodejs").trim_end_matches(".x");
+        let own =
+            format!("{layers}/nodejs/node{major}/node_modules:{layers}/nodejs/node_modules:{sdk}:{runtime}:{task}");
+        variables.push(("NODE_PATH", own));
+    }
+    if runtime_name.starts_with("nodejs") && !places.isolated && !sdk.is_empty() {
+        variables.push(("WELKIN_MODULES", sdk.clone()));
+    }
+    if runtime_name.starts_with("python") {
+        variables.push(("PYTHONPATH", if sdk.is_empty() { runtime.to_string() } else { format!("{runtime}:{sdk}") }));
+    }
+    let mut variables: Vec<_> = variables.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+    variables.extend(function.environment.iter().cloned());
+    variables
+}
+
+/// What every process starts with, assigned to a function or not.
+pub fn base_variables(backend: Backend, installation: &Installation) -> Vec<(String, String)> {
+    let prefix = installation.interpreter.as_ref().and_then(|interpreter| interpreter.prefix.as_ref());
+    let own = prefix.map(|prefix| format!("{}/bin:", prefix.display())).unwrap_or_default();
+    let path = format!("{own}/usr/local/bin:/usr/bin:/bin:/opt/bin");
+    let mut variables =
+        vec![("PATH", path.as_str()), ("LANG", "en_US.UTF-8"), ("TZ", ":UTC"), ("AWS_LAMBDA_RUNTIME_API", RUNTIME_API)];
+    if backend == Backend::Native {
+        variables.push(("_LAMBDA_TELEMETRY_LOG_FD", "3"));
+    }
+    variables.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+}
+
+/// V8's share of the memory, as AWS's own runtime sets it.
+pub fn heap_flag(memory_mb: u32) -> String {
+    format!("--max-old-space-size={}", memory_mb * 9 / 10)
+}
+
+/// The program and its arguments.
+pub fn program(
+    installation: &Installation,
+    places: &Places,
+    function: Option<&FunctionSpec>,
+) -> Result<(PathBuf, Vec<String>), Error> {
+    let Some(interpreter) = &installation.interpreter else {
+        let own = function.is_some_and(|function| function.code.join("bootstrap").exists());
+        let directory = if own { &places.task } else { &places.layers };
+        return Ok((directory.join("bootstrap"), Vec::new()));
+    };
+    let bootstrap = places.runtime.join(bootstraps::file(interpreter.language)).display().to_string();
+    let arguments = match interpreter.language {
+        Language::Node => {
+            function.map(|function| heap_flag(function.memory_mb)).into_iter().chain([bootstrap]).collect()
+        }
+        // Without the machine's site packages, and with unbuffered output.
+        Language::Python => vec!["-S".into(), "-u".into(), bootstrap],
+    };
+    Ok((interpreter.program.clone(), arguments))
+}
+
+/// A sandbox for a function, or for one that is not known yet.
+pub fn sandbox(
+    backend: Backend,
+    installation: &Installation,
+    function: Option<&FunctionSpec>,
+    environment: Vec<(String, String)>,
+    endpoint_port: u16,
+) -> Result<Spec, Error> {
+    let code = function.map(|function| function.code.as_path());
+    let layers = function.and_then(|function| function.layers.as_deref());
+    let places = Places::new(backend, installation, code, layers);
+    let (program, args) = program(installation, &places, function)?;
+    let mut mounts = vec![Mount::new(&installation.runtime, RUNTIME)];
+    let mut links = Vec::new();
+    if let Some(interpreter) = &installation.interpreter {
+        mounts.extend(interpreter.prefix.iter().map(|prefix| Mount::new(prefix, prefix)));
+        if let Some(sdk) = &installation.sdk {
+            mounts.push(Mount::new(sdk, Path::new(RUNTIME).join(bootstraps::sdk_directory(interpreter.language))));
+        }
+        if interpreter.language == Language::Node {
+            // Modules (ESM) are not looked for along NODE_PATH, but in every parent directory of the importer.
+            links.push(("/node_modules".into(), Path::new(RUNTIME).join(bootstraps::sdk_directory(Language::Node))));
+        }
+    }
+    mounts.extend(code.map(|code| Mount::new(code, TASK)));
+    mounts.extend(layers.map(|layers| Mount::new(layers, LAYERS)));
+    Ok(Spec {
+        program,
+        args,
+        env: environment,
+        directory: if backend == Backend::Native { TASK.into() } else { places.task },
+        mounts,
+        links,
+        directories: vec![TASK.into(), LAYERS.into()],
+        temporary_bytes: mebibytes(function.map_or(512, |function| function.ephemeral_mb)),
+        memory_bytes: mebibytes(function.map_or(512, |function| function.memory_mb)),
+        processes: PROCESSES,
+        ports: vec![RUNTIME_API_PORT, endpoint_port],
+    })
+}
+
+pub fn mebibytes(count: u32) -> u64 {
+    u64::from(count) << 20
+}

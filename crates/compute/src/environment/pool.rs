@@ -1,0 +1,271 @@
+//! All environments of the server: which are idle, how many there may be, and how a new one comes to be.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::sync::{Arc, OnceLock, Weak};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
+
+use super::instance::{Instance, Invoked};
+use super::process::Process;
+use super::reserve::Reserve;
+use super::{Config, Error, FunctionSpec, Identity, Invocation, Outcome, launch};
+use crate::interpreters::{Interpreter, Interpreters, Runtime};
+use crate::sandbox::{Backend, Probe, Sandboxes};
+use crate::sdk::SdkCache;
+use crate::{bootstraps, environment::launch::Installation};
+
+/// The environments of every function. Cheap to make; the machine is looked at when the first one is needed.
+pub struct Environments {
+    inner: Arc<Inner>,
+}
+
+pub(super) struct Inner {
+    pub config: Config,
+    pub sandboxes: Sandboxes,
+    sdk: SdkCache,
+    machine: OnceLock<Machine>,
+    /// Idle environments by revision; the latest used is last, and is used first.
+    idle: Mutex<HashMap<String, Vec<Owned>>>,
+    permits: Arc<Semaphore>,
+    reserve: Reserve,
+    reaping: OnceLock<()>,
+}
+
+/// How long runtimes are kept ready while no function starts.
+const RESERVE_IDLE: Duration = Duration::from_secs(15 * 60);
+
+/// An environment and the ARN of its function.
+type Owned = (String, Box<Instance>);
+
+/// What was found on this machine.
+#[derive(Clone)]
+pub(super) struct Machine {
+    pub interpreters: Interpreters,
+    pub probe: Probe,
+    pub runtime: std::path::PathBuf,
+}
+
+impl Environments {
+    pub fn new(config: Config) -> Self {
+        let inner = Inner {
+            sandboxes: Sandboxes::new(config.work.join("sandboxes"), config.backend),
+            sdk: SdkCache::new(&config.cache),
+            machine: OnceLock::new(),
+            idle: Mutex::default(),
+            permits: Arc::new(Semaphore::new(config.capacity)),
+            reserve: Reserve::default(),
+            reaping: OnceLock::new(),
+            config,
+        };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// What kind of sandbox functions get here, and why.
+    pub async fn probe(&self) -> Result<Probe, Error> {
+        Ok(self.inner.machine().await?.probe)
+    }
+
+    /// The interpreters found on this machine.
+    pub async fn interpreters(&self) -> Result<Vec<Interpreter>, Error> {
+        Ok(self.inner.machine().await?.interpreters.all().to_vec())
+    }
+
+    /// The interpreter that will stand in for a runtime; `None` for runtimes that bring their own.
+    pub async fn interpreter(&self, runtime: &str) -> Result<Option<Interpreter>, Error> {
+        self.inner.machine().await?.interpreter(runtime)
+    }
+
+    /// Whether [`Self::prepare`] would have something to fetch.
+    pub async fn is_prepared(&self, runtime: &str) -> Result<bool, Error> {
+        let interpreter = self.interpreter(runtime).await?;
+        Ok(interpreter.is_none_or(|interpreter| self.inner.sdk.installed(&interpreter).is_some()))
+    }
+
+    /// Installs the runtime's SDK if it is missing, and starts runtimes ahead of need.
+    pub async fn prepare(&self, runtime: &str, progress: impl FnOnce(&str)) -> Result<(), Error> {
+        if let Some(interpreter) = self.interpreter(runtime).await? {
+            self.inner.sdk.ensure(&interpreter, progress).await?;
+        }
+        self.anticipate(runtime).await
+    }
+
+    /// Starts runtimes ahead of need, with what is installed.
+    pub async fn anticipate(&self, runtime: &str) -> Result<(), Error> {
+        let machine = self.inner.machine().await?;
+        let installation = self.inner.installation(&machine, runtime)?;
+        self.inner.clone().reap_in_background();
+        self.inner.reserve.fill(&self.inner, &machine, &installation).await;
+        Ok(())
+    }
+
+    /// Runs a function once. `identity` is asked for only if a new environment has to be started.
+    pub async fn invoke(
+        &self,
+        function: &FunctionSpec,
+        invocation: &Invocation,
+        identity: impl Future<Output = Result<Identity, String>>,
+    ) -> Result<Outcome, Error> {
+        self.inner.clone().reap_in_background();
+        while let Some(instance) = self.inner.take_idle(&function.revision) {
+            if let Invoked::Answered(outcome, instance) = instance.invoke(function, invocation).await {
+                self.inner.put_idle(function, instance);
+                return Ok(outcome);
+            }
+        }
+        let permit = self.inner.permit().await?;
+        let identity = identity.await.map_err(Error::Identity)?;
+        let machine = self.inner.machine().await?;
+        let installation = self.inner.installation(&machine, &function.runtime)?;
+        let instance = self.inner.start(&machine, &installation, function, identity, permit).await?;
+        let invoked = instance.invoke(function, invocation).await;
+        let (inner, reserve_for) = (self.inner.clone(), installation);
+        tokio::spawn(async move { inner.reserve.fill(&inner, &machine, &reserve_for).await });
+        match invoked {
+            Invoked::Answered(outcome, instance) => {
+                self.inner.put_idle(function, instance);
+                Ok(outcome)
+            }
+            Invoked::Stale => Err(Error::Io(std::io::ErrorKind::BrokenPipe.into())),
+        }
+    }
+
+    /// Ends the idle environments of a function, because it changed or is gone. Busy ones finish what they do.
+    pub fn retire(&self, arn: &str) {
+        self.inner.idle.lock().retain(|_, instances| {
+            instances.retain(|(owner, _)| owner != arn);
+            !instances.is_empty()
+        });
+    }
+
+    /// Ends every idle environment.
+    pub fn retire_all(&self) {
+        self.inner.idle.lock().clear();
+    }
+
+    /// How many environments wait for an invocation.
+    pub fn idle(&self) -> usize {
+        self.inner.idle.lock().values().map(Vec::len).sum()
+    }
+}
+
+impl Inner {
+    async fn machine(self: &Arc<Self>) -> Result<Machine, Error> {
+        if let Some(machine) = self.machine.get() {
+            return Ok(machine.clone());
+        }
+        let inner = self.clone();
+        let looked = tokio::task::spawn_blocking(move || {
+            let config = &inner.config;
+            let machine = Machine {
+                interpreters: Interpreters::discover(&config.path, config.home.as_deref()),
+                probe: inner.sandboxes.probe(),
+                runtime: bootstraps::install(&config.work)?,
+            };
+            Ok::<_, std::io::Error>(inner.machine.get_or_init(|| machine).clone())
+        });
+        Ok(looked.await.map_err(std::io::Error::other)??)
+    }
+
+    fn installation(&self, machine: &Machine, runtime: &str) -> Result<Installation, Error> {
+        let interpreter = machine.interpreter(runtime)?;
+        let sdk = interpreter.as_ref().and_then(|interpreter| self.sdk.installed(interpreter));
+        Ok(Installation { interpreter, runtime: machine.runtime.clone(), sdk })
+    }
+
+    /// Permission for one more environment; idle ones of other functions make room.
+    async fn permit(&self) -> Result<OwnedSemaphorePermit, Error> {
+        let permits = self.permits.clone();
+        if permits.available_permits() == 0 {
+            let mut idle = self.idle.lock();
+            let oldest = idle.iter().min_by_key(|(_, instances)| instances.first().map(|(_, one)| one.idle_since));
+            if let Some(revision) = oldest.map(|(revision, _)| revision.clone()) {
+                idle.remove(&revision);
+            }
+        }
+        permits.acquire_owned().await.map_err(|_| Error::Io(std::io::ErrorKind::Interrupted.into()))
+    }
+
+    async fn start(
+        self: &Arc<Self>,
+        machine: &Machine,
+        installation: &Installation,
+        function: &FunctionSpec,
+        identity: Identity,
+        permit: OwnedSemaphorePermit,
+    ) -> Result<Box<Instance>, Error> {
+        let config = &self.config;
+        let backend = machine.probe.backend;
+        let places = launch::Places::new(backend, installation, Some(&function.code), function.layers.as_deref());
+        let variables = launch::variables(function, &identity, &places, config.endpoint_port);
+        let begun = Instant::now();
+        let process = match self.reserve.take(installation, function, &variables).await {
+            Some(process) => process,
+            None => {
+                let environment = launch::base_variables(backend, installation).into_iter().chain(variables).collect();
+                let spec = launch::sandbox(backend, installation, Some(function), environment, config.endpoint_port)?;
+                Process::start(&self.sandboxes, spec, config.endpoint_port, config.wall_clock.clone()).await?
+            }
+        };
+        let clock = config.wall_clock.clone();
+        Ok(Instance::initialise(process, function, identity.log_stream, clock, permit, begun).await)
+    }
+
+    fn take_idle(&self, revision: &str) -> Option<Box<Instance>> {
+        let mut idle = self.idle.lock();
+        let instances = idle.get_mut(revision)?;
+        while let Some((_, instance)) = instances.pop() {
+            if !instance.has_ended() && instance.started.elapsed() < self.config.lifetime {
+                return Some(instance);
+            }
+        }
+        None
+    }
+
+    fn put_idle(&self, function: &FunctionSpec, instance: Option<Box<Instance>>) {
+        if let Some(instance) = instance {
+            self.idle.lock().entry(function.revision.clone()).or_default().push((function.arn.clone(), instance));
+        }
+    }
+
+    fn reap_in_background(self: Arc<Self>) {
+        if self.reaping.set(()).is_ok() {
+            let period = (self.config.idle / 4).max(Duration::from_millis(100));
+            tokio::spawn(reap(Arc::downgrade(&self), period));
+        }
+    }
+}
+
+async fn reap(inner: Weak<Inner>, period: Duration) {
+    loop {
+        tokio::time::sleep(period).await;
+        let Some(inner) = inner.upgrade() else { return };
+        let idle = inner.config.idle;
+        inner.reserve.release_unused(RESERVE_IDLE);
+        inner.idle.lock().retain(|_, instances| {
+            instances.retain(|(_, instance)| instance.idle_since.elapsed() < idle && !instance.has_ended());
+            !instances.is_empty()
+        });
+    }
+}
+
+impl Machine {
+    fn interpreter(&self, runtime: &str) -> Result<Option<Interpreter>, Error> {
+        match Runtime::parse(runtime) {
+            Some(Runtime::Provided) => Ok(None),
+            Some(Runtime::Interpreted(language, version)) => {
+                let found = self.interpreters.find(language, version);
+                found.map(Some).ok_or_else(|| Error::NoInterpreter(runtime.into()))
+            }
+            None => Err(Error::UnsupportedRuntime(runtime.into())),
+        }
+    }
+
+    /// Code can be put into running sandboxes only by the machine's root.
+    pub(super) fn can_reserve(&self) -> bool {
+        self.probe.backend == Backend::Native && self.probe.privileged
+    }
+}

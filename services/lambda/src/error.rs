@@ -1,0 +1,21 @@
+//! Lambda's errors.
+
+service::errors! {
+    pub enum Error {
+        AccessDenied = 403 "AccessDeniedException",
+        /// The code storage of the account is used up.
+        CodeStorageExceeded = 400 "CodeStorageExceededException",
+        InvalidParameterValue = 400 "InvalidParameterValueException",
+        /// The body of the request is not JSON.
+        InvalidRequestContent = 400 "InvalidRequestContentException",
+        /// Something that Lambda can do and this cloud cannot.
+        NotImplemented = 501 "NotImplemented",
+        PolicyLengthExceeded = 400 "PolicyLengthExceededException",
+        PreconditionFailed = 412 "PreconditionFailedException",
+        RequestTooLarge = 413 "RequestTooLargeException",
+        ResourceConflict = 409 "ResourceConflictException",
+        ResourceNotFound = 404 "ResourceNotFoundException",
+        Service = 500 "ServiceException",
+        TooManyRequests = 429 "TooManyRequestsException",
+    }
+}

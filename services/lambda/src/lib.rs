@@ -1,0 +1,105 @@
+//! AWS Lambda: functions that really run.
+//!
+//! - A function is a record with its latest configuration; published versions are records of their own that never change.
+//!   Deployment packages are kept in the store by their content.
+//! - Invocations run in the execution environments of the `compute` crate, with temporary credentials of the function's role
+//!   and with no other rights. What a function logs is written to CloudWatch Logs as that role, so a role without the
+//!   permission leaves no logs.
+//! - An asynchronous invocation is stored before it is accepted. It is tried three times, one and two minutes apart on the
+//!   cloud's clock, and again after a restart if it had not ended.
+//!
+//! Invariants: a package is unpacked (and so checked) before a function is stored that uses it; an environment belongs to
+//! one revision of one version; nothing outside the store is needed to run a function again after a restart.
+
+mod arn;
+mod download;
+mod error;
+mod events;
+mod function;
+mod logs;
+mod ops;
+mod package;
+mod permission;
+mod runner;
+mod store;
+
+use std::sync::Arc;
+
+use service::policy::Source;
+use service::{AnyOperation, Cloud, Context, Front, Service, StoreError};
+
+pub use runner::Options;
+
+use events::Events;
+use runner::Runner;
+
+/// The service.
+pub struct Lambda {
+    runner: Arc<Runner>,
+    events: Arc<Events>,
+}
+
+impl Lambda {
+    pub fn new(options: Options) -> Self {
+        let runner = Arc::new(Runner::new(options));
+        Self { events: Arc::new(Events::new(runner.clone())), runner }
+    }
+}
+
+service::operations! { Lambda, lambda_api:
+    AddPermission,
+    CreateAlias,
+    CreateFunction,
+    DeleteAlias,
+    DeleteFunction,
+    DeleteLayerVersion,
+    GetAccountSettings,
+    GetAlias,
+    GetFunction,
+    GetFunctionConfiguration,
+    GetLayerVersion,
+    GetLayerVersionByArn,
+    GetPolicy,
+    Invoke,
+    ListAliases,
+    ListFunctions,
+    ListLayerVersions,
+    ListLayers,
+    ListTags,
+    ListVersionsByFunction,
+    PublishLayerVersion,
+    PublishVersion,
+    RemovePermission,
+    TagResource,
+    UntagResource,
+    UpdateAlias,
+    UpdateFunctionCode,
+    UpdateFunctionConfiguration,
+}
+
+impl Service for Lambda {
+    fn model(&self) -> &'static wire::ServiceModel {
+        &lambda_api::SERVICE_MODEL
+    }
+
+    fn operations(&self) -> &'static [&'static dyn AnyOperation] {
+        OPERATIONS
+    }
+
+    fn resource_policy(&self, cx: &Context, resource: &str) -> Result<Option<Source>, StoreError> {
+        permission::source(cx, resource)
+    }
+
+    fn fronts(&self) -> Vec<Box<dyn Front>> {
+        vec![Box::new(download::Download)]
+    }
+
+    fn start(&self, cloud: &Arc<Cloud>) {
+        self.runner.start(cloud);
+        self.events.start(cloud);
+    }
+
+    fn reset(&self) {
+        self.runner.reset();
+    }
+}
