@@ -6,7 +6,7 @@ use crate::DynamoDb;
 use crate::error::Error;
 use crate::expression::condition::Comparator;
 use crate::expression::key_condition::{self, Test};
-use crate::expression::{Path, Placeholders, Projection};
+use crate::expression::{Path, Placeholders, Projection, Update};
 use crate::table;
 use crate::value::{AttributeValue, Item};
 
@@ -45,6 +45,11 @@ pub fn to_items<'a>(
     let mut leading: Vec<String> = items.filter_map(|item| text(item.get(hash)?)).collect();
     leading.dedup();
     Ok(access.with_all("dynamodb:LeadingKeys", leading))
+}
+
+/// Access to one item by its key, or by the whole item.
+pub fn to_item(db: &DynamoDb, cx: &Context, action: &str, name_or_arn: &str, item: &Item) -> Result<Access, Error> {
+    to_items(db, cx, action, name_or_arn, std::iter::once(item))
 }
 
 /// A key value as condition keys hold it.
@@ -109,4 +114,90 @@ fn partition_value<'a>(request: &'a api::QueryInput, hash: &str) -> Option<&'a A
         Test::Compare(Comparator::Equal, value) => Some(value),
         _ => None,
     })
+}
+
+/// Adds what a write returns of the item, and the attributes that an update names.
+pub fn with_update(access: Access, request: &api::UpdateItemInput) -> Access {
+    let mut named: Vec<String> = request.key.keys().cloned().collect();
+    named.extend(request.attribute_updates.iter().flat_map(|updates| updates.keys().cloned()));
+    if let Some(expression) = &request.update_expression {
+        let (names, values) = (&request.expression_attribute_names, &request.expression_attribute_values);
+        let mut placeholders = Placeholders::new(names.as_ref(), values.as_ref());
+        if let Ok(update) = Update::parse(expression, &mut placeholders) {
+            named.extend(update.targets().map(|target| target.root.to_owned()));
+        }
+    }
+    with_returned(access.with_all("dynamodb:Attributes", named), request.return_values.as_ref())
+}
+
+pub fn with_returned(access: Access, returned: Option<&api::ReturnValue>) -> Access {
+    match returned {
+        Some(returned) => access.with("dynamodb:ReturnValues", returned.as_str()),
+        None => access,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::Bench;
+    use serde_json::{Value, json};
+
+    fn conditions(bench: &Bench, operation: &str, request: Value) -> Vec<(String, Vec<String>)> {
+        let access = bench.access(operation, request);
+        assert_eq!(access.len(), 1);
+        assert_eq!(access[0].resource, "arn:aws:dynamodb:us-east-1:000000000000:table/tab");
+        assert_eq!(access[0].action, format!("dynamodb:{operation}"));
+        access.into_iter().next().unwrap().conditions
+    }
+
+    fn pair(key: &str, values: &[&str]) -> (String, Vec<String>) {
+        (key.to_owned(), values.iter().map(|value| value.to_string()).collect())
+    }
+
+    #[test]
+    fn keys_and_attributes_can_be_conditions() {
+        let bench = Bench::with_table();
+        let key = json!({ "pk": { "S": "me" }, "sk": { "S": "1" } });
+        let leading = pair("dynamodb:LeadingKeys", &["me"]);
+        assert_eq!(
+            conditions(&bench, "GetItem", json!({ "TableName": "tab", "Key": key, "ProjectionExpression": "a.b, c" })),
+            [leading.clone(), pair("dynamodb:Attributes", &["a", "c"])]
+        );
+        assert_eq!(
+            conditions(
+                &bench,
+                "UpdateItem",
+                json!({ "TableName": "tab", "Key": key, "UpdateExpression": "REMOVE x", "ReturnValues": "ALL_NEW" })
+            ),
+            [
+                leading.clone(),
+                pair("dynamodb:Attributes", &["pk", "sk", "x"]),
+                pair("dynamodb:ReturnValues", &["ALL_NEW"])
+            ]
+        );
+        assert_eq!(
+            conditions(
+                &bench,
+                "Query",
+                json!({
+                    "TableName": "tab", "KeyConditionExpression": "sk > :s AND pk = :p", "Select": "COUNT",
+                    "ExpressionAttributeValues": { ":p": { "S": "me" }, ":s": { "S": "1" } },
+                })
+            ),
+            [pair("dynamodb:Select", &["COUNT"]), leading]
+        );
+    }
+
+    #[test]
+    fn transactions_need_the_actions_of_their_members() {
+        let bench = Bench::with_table();
+        let key = json!({ "pk": { "S": "me" }, "sk": { "S": "1" } });
+        let check = json!({ "TableName": "tab", "Key": key, "ConditionExpression": "attribute_exists(pk)" });
+        let items = json!([{ "ConditionCheck": check }, { "Delete": { "TableName": "other", "Key": key } }]);
+        let access = bench.access("TransactWriteItems", json!({ "TransactItems": items }));
+        assert_eq!(access[0].action, "dynamodb:ConditionCheckItem");
+        assert_eq!(access[1].action, "dynamodb:DeleteItem");
+        assert_eq!(access[1].resource, "arn:aws:dynamodb:us-east-1:000000000000:table/other");
+        assert_eq!(access[1].conditions, [pair("dynamodb:EnclosingOperation", &["TransactWriteItems"])]);
+    }
 }

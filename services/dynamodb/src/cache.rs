@@ -153,3 +153,70 @@ fn check_name(cx: &Context, name_or_arn: &str) -> Result<(), Error> {
         _ => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::Bench;
+    use serde_json::json;
+
+    #[test]
+    fn writers_notice_that_a_table_has_changed() {
+        let bench = Bench::with_table();
+        let add = || {
+            bench.ok(
+                "UpdateItem",
+                json!({
+                    "TableName": "tab",
+                    "Key": { "pk": { "S": "a" }, "sk": { "S": "1" } },
+                    "UpdateExpression": "ADD hits :one SET kind = :k",
+                    "ExpressionAttributeValues": { ":one": { "N": "1" }, ":k": { "S": "x" } },
+                }),
+            )
+        };
+        let index = json!({ "Create": {
+            "IndexName": "by-kind",
+            "KeySchema": [{ "AttributeName": "kind", "KeyType": "HASH" }],
+            "Projection": { "ProjectionType": "ALL" },
+        } });
+        std::thread::scope(|scope| {
+            for _ in 0..3 {
+                scope.spawn(|| (0..200).for_each(|_| drop(add())));
+            }
+            scope.spawn(|| {
+                bench.ok(
+                    "UpdateTable",
+                    json!({
+                        "TableName": "tab",
+                        "AttributeDefinitions": [{ "AttributeName": "kind", "AttributeType": "S" }],
+                        "GlobalSecondaryIndexUpdates": [index],
+                    }),
+                );
+            });
+        });
+        assert_eq!(bench.get("a", "1")["hits"], json!({ "N": "600" }));
+        let filed = bench.ok("Scan", json!({ "TableName": "tab", "IndexName": "by-kind" }));
+        assert_eq!(filed["Items"][0]["hits"], json!({ "N": "600" }));
+        let table = &bench.ok("DescribeTable", json!({ "TableName": "tab" }))["Table"];
+        assert_eq!(table["GlobalSecondaryIndexes"][0]["ItemCount"], json!(1));
+    }
+
+    #[test]
+    fn a_table_made_anew_is_not_the_old_one() {
+        let bench = Bench::with_table();
+        bench.put("a", "1", json!({}));
+        bench.ok("DeleteTable", json!({ "TableName": "tab" }));
+        assert_eq!(
+            bench.error("PutItem", json!({ "TableName": "tab", "Item": { "pk": { "S": "a" }, "sk": { "S": "1" } } })).0,
+            "ResourceNotFoundException"
+        );
+        bench.create("tab", &["pk", "sk"], json!({}));
+        assert!(bench.get("a", "1").is_null());
+        bench.put("a", "1", json!({}));
+        bench.cloud.store.clear().unwrap();
+        service::Service::reset(&bench.db);
+        assert_eq!(
+            bench.error("GetItem", json!({ "TableName": "tab", "Key": { "pk": { "S": "a" }, "sk": { "S": "1" } } })).0,
+            "ResourceNotFoundException"
+        );
+    }
+}

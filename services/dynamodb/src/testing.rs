@@ -4,10 +4,14 @@ use std::sync::Arc;
 
 use futures_util::FutureExt as _;
 use serde_json::{Value, json};
-use service::{ApiError, Clock, Cloud, CloudConfig, Context, Principal, Random, Service, Store, Timestamp};
+use service::{
+    Access, AnyOperation, ApiError, Clock, Cloud, CloudConfig, Context, Principal, Random, Service, Store, Timestamp,
+};
 use wire::json::{JsonEncoder, Names, decode};
 
 use crate::DynamoDb;
+
+type Input = Box<dyn std::any::Any + Send>;
 
 pub struct Bench {
     pub db: DynamoDb,
@@ -60,13 +64,8 @@ impl Bench {
     }
 
     /// Decodes, validates, calls and encodes, as the gateway does.
-    pub fn call(&self, operation: &str, request: Value) -> Result<Value, ApiError> {
-        let operation = self.db.operation(operation).unwrap();
-        let shapes = operation.model().shapes.as_ref().unwrap();
-        let mut missing = false;
-        let body = serde_json::to_vec(&request).unwrap();
-        let input = decode(&body, shapes.input, Names::Model, |decoder| operation.decode(decoder, &mut missing))
-            .map_err(|error| self.db.malformed(&error))?;
+    pub fn call(&self, name: &str, request: Value) -> Result<Value, ApiError> {
+        let (operation, input) = self.decode(name, request)?;
         let violations = operation.validate(&*input);
         if !violations.is_empty() {
             return Err(self.db.invalid(&violations));
@@ -74,9 +73,24 @@ impl Bench {
         let cx = self.cx();
         operation.access(&self.db, &cx, &*input)?;
         let output = operation.call(&self.db, &cx, input).now_or_never().unwrap()?;
-        let mut encoder = JsonEncoder::new(shapes.output, Names::Model);
+        let mut encoder = JsonEncoder::new(operation.model().shapes.as_ref().unwrap().output, Names::Model);
         operation.encode_output(&*output, &mut encoder);
         Ok(serde_json::from_slice(&encoder.finish()).unwrap())
+    }
+
+    fn decode(&self, name: &str, request: Value) -> Result<(&'static dyn AnyOperation, Input), ApiError> {
+        let operation = self.db.operation(name).unwrap();
+        let schema = operation.model().shapes.as_ref().unwrap().input;
+        let body = serde_json::to_vec(&request).unwrap();
+        let mut missing = false;
+        let input = decode(&body, schema, Names::Model, |decoder| operation.decode(decoder, &mut missing));
+        Ok((operation, input.map_err(|error| self.db.malformed(&error))?))
+    }
+
+    /// What a call needs to be allowed.
+    pub fn access(&self, name: &str, request: Value) -> Vec<Access> {
+        let (operation, input) = self.decode(name, request).unwrap();
+        operation.access(&self.db, &self.cx(), &*input).unwrap()
     }
 
     pub fn ok(&self, operation: &str, request: Value) -> Value {

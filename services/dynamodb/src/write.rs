@@ -243,3 +243,123 @@ fn updated(table: &Table, base: &Item, update: &Update<'_>) -> Result<Item, Inva
     }
     Ok(new)
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::Bench;
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+    use std::collections::BTreeMap;
+
+    /// One write of a random history: an item number, and the index key it gets, loses or keeps.
+    #[derive(Clone, Debug)]
+    enum Step {
+        Put(usize, Option<usize>),
+        SetKind(usize, usize),
+        RemoveKind(usize),
+        Delete(usize),
+    }
+
+    fn steps() -> impl Strategy<Value = Vec<Step>> {
+        let item = 0usize..5;
+        let kind = 0usize..3;
+        prop::collection::vec(
+            prop_oneof![
+                (item.clone(), prop::option::of(kind.clone())).prop_map(|(item, kind)| Step::Put(item, kind)),
+                (item.clone(), kind).prop_map(|(item, kind)| Step::SetKind(item, kind)),
+                item.clone().prop_map(Step::RemoveKind),
+                item.prop_map(Step::Delete),
+            ],
+            0..30,
+        )
+    }
+
+    fn bench() -> Bench {
+        let bench = Bench::new();
+        let definitions = ["pk", "sk", "kind"].map(|name| json!({ "AttributeName": name, "AttributeType": "S" }));
+        bench.create(
+            "tab",
+            &["pk", "sk"],
+            json!({
+                "AttributeDefinitions": definitions,
+                "GlobalSecondaryIndexes": [{
+                    "IndexName": "by-kind",
+                    "KeySchema": [{ "AttributeName": "kind", "KeyType": "HASH" }],
+                    "Projection": { "ProjectionType": "INCLUDE", "NonKeyAttributes": ["step"] },
+                }],
+            }),
+        );
+        bench
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(40))]
+        #[test]
+        fn indexes_and_sizes_always_mirror_the_table(steps in steps()) {
+            let bench = bench();
+            let mut model: BTreeMap<usize, Value> = BTreeMap::new();
+            for (number, step) in steps.into_iter().enumerate() {
+                let key = |item: usize| json!({ "pk": { "S": "p" }, "sk": { "S": item.to_string() } });
+                let kind = |kind: usize| json!({ "S": format!("k{kind}") });
+                let update = |item: usize, expression: &str, values: Value| {
+                    let mut request = json!({
+                        "TableName": "tab", "Key": key(item), "UpdateExpression": expression,
+                    });
+                    if !values.is_null() {
+                        request["ExpressionAttributeValues"] = values;
+                    }
+                    bench.ok("UpdateItem", request);
+                };
+                match step {
+                    Step::Put(item, with) => {
+                        let mut value = key(item);
+                        value["step"] = json!({ "N": number.to_string() });
+                        if let Some(with) = with {
+                            value["kind"] = kind(with);
+                        }
+                        bench.ok("PutItem", json!({ "TableName": "tab", "Item": value }));
+                        model.insert(item, value);
+                    }
+                    Step::SetKind(item, with) => {
+                        update(item, "SET kind = :k", json!({ ":k": kind(with) }));
+                        model.entry(item).or_insert_with(|| key(item))["kind"] = kind(with);
+                    }
+                    Step::RemoveKind(item) => {
+                        update(item, "REMOVE kind", Value::Null);
+                        if let Some(value) = model.get_mut(&item) {
+                            value.as_object_mut().unwrap().remove("kind");
+                        }
+                    }
+                    Step::Delete(item) => {
+                        bench.ok("DeleteItem", json!({ "TableName": "tab", "Key": key(item) }));
+                        model.remove(&item);
+                    }
+                }
+            }
+            let scanned = |index: Option<&str>| {
+                let mut request = json!({ "TableName": "tab" });
+                if let Some(index) = index {
+                    request["IndexName"] = json!(index);
+                }
+                let items = bench.ok("Scan", request)["Items"].clone();
+                let items = items.as_array().unwrap().iter().cloned();
+                items.map(|item| (item["sk"]["S"].as_str().unwrap().parse().unwrap(), item)).collect()
+            };
+            let table: BTreeMap<usize, Value> = scanned(None);
+            prop_assert_eq!(&table, &model);
+            let filed: BTreeMap<usize, Value> = scanned(Some("by-kind"));
+            model.retain(|_, item| item.get("kind").is_some());
+            prop_assert_eq!(&filed, &model);
+            let described = bench.ok("DescribeTable", json!({ "TableName": "tab" }))["Table"].clone();
+            prop_assert_eq!(&described["ItemCount"], &json!(table.len()));
+            let index = &described["GlobalSecondaryIndexes"][0];
+            prop_assert_eq!(&index["ItemCount"], &json!(filed.len()));
+            if table.is_empty() {
+                prop_assert_eq!(&described["TableSizeBytes"], &json!(0));
+            }
+            if filed.is_empty() {
+                prop_assert_eq!(&index["IndexSizeBytes"], &json!(0));
+            }
+        }
+    }
+}

@@ -18,14 +18,15 @@ use crate::write::{Action, Outcome, Write, check_put, check_update};
 
 operation! {
     DynamoDb, api::GetItem,
-    access: |db, cx, request| access::to_items(db, cx, "dynamodb:GetItem", &request.table_name, std::iter::once(&request.key)).map(|access| {
-        vec![access::with_projection(
+    access: |db, cx, request| {
+        let access = access::to_item(db, cx, "dynamodb:GetItem", &request.table_name, &request.key)?;
+        Ok::<_, Error>(vec![access::with_projection(
             access,
             request.attributes_to_get.as_deref(),
             request.projection_expression.as_deref(),
             request.expression_attribute_names.as_ref(),
-        )]
-    }),
+        )])
+    },
     handler: get_item
 }
 
@@ -100,8 +101,11 @@ impl<'a> Guard<'a> {
 
 operation! {
     DynamoDb, api::PutItem,
-    access: |db, cx, request| access::to_items(db, cx, "dynamodb:PutItem", &request.table_name, std::iter::once(&request.item))
-        .map(|access| vec![access.with_all("dynamodb:Attributes", request.item.keys().cloned().collect())]),
+    access: |db, cx, request| {
+        let access = access::to_item(db, cx, "dynamodb:PutItem", &request.table_name, &request.item)?
+            .with_all("dynamodb:Attributes", request.item.keys().cloned().collect());
+        Ok::<_, Error>(vec![access::with_returned(access, request.return_values.as_ref())])
+    },
     handler: put_item
 }
 
@@ -153,7 +157,10 @@ async fn put_item(db: &DynamoDb, cx: &Context, mut request: api::PutItemInput) -
 
 operation! {
     DynamoDb, api::DeleteItem,
-    access: |db, cx, request| access::to_items(db, cx, "dynamodb:DeleteItem", &request.table_name, std::iter::once(&request.key)).map(|access| vec![access]),
+    access: |db, cx, request| {
+        let access = access::to_item(db, cx, "dynamodb:DeleteItem", &request.table_name, &request.key)?;
+        Ok::<_, Error>(vec![access::with_returned(access, request.return_values.as_ref())])
+    },
     handler: delete_item
 }
 
@@ -209,7 +216,10 @@ async fn delete_item(
 
 operation! {
     DynamoDb, api::UpdateItem,
-    access: |db, cx, request| access::to_items(db, cx, "dynamodb:UpdateItem", &request.table_name, std::iter::once(&request.key)).map(|access| vec![access]),
+    access: |db, cx, request| {
+        let access = access::to_item(db, cx, "dynamodb:UpdateItem", &request.table_name, &request.key)?;
+        Ok::<_, Error>(vec![access::with_update(access, request)])
+    },
     handler: update_item
 }
 

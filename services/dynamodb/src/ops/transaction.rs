@@ -52,10 +52,14 @@ enum MemberKind {
 
 operation! {
     DynamoDb, api::TransactWriteItems,
-    access: |db, cx, request| request.transact_items.iter().map(|item| {
-        let (action, table, item) = target(item);
-        access::to_items(db, cx, action, table, item.into_iter())
-    }).collect::<Result<Vec<_>, Error>>(),
+    access: |db, cx, request| {
+        let members = request.transact_items.iter().map(|item| {
+            let (action, table, item) = target(item);
+            let access = access::to_items(db, cx, action, table, item.into_iter())?;
+            Ok::<_, Error>(access.with("dynamodb:EnclosingOperation", "TransactWriteItems"))
+        });
+        members.collect::<Result<Vec<_>, _>>()
+    },
     handler: transact_write_items
 }
 
@@ -339,13 +343,16 @@ fn clear_tokens(transaction: &mut Transaction<'_>, now: i64) -> Result<(), Error
 
 operation! {
     DynamoDb, api::TransactGetItems,
-    access: |db, cx, request| request.transact_items.iter().map(|item| {
-        let get = &item.get;
-        let access =
-            access::to_items(db, cx, "dynamodb:GetItem", &get.table_name, std::iter::once(&get.key))?;
-        let names = get.expression_attribute_names.as_ref();
-        Ok::<_, Error>(access::with_projection(access, None, get.projection_expression.as_deref(), names))
-    }).collect::<Result<Vec<_>, _>>(),
+    access: |db, cx, request| {
+        let members = request.transact_items.iter().map(|item| {
+            let get = &item.get;
+            let access = access::to_item(db, cx, "dynamodb:GetItem", &get.table_name, &get.key)?
+                .with("dynamodb:EnclosingOperation", "TransactGetItems");
+            let names = get.expression_attribute_names.as_ref();
+            Ok::<_, Error>(access::with_projection(access, None, get.projection_expression.as_deref(), names))
+        });
+        members.collect::<Result<Vec<_>, _>>()
+    },
     handler: transact_get_items
 }
 
