@@ -147,9 +147,11 @@ pub fn render(failure: &Failure, custom: &[GatewayResponse], request: &Incoming,
         _ => configured.unwrap_or(500),
     };
     let mut context = context.clone();
+    // Of some failures AWS tells the caller nothing at all: the message is null.
+    let message = Some(failure.message.as_str()).filter(|message| !message.is_empty());
     context["error"] = serde_json::json!({
-        "message": failure.message,
-        "messageString": Json::from(failure.message.as_str()).to_string(),
+        "message": message,
+        "messageString": Json::from(message).to_string(),
         "responseType": failure.kind.name,
         "validationErrorString": failure.validation,
     });

@@ -87,8 +87,16 @@ async fn put(_: &ApiGateway, cx: &Context, request: PutMethodRequest) -> Result<
 fn check(place: Place<'_>, tx: &Transaction<'_>, method: &Method) -> Result<(), Error> {
     match method.authorization_type.as_deref().unwrap_or_default() {
         "NONE" | "AWS_IAM" => {}
-        kind @ ("CUSTOM" | "COGNITO_USER_POOLS") => {
-            return Err(Error::NotImplemented(format!("Authorization of type {kind} is not implemented.")));
+        "CUSTOM" => {
+            let id = method.authorizer_id.as_deref().unwrap_or_default();
+            if place.find::<Authorizer>(tx, id)?.is_none() {
+                let message = "Invalid authorizer ID specified. Setting the authorization type to CUSTOM or \
+                               COGNITO_USER_POOLS requires a valid authorizer.";
+                return Err(Error::BadRequest(message.to_owned()));
+            }
+        }
+        "COGNITO_USER_POOLS" => {
+            return Err(Error::NotImplemented("Authorization by Cognito user pools is not implemented.".to_owned()));
         }
         _ => {
             let message =

@@ -1,6 +1,7 @@
 //! The operations, a file a noun.
 
 pub mod account;
+pub mod authorizer;
 pub mod deployment;
 pub mod gateway_response;
 pub mod integration;

@@ -101,6 +101,9 @@ fn copy(
     for validator in &original.validators {
         place.put(tx, validator.id.as_deref().unwrap_or_default(), validator);
     }
+    for authorizer in &original.authorizers {
+        place.put(tx, authorizer.id.as_deref().unwrap_or_default(), authorizer);
+    }
     for response in &original.responses {
         place.put(tx, response.response_type.as_ref().map_or("", |name| name.as_str()), response);
     }

@@ -199,7 +199,7 @@ fn methods_and_integrations_are_checked() {
         rest_api_id: api,
         resource_id: root,
         http_method: "PUT".into(),
-        authorization_type: "CUSTOM".into(),
+        authorization_type: "COGNITO_USER_POOLS".into(),
         ..PutMethodRequest::default()
     };
     assert_eq!(world.refused(PutMethod, request).1, "NotImplemented");
