@@ -162,9 +162,8 @@ impl Host for Root {
             ("params", [Value::Text(name)]) => {
                 let header = || self.header.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
                 let found = self.path.get(&**name).or_else(|| self.querystring.get(&**name));
-                found
-                    .or_else(|| header().map(|(_, value)| value))
-                    .map_or(Value::Null, |value| Value::text(value.as_str()))
+                // A parameter that is not there is an empty text, which templates compare with.
+                Value::text(found.or_else(|| header().map(|(_, value)| value)).map_or("", String::as_str))
             }
             ("getBody", []) => self.property(heap, "body")?,
             _ => Value::Null,
@@ -182,10 +181,8 @@ impl Host for Util {
 
     fn call(&self, heap: &mut Heap, name: &str, arguments: &[Value]) -> Result<Value, vtl::Error> {
         let [argument] = arguments else { return Ok(Value::Null) };
-        if argument.is_null() {
-            return Ok(Value::Null);
-        }
-        let text = heap.display(argument)?;
+        // Nothing converts to nothing, so that `#set` of it does not keep an older value.
+        let text = if argument.is_null() { String::new() } else { heap.display(argument)? };
         let failed = |reason: String| vtl::Error::Method { method: name.to_owned(), reason };
         let made = match name {
             "escapeJavaScript" => escape_javascript(&text),
@@ -325,6 +322,37 @@ mod tests {
         assert_eq!(output.body, "ok");
         assert_eq!(output.response_override, json!({"header": {"X-Tea": "green"}, "status": 418}));
         assert_eq!(output.request_override["querystring"], json!({"page": 2}));
+    }
+
+    /// Preflight templates that set the caller's origin, as deployment tools write them.
+    #[test]
+    fn a_missing_parameter_is_an_empty_text() {
+        let source = r#"#set($origin = $input.params("Origin"))
+#if($origin == "")
+  #set($origin = $input.params("accept"))
+#end
+#if($origin.matches(".*"))
+  #set($context.responseOverride.header.Access-Control-Allow-Origin = $origin)
+#end"#;
+        let overrides = output(source, "").unwrap().response_override;
+        assert_eq!(overrides["header"], json!({"Access-Control-Allow-Origin": "*/*"}));
+    }
+
+    /// A block that prints whichever map is at hand, with values that may be null.
+    #[test]
+    fn a_defined_block_prints_many_maps() {
+        let source = r##"#define( $loop ){#foreach($key in $map.keySet())#set( $k = $util.escapeJavaScript($key) )
+#set( $v = $util.escapeJavaScript($map.get($key)).replaceAll("\\'", "'") )"$k":"$v"#if( $foreach.hasNext ),#end#end}#end
+{"auth":#set( $map = $context.authorizer )$loop,
+"header":#set( $map = $input.params().header )$loop,
+"identity":#set( $map = $context.identity )$loop}"##;
+        let mut input = input("");
+        input.header = [("X".to_owned(), "it's".to_owned())].into();
+        input.context = json!({"identity": {"sourceIp": "1.1.1.1", "user": null}});
+        let made = render(&Template::parse(source).unwrap(), &input).unwrap().body;
+        let made: Json = serde_json::from_str(&made).unwrap();
+        let expected = json!({"auth": {}, "header": {"X": "it's"}, "identity": {"sourceIp": "1.1.1.1", "user": ""}});
+        assert_eq!(made, expected);
     }
 
     /// The template that the console generates for "method request passthrough".

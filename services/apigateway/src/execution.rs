@@ -8,7 +8,7 @@ use crate::{
     gateway_response::{self, Failure, INTEGRATION_FAILURE, INTEGRATION_TIMEOUT, Reply},
     integration::{self, Outbound},
     log::{Log, pairs},
-    parameters::Answer,
+    parameters::{self, Answer},
     proxy,
     request::Incoming,
     validation,
@@ -177,15 +177,23 @@ fn mock(
 ) -> Result<Reply, Failure> {
     let outbound = integration::request(compiled, integration, request)?;
     log.data(backend.now(), || format!("Endpoint request body after transformations: {}", lossy(&outbound.body)));
-    let stated: Option<u16> = serde_json::from_slice::<Json>(&outbound.body)
-        .ok()
-        .and_then(|body| body["statusCode"].as_u64())
-        .and_then(|status| status.try_into().ok());
-    let status = stated.ok_or_else(|| {
+    let status = stated_status(&outbound.body).ok_or_else(|| {
         Failure::configuration("Unable to parse statusCode. It should be an integer defined in the request template")
     })?;
     let answer = Answer { status, ..Answer::default() };
     integration::respond(compiled, method, integration, request, &answer, Some(&status.to_string()))
+}
+
+/// The `statusCode` of a mock's template. Tools write it without quotes, `{statusCode:200}`, and API Gateway reads that.
+fn stated_status(body: &[u8]) -> Option<u16> {
+    let text = std::str::from_utf8(body).ok()?;
+    if let Ok(body) = serde_json::from_str::<Json>(text) {
+        return parameters::text(&body["statusCode"])?.parse().ok();
+    }
+    let (_, rest) = text.split_once("statusCode")?;
+    let value = rest.trim_start_matches(['"', '\'', ' ', '\t', '\r', '\n']).strip_prefix(':')?;
+    let digits = value.trim_start_matches(['"', '\'', ' ', '\t', '\r', '\n']);
+    digits[..digits.find(|c: char| !c.is_ascii_digit()).unwrap_or(digits.len())].parse().ok()
 }
 
 /// The function that an integration's address names: `arn:aws:apigateway:…:lambda:path/…/functions/ARN/invocations`.

@@ -175,6 +175,13 @@ fn a_mock_answers_by_itself() {
     assert_eq!((reply.status, body(&reply)), (200, ""));
     assert!(reply.headers.contains(&("Access-Control-Allow-Origin".into(), "*".into())));
 
+    for template in ["{statusCode:200}", "{ 'statusCode' : 200 }", r#"{"statusCode":"200",}"#] {
+        let request_templates = map(&[("application/json", template.to_owned())]);
+        let lenient = Integration { request_templates, ..integration.clone() };
+        let (reply, _) = run(&api("/", "GET", lenient), request("GET", "/", ""), &World::answering(json!(null), None));
+        assert_eq!(reply.status, 200, "{template}");
+    }
+
     let without_status =
         Integration { request_templates: map(&[("application/json", "{}".to_owned())]), ..integration };
     let (reply, log) =
