@@ -77,6 +77,7 @@ impl World {
         let request_id = caller.request_id().to_owned();
         let output = caller.perform::<Invoke>(input).await.map_err(|error| match error.code.as_str() {
             "AccessDeniedException" | "AccessDenied" | "ResourceNotFoundException" => Unanswered::Denied,
+            "InvalidRequestContentException" => Unanswered::Invalid(error.message),
             _ => Unanswered::Failed(format!("{}: {}", error.code, error.message)),
         })?;
         Ok(Invoked {

@@ -5,7 +5,7 @@
 
 use crate::{
     definition::Compiled,
-    gateway_response::{self, Failure, INTEGRATION_FAILURE, INTEGRATION_TIMEOUT, Reply},
+    gateway_response::{self, BAD_REQUEST_BODY, Failure, INTEGRATION_FAILURE, INTEGRATION_TIMEOUT, Reply},
     integration::{self, Outbound},
     log::{Log, pairs},
     parameters::{self, Answer},
@@ -69,6 +69,8 @@ pub enum Unanswered {
     /// Not allowed, or the function does not exist: AWS tells neither from the other.
     Denied,
     Timeout,
+    /// What was sent is no input of the function: its words are for the caller.
+    Invalid(String),
     Failed(String),
 }
 
@@ -269,6 +271,7 @@ async fn call(
 fn unanswered(reason: Unanswered) -> Failure {
     match reason {
         Unanswered::Denied => Failure::configuration("Invalid permissions on Lambda function"),
+        Unanswered::Invalid(message) => Failure::new(BAD_REQUEST_BODY, message.clone()).logged(message),
         Unanswered::Timeout => Failure::new(INTEGRATION_TIMEOUT, "Endpoint request timed out")
             .logged("Execution failed due to a timeout error"),
         Unanswered::Failed(reason) => Failure::new(INTEGRATION_FAILURE, "Internal server error")

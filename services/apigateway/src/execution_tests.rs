@@ -232,6 +232,14 @@ fn without_permission_the_caller_learns_nothing() {
 }
 
 #[test]
+fn a_body_that_is_no_event_is_the_callers_fault() {
+    let compiled = api("/", "POST", lambda(IntegrationType::Aws));
+    let world = World::new(Err(Unanswered::Invalid("Could not parse request body into json: x".into())));
+    let (reply, _) = run(&compiled, request("POST", "/", "nonsense"), &world);
+    assert_eq!((reply.status, body(&reply)), (400, r#"{"message":"Could not parse request body into json: x"}"#));
+}
+
+#[test]
 fn a_lambda_integration_maps_both_ways() {
     let integration = Integration {
         request_templates: map(&[("application/json", r#"{"id":"$input.params('q')"}"#.to_owned())]),

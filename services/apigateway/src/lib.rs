@@ -23,6 +23,7 @@ mod gateway_response;
 mod integration;
 mod log;
 mod logging;
+mod openapi;
 mod ops;
 mod parameters;
 mod patch;
@@ -55,7 +56,7 @@ operations! { ApiGateway, apigateway_api:
     GetAccount, GetAuthorizer, GetAuthorizers, GetDeployment, GetDeployments, GetGatewayResponse, GetGatewayResponses, GetIntegration,
     GetIntegrationResponse, GetMethod, GetMethodResponse, GetModel, GetModels, GetRequestValidator,
     GetRequestValidators, GetResource, GetResources, GetRestApi, GetRestApis, GetStage, GetStages, GetTags,
-    PutGatewayResponse, PutIntegration, PutIntegrationResponse, PutMethod, PutMethodResponse, TagResource,
+    ImportRestApi, PutGatewayResponse, PutIntegration, PutIntegrationResponse, PutMethod, PutMethodResponse, PutRestApi, TagResource,
     TestInvokeMethod, UntagResource, UpdateAccount, UpdateAuthorizer, UpdateDeployment, UpdateGatewayResponse, UpdateIntegration,
     UpdateIntegrationResponse, UpdateMethod, UpdateMethodResponse, UpdateModel, UpdateRequestValidator,
     UpdateResource, UpdateRestApi, UpdateStage,

@@ -117,6 +117,11 @@ impl<'a> Place<'a> {
         tx.delete(self.key(T::KIND).text(id));
     }
 
+    pub fn delete_all<T: Record>(self, tx: &mut Transaction<'_>) -> Result<(), Error> {
+        tx.delete_range(Range::prefix(self.key(T::KIND)))?;
+        Ok(())
+    }
+
     pub fn all<T: Record>(self, reader: &mut impl Reader) -> Result<Vec<T>, Error> {
         let records = reader.all(Range::prefix(self.key(T::KIND)))?;
         records.iter().map(|record| Ok(from_record(record)?)).collect()
@@ -273,7 +278,7 @@ fn as_list<T: Structure>(values: &[T]) -> Result<Vec<Json>, StoreError> {
     values.iter().map(as_json).collect()
 }
 
-fn from_json<T: Structure>(value: &Json) -> Result<T, StoreError> {
+pub fn from_json<T: Structure>(value: &Json) -> Result<T, StoreError> {
     from_record(value.to_string().as_bytes())
 }
 

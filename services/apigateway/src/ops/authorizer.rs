@@ -51,7 +51,7 @@ async fn create(_: &ApiGateway, cx: &Context, request: CreateAuthorizerRequest) 
     })
 }
 
-fn check(authorizer: &Authorizer) -> Result<(), Error> {
+pub fn check(authorizer: &Authorizer) -> Result<(), Error> {
     let bad = |message: String| Err(Error::BadRequest(message));
     let ttl = authorizer.authorizer_result_ttl_in_seconds.unwrap_or(DEFAULT_TTL);
     match &authorizer.r#type {

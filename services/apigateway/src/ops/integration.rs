@@ -62,7 +62,7 @@ async fn put(_: &ApiGateway, cx: &Context, request: PutIntegrationRequest) -> Re
 }
 
 /// Whether an integration is complete, and of a kind that this service can carry out.
-fn check(cx: &Context, integration: &Integration, method: &Method) -> Result<(), Error> {
+pub fn check(cx: &Context, integration: &Integration, method: &Method) -> Result<(), Error> {
     let r#type = integration.r#type.clone().unwrap_or_default();
     let uri = integration.uri.as_deref().unwrap_or_default();
     if r#type != IntegrationType::Mock {

@@ -48,7 +48,7 @@ async fn put(
 }
 
 /// A response may set only headers that the method declares for its status.
-fn check(response: &IntegrationResponse, status: &str, method: &Method) -> Result<(), Error> {
+pub fn check(response: &IntegrationResponse, status: &str, method: &Method) -> Result<(), Error> {
     let declared = method.method_responses.as_ref().and_then(|responses| responses.get(status));
     let declared = declared.and_then(|response| response.response_parameters.as_ref());
     for (target, source) in response.response_parameters.iter().flatten() {

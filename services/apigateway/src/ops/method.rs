@@ -84,7 +84,7 @@ async fn put(_: &ApiGateway, cx: &Context, request: PutMethodRequest) -> Result<
 }
 
 /// Whether a method refers only to what is there, and asks only for what this service does.
-fn check(place: Place<'_>, tx: &Transaction<'_>, method: &Method) -> Result<(), Error> {
+pub fn check(place: Place<'_>, tx: &Transaction<'_>, method: &Method) -> Result<(), Error> {
     match method.authorization_type.as_deref().unwrap_or_default() {
         "NONE" | "AWS_IAM" => {}
         "CUSTOM" => {

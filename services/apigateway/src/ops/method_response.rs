@@ -27,7 +27,7 @@ fn missing() -> Error {
     Error::NotFound("Invalid Response status code specified".to_owned())
 }
 
-fn check(response: &MethodResponse) -> Result<(), Error> {
+pub fn check(response: &MethodResponse) -> Result<(), Error> {
     for parameter in response.response_parameters.iter().flat_map(BTreeMap::keys) {
         if parameter.strip_prefix("method.response.header.").is_none_or(str::is_empty) {
             return Err(invalid_mapping(parameter));

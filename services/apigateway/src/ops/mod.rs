@@ -4,6 +4,7 @@ pub mod account;
 pub mod authorizer;
 pub mod deployment;
 pub mod gateway_response;
+pub mod import;
 pub mod integration;
 pub mod integration_response;
 pub mod method;
