@@ -31,7 +31,7 @@ fn config(directory: &Path, backend: Option<Backend>, reserve: usize) -> Config 
         work: directory.join("work"),
         cache: directory.join("cache"),
         path: "/usr/local/bin:/usr/bin:/bin".into(),
-        home: Some("/root".into()),
+        home: None,
         endpoint_port: 4566,
         backend,
         wall_clock: Arc::new(now),

@@ -2,7 +2,7 @@
 
 use std::any::Any;
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use logs_api::*;
@@ -139,7 +139,7 @@ fn options(directory: &Path) -> Options {
         work: directory.join("lambda"),
         cache: directory.join("cache"),
         path: "/usr/local/bin:/usr/bin:/bin".into(),
-        home: Some(PathBuf::from("/root")),
+        home: None,
         endpoint_port: 4566,
         backend: None,
         install_sdks: false,
