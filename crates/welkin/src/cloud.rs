@@ -1,7 +1,7 @@
 //! The parts of a cloud, put together. Every service is named here, and only here.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use gateway::Pipeline;
@@ -22,14 +22,24 @@ impl Assembled {
 }
 
 /// Builds the services over a store. Background work begins with [`start`].
-pub fn assemble(store: Store, clock: Clock, random: Random, config: CloudConfig) -> Assembled {
+pub fn assemble(
+    store: Store,
+    clock: Clock,
+    random: Random,
+    config: CloudConfig,
+    functions: lambda::Options,
+) -> Assembled {
     let directory = Arc::new(iam::IamDirectory::new(store.clone(), clock.clone(), random.clone()));
     let trail = cloudtrail::Trail::new(store.clone(), random.clone());
     let pipeline = Arc::new(Pipeline::default());
     let cloud = Cloud::new(store, clock, random, config);
     let services: Vec<Arc<dyn Service>> = vec![
+        Arc::new(apigateway::ApiGateway::default()),
         Arc::new(cloudtrail::CloudTrail::new(trail.clone())),
+        Arc::new(dynamodb::DynamoDb::default()),
         Arc::new(iam::Iam::new(directory.clone())),
+        Arc::new(lambda::Lambda::new(functions)),
+        Arc::new(logs::Logs),
         Arc::new(sts::Sts),
     ];
     let services: BTreeMap<_, _> = services.into_iter().map(|service| (service.model().name, service)).collect();
@@ -41,6 +51,33 @@ pub fn assemble(store: Store, clock: Clock, random: Random, config: CloudConfig)
 pub fn start(cloud: &Arc<Cloud>) {
     for service in cloud.services() {
         service.start(cloud);
+    }
+}
+
+/// How functions run on this machine. What is shared between clouds (the SDKs that functions can import) lies in the
+/// user's cache.
+#[expect(clippy::disallowed_methods, reason = "this crate owns the environment")]
+pub fn functions(files: &Path, endpoint_port: u16) -> lambda::Options {
+    let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let home = variable("HOME").map(PathBuf::from);
+    let cache = variable("WELKIN_CACHE").map(PathBuf::from);
+    let cache = cache.or_else(|| variable("XDG_CACHE_HOME").map(|folder| PathBuf::from(folder).join("welkin")));
+    let cache = cache.or_else(|| home.as_ref().map(|home| home.join(".cache/welkin")));
+    let backend = match variable("WELKIN_COMPUTE").as_deref() {
+        Some("native") => Some(compute::Backend::Native),
+        Some("process") => Some(compute::Backend::Process),
+        _ => None,
+    };
+    lambda::Options {
+        work: files.join("lambda"),
+        cache: cache.unwrap_or_else(|| files.join("cache")),
+        path: variable("PATH").unwrap_or_default(),
+        home,
+        endpoint_port,
+        backend,
+        install_sdks: variable("WELKIN_OFFLINE").is_none(),
+        reserve: 1,
+        capacity: 1_000,
     }
 }
 

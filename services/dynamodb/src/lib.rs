@@ -1,1 +1,124 @@
-//! dynamodb
+//! DynamoDB: tables of items, found by their keys, with secondary indexes that change together with the items.
+//!
+//! - An item and its index entries are one store transaction; so is each batch and each transaction of the API.
+//! - Items are kept under their table's number and the hash of their partition key, in the order of their sort keys, so
+//!   that a query reads one range and nothing else.
+//! - Everything behind the handlers holds numbers in their normal form; `validate` brings them there.
+//! - Tables are cached; nothing else is kept in memory.
+
+mod access;
+mod cache;
+mod capacity;
+mod codec;
+mod describe;
+mod error;
+mod expiry;
+mod expression;
+mod key;
+mod legacy;
+mod maintenance;
+mod number;
+mod ops;
+mod parameters;
+mod read;
+mod schema;
+mod size;
+mod store;
+mod table;
+#[cfg(test)]
+mod testing;
+mod validate;
+mod value;
+mod write;
+
+use std::sync::Arc;
+
+use service::{AnyOperation, ApiError, Cloud, Service, operations};
+use wire::{DecodeError, ServiceModel, Violations};
+
+/// The service.
+#[derive(Clone, Default)]
+pub struct DynamoDb {
+    cache: Arc<cache::Cache>,
+}
+
+operations! {
+    DynamoDb, dynamodb_api:
+    BatchGetItem,
+    BatchWriteItem,
+    CreateTable,
+    DeleteItem,
+    DeleteTable,
+    DescribeContinuousBackups,
+    DescribeEndpoints,
+    DescribeLimits,
+    DescribeTable,
+    DescribeTimeToLive,
+    GetItem,
+    ListTables,
+    ListTagsOfResource,
+    PutItem,
+    Query,
+    Scan,
+    TagResource,
+    TransactGetItems,
+    TransactWriteItems,
+    UntagResource,
+    UpdateItem,
+    UpdateTable,
+    UpdateTimeToLive,
+}
+
+impl Service for DynamoDb {
+    fn model(&self) -> &'static ServiceModel {
+        &dynamodb_api::SERVICE_MODEL
+    }
+
+    fn operations(&self) -> &'static [&'static dyn AnyOperation] {
+        OPERATIONS
+    }
+
+    fn invalid(&self, violations: &Violations) -> ApiError {
+        ApiError::new(400, "ValidationException", reworded(violations).unwrap_or_else(|| violations.to_string()))
+    }
+
+    fn malformed(&self, error: &DecodeError) -> ApiError {
+        match error {
+            DecodeError::Malformed(_) => ApiError::new(400, "SerializationException", ""),
+            DecodeError::Union { members: 0, .. } => ApiError::new(
+                400,
+                "ValidationException",
+                "Supplied AttributeValue is empty, must contain exactly one of the supported datatypes",
+            ),
+            DecodeError::Union { .. } => ApiError::new(
+                400,
+                "ValidationException",
+                "Supplied AttributeValue has more than one datatypes set, must contain exactly one of the supported \
+                 datatypes",
+            ),
+            error => ApiError::new(400, "SerializationException", error.to_string()),
+        }
+    }
+
+    fn start(&self, cloud: &Arc<Cloud>) {
+        self.resume(cloud);
+        self.expire_in_background(cloud);
+    }
+
+    fn reset(&self) {
+        self.cache.clear();
+    }
+}
+
+/// AWS complains about the lists in BatchWriteItem's map by way of the map, naming both of their constraints.
+fn reworded(violations: &Violations) -> Option<String> {
+    let violation = violations.iter().next()?;
+    let table = violation.path.strip_prefix("requestItems.")?.strip_suffix(".member")?;
+    violation.constraint.starts_with("Member must have length").then(|| {
+        format!(
+            "1 validation error detected: Value '{{{table}=[...]}}' at 'requestItems' failed to satisfy constraint: \
+             Map value must satisfy constraint: [Member must have length less than or equal to 25, Member must have \
+             length greater than or equal to 1]"
+        )
+    })
+}

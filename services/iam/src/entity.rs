@@ -128,14 +128,6 @@ pub enum KeyStatus {
     Deleted,
 }
 
-/// When and for what a key was last used.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct KeyUse {
-    pub at: Millis,
-    pub service: String,
-    pub region: String,
-}
-
 /// Temporary credentials.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SessionRecord {

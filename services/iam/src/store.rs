@@ -77,16 +77,8 @@ pub fn user_keys(account: &str, user: &str) -> Key {
     Key::new("iam/user-keys").text(account).text(&user.to_lowercase())
 }
 
-pub fn key_use(id: &str) -> Key {
-    Key::new("iam/key-use").text(id)
-}
-
 pub fn alias(account: &str) -> Key {
     Key::new("iam/alias").text(account)
-}
-
-pub fn password_policy(account: &str) -> Key {
-    Key::new("iam/password-policy").text(account)
 }
 
 pub fn login_profile(account: &str, user: &str) -> Key {

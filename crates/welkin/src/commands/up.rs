@@ -38,7 +38,13 @@ async fn serve(up: &Up) -> Result<(), Failure> {
         endpoint: endpoint.clone(),
         files: state.files.clone(),
     };
-    let assembled = cloud::assemble(state.store.clone(), Clock::system(), Random::system(), config);
+    let assembled = cloud::assemble(
+        state.store.clone(),
+        Clock::system(),
+        Random::system(),
+        config,
+        cloud::functions(&state.files, port),
+    );
     let root_key = match up.auth {
         Auth::Strict => assembled.root_key(&up.default_account)?,
         Auth::Default => None,

@@ -1,0 +1,209 @@
+//! The world behind an API: functions through the cloud's own calls, HTTP endpoints through the network.
+
+use crate::{
+    execution::{Action, Backend, DEFAULT_TIMEOUT_MILLIS, Fetch, Invocation, Invoked, Unanswered},
+    parameters::Answer,
+};
+use apigateway_api::Method;
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper_util::rt::TokioIo;
+use lambda_api::{InvocationRequest, InvocationType, Invoke};
+use service::{Context, Principal, Role, Service, policy};
+use std::{future::Future, sync::Arc, time::Duration};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+};
+use tokio_rustls::{
+    TlsConnector,
+    rustls::{ClientConfig, RootCertStore, pki_types::ServerName},
+};
+use wire::{
+    Protocol, Timestamp,
+    json::{self, JsonEncoder, Names},
+};
+
+/// The largest answer of an endpoint that is passed on.
+const LARGEST_ANSWER: usize = 10 << 20;
+
+/// The name by which function policies know this service.
+const PRINCIPAL: &str = "apigateway.amazonaws.com";
+
+pub struct World {
+    /// The context of the API: its account and region.
+    pub cx: Context,
+    pub timeout: Duration,
+}
+
+/// How long a method's integration may take.
+pub fn timeout(method: &Method) -> Duration {
+    let millis = method.method_integration.as_ref().and_then(|integration| integration.timeout_in_millis);
+    Duration::from_millis(u64::try_from(millis.unwrap_or(DEFAULT_TIMEOUT_MILLIS)).unwrap_or_default())
+}
+
+impl Backend for World {
+    fn now(&self) -> Timestamp {
+        self.cx.now()
+    }
+
+    async fn invoke(&self, invocation: Invocation) -> Result<Invoked, Unanswered> {
+        within(self.timeout, self.call_function(invocation)).await
+    }
+
+    async fn act(&self, action: Action) -> Result<Answer, Unanswered> {
+        within(self.timeout, self.call_service(action)).await
+    }
+
+    async fn fetch(&self, fetch: Fetch) -> Result<Answer, Unanswered> {
+        within(self.timeout, send(fetch)).await
+    }
+}
+
+async fn within<T>(timeout: Duration, work: impl Future<Output = Result<T, Unanswered>>) -> Result<T, Unanswered> {
+    tokio::time::timeout(timeout, work).await.unwrap_or(Err(Unanswered::Timeout))
+}
+
+impl World {
+    async fn call_function(&self, invocation: Invocation) -> Result<Invoked, Unanswered> {
+        let caller = self.caller(&invocation.source_arn, invocation.credentials.as_deref())?;
+        let kind = if invocation.asynchronous { InvocationType::Event } else { InvocationType::RequestResponse };
+        let input = InvocationRequest {
+            function_name: invocation.function,
+            invocation_type: Some(kind),
+            payload: Some(invocation.payload),
+            ..InvocationRequest::default()
+        };
+        let request_id = caller.request_id().to_owned();
+        let output = caller.perform::<Invoke>(input).await.map_err(|error| match error.code.as_str() {
+            "AccessDeniedException" | "AccessDenied" | "ResourceNotFoundException" => Unanswered::Denied,
+            _ => Unanswered::Failed(format!("{}: {}", error.code, error.message)),
+        })?;
+        Ok(Invoked {
+            status: output.status_code.and_then(|status| status.try_into().ok()).unwrap_or(200),
+            payload: output.payload.unwrap_or_default(),
+            function_error: output.function_error,
+            request_id,
+        })
+    }
+
+    /// Performs an operation of a service that speaks JSON: the body is its input.
+    async fn call_service(&self, action: Action) -> Result<Answer, Unanswered> {
+        if action.credentials.is_none() {
+            return Err(Unanswered::Denied);
+        }
+        let caller = self.caller(&action.source_arn, action.credentials.as_deref())?;
+        let unknown = || Unanswered::Failed(format!("{}:{} is not there", action.service, action.operation));
+        let service = json_service(&self.cx, &action.service).ok_or_else(unknown)?;
+        let operation = service.operation(&action.operation).ok_or_else(unknown)?;
+        let shapes = operation.model().shapes.as_ref().ok_or_else(unknown)?;
+
+        let mut missing = false;
+        let input =
+            json::decode(&action.body, shapes.input, Names::Model, |decoder| operation.decode(decoder, &mut missing));
+        let result = match input {
+            Err(error) => Err(service.malformed(&error)),
+            Ok(input) => self.cx.cloud.stages().perform(&caller, &**service, operation, input).await,
+        };
+        let content_type = ("Content-Type".to_owned(), "application/x-amz-json-1.0".to_owned());
+        Ok(match result {
+            Ok(output) => {
+                let mut encoder = JsonEncoder::new(shapes.output, Names::Model);
+                operation.encode_output(&*output, &mut encoder);
+                Answer { status: 200, headers: vec![content_type], body: encoder.finish().into() }
+            }
+            Err(error) => {
+                let encoded = error.encode(Protocol::AwsJson10, service.model(), caller.request_id());
+                Answer { status: error.status, headers: vec![content_type], body: encoded.body.into() }
+            }
+        })
+    }
+
+    /// As whom a function is called: the integration's role, or this service, for which the function's policy must
+    /// allow the method.
+    fn caller(&self, source_arn: &str, credentials: Option<&str>) -> Result<Context, Unanswered> {
+        let source = [("aws:SourceArn", source_arn), ("aws:SourceAccount", self.cx.account())];
+        let Some(arn) = credentials else {
+            return Ok(self.cx.acting_as(Principal::service(PRINCIPAL), &source));
+        };
+        let failed = |error: service::StoreError| Unanswered::Failed(error.to_string());
+        let role = self.cx.cloud.directory().role(arn).map_err(failed)?.ok_or(Unanswered::Denied)?;
+        if !trusts(&role) {
+            return Err(Unanswered::Denied);
+        }
+        let principal = Principal::AssumedRole {
+            account: role.account,
+            role_path: role.path,
+            role: role.name,
+            role_id: role.id,
+            session: "BackplaneAssumeRoleSession".to_owned(),
+        };
+        Ok(self.cx.acting_as(principal, &source))
+    }
+}
+
+/// A service of this cloud whose operations take JSON.
+pub fn json_service<'a>(cx: &'a Context, name: &str) -> Option<&'a Arc<dyn Service>> {
+    let json = |protocol: &Protocol| matches!(protocol, Protocol::AwsJson10 | Protocol::AwsJson11);
+    cx.cloud.service(name).filter(|service| service.model().protocols.iter().any(json))
+}
+
+/// Whether this service may assume a role.
+pub fn trusts(role: &Role) -> bool {
+    let Ok(policy) = policy::Policy::parse(&role.trust_policy) else { return false };
+    let request = policy::Request {
+        caller: Principal::service(PRINCIPAL).caller(),
+        action: "sts:AssumeRole".to_owned(),
+        resource: role.arn.clone(),
+        ..policy::Request::default()
+    };
+    policy::trusts(&policy, &request) == Some(policy::Effect::Allow)
+}
+
+/// Sends one request over a connection of its own.
+async fn send(fetch: Fetch) -> Result<Answer, Unanswered> {
+    let failed = |error: &dyn std::fmt::Display| Unanswered::Failed(error.to_string());
+    let uri: http::Uri = fetch.url.parse().map_err(|error: http::uri::InvalidUri| failed(&error))?;
+    let authority = uri.authority().ok_or_else(|| Unanswered::Failed("the address has no host".to_owned()))?.clone();
+    let secure = uri.scheme_str() == Some("https");
+    let port = authority.port_u16().unwrap_or(if secure { 443 } else { 80 });
+    let tcp = TcpStream::connect((authority.host(), port)).await.map_err(|error| failed(&error))?;
+    tcp.set_nodelay(true).map_err(|error| failed(&error))?;
+
+    let target = uri.path_and_query().map_or("/", |target| target.as_str());
+    let mut request =
+        http::Request::builder().method(fetch.method.as_str()).uri(target).header("host", authority.as_str());
+    for (name, value) in &fetch.headers {
+        if !name.eq_ignore_ascii_case("host") {
+            request = request.header(name, value);
+        }
+    }
+    let request = request.body(Full::new(fetch.body)).map_err(|error| failed(&error))?;
+    if !secure {
+        return exchange(tcp, request).await;
+    }
+    let host = ServerName::try_from(authority.host().to_owned()).map_err(|error| failed(&error))?;
+    let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    let config = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+    let tls = TlsConnector::from(Arc::new(config)).connect(host, tcp).await.map_err(|error| failed(&error))?;
+    exchange(tls, request).await
+}
+
+async fn exchange(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    request: http::Request<Full<Bytes>>,
+) -> Result<Answer, Unanswered> {
+    let failed = |error: hyper::Error| Unanswered::Failed(error.to_string());
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(failed)?;
+    let driver = tokio::spawn(connection);
+    let response = sender.send_request(request).await.map_err(failed)?;
+    let (parts, body) = response.into_parts();
+    let body = Limited::new(body, LARGEST_ANSWER).collect().await;
+    driver.abort();
+    let body = body.map_err(|error| Unanswered::Failed(error.to_string()))?.to_bytes();
+    let headers = parts
+        .headers
+        .iter()
+        .map(|(name, value)| (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned()));
+    Ok(Answer { status: parts.status.as_u16(), headers: headers.collect(), body })
+}

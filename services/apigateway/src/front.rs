@@ -1,0 +1,371 @@
+//! The data plane: requests to deployed APIs, by host name or, where no name resolves, by path.
+//!
+//! - `{api}.execute-api.{anything}/{stage}/…`
+//! - `/restapis/{api}/{stage}/_user_request_/…` and `/_aws/execute-api/{api}/{stage}/…`
+
+use crate::{
+    backend::{World, timeout},
+    definition::Compiled,
+    error::Error,
+    execution::{finish, route, run},
+    execution_log,
+    gateway_response::{self, Failure, Kind, Reply},
+    log::Log,
+    ops::stage::logs,
+    request::{Caller, Incoming, canonical_name, parse_query},
+    store::{Place, site},
+    throttle::Throttles,
+};
+use apigateway_api::{Method, MethodSetting, Stage};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
+use service::{Access, ApiError, BoxFuture, ByteStream, Cloud, Context, Front, FrontRequest, FrontResponse, Principal};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+/// The largest body of a request.
+const LARGEST_BODY: usize = 10 << 20;
+
+/// How many compiled deployments are kept.
+const KEPT: usize = 256;
+
+/// Deployments in the form that serves, by API and deployment. A deployment never changes, so neither does its entry.
+#[derive(Default)]
+struct Deployments(Mutex<HashMap<(String, String), Arc<Compiled>>>);
+
+impl Deployments {
+    fn get(&self, cx: &Context, api: &str, deployment: &str) -> Result<Option<Arc<Compiled>>, Error> {
+        let key = (api.to_owned(), deployment.to_owned());
+        if let Some(known) = self.lock().get(&key) {
+            return Ok(Some(known.clone()));
+        }
+        let Some(definition) = Place::new(cx, api).snapshot(&cx.store().snapshot(), deployment)? else {
+            return Ok(None);
+        };
+        let compiled = Arc::new(Compiled::new(definition));
+        let mut all = self.lock();
+        if all.len() >= KEPT {
+            all.clear();
+        }
+        all.insert(key, compiled.clone());
+        Ok(Some(compiled))
+    }
+
+    fn clear(&self) {
+        self.lock().clear();
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<(String, String), Arc<Compiled>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[derive(Clone, Default)]
+pub struct ExecuteApi {
+    deployments: Arc<Deployments>,
+    throttles: Arc<Throttles>,
+}
+
+impl ExecuteApi {
+    pub fn reset(&self) {
+        self.deployments.clear();
+    }
+}
+
+/// Where a request is going: an API, and the path from its stage on.
+#[derive(Debug, PartialEq)]
+struct Target<'a> {
+    api: &'a str,
+    stage: &'a str,
+    /// With its slash, or empty.
+    path: &'a str,
+}
+
+fn target<'a>(host: &'a str, path: &'a str) -> Option<Target<'a>> {
+    if let Some((api, rest)) = host.split_once('.')
+        && (rest == "execute-api" || rest.starts_with("execute-api."))
+    {
+        let (stage, path) = cut(path.strip_prefix('/').unwrap_or(path));
+        return Some(Target { api, stage, path });
+    }
+    if let Some(rest) = path.strip_prefix("/_aws/execute-api/") {
+        let (api, rest) = cut(rest);
+        let (stage, path) = cut(rest.strip_prefix('/').unwrap_or(rest));
+        return Some(Target { api, stage, path });
+    }
+    let (api, rest) = cut(path.strip_prefix("/restapis/")?);
+    let (stage, rest) = cut(rest.strip_prefix('/')?);
+    let path = rest.strip_prefix("/_user_request_")?;
+    (path.is_empty() || path.starts_with('/')).then_some(Target { api, stage, path })
+}
+
+/// The first part of a path, and the rest with its slash.
+fn cut(path: &str) -> (&str, &str) {
+    path.split_at(path.find('/').unwrap_or(path.len()))
+}
+
+impl Front for ExecuteApi {
+    fn matches(&self, host: &str, path: &str, _: &HeaderMap) -> bool {
+        target(host, path).is_some()
+    }
+
+    fn serve(&self, request: FrontRequest) -> BoxFuture<'static, FrontResponse> {
+        let front = self.clone();
+        Box::pin(async move {
+            let request_id = request.request_id.clone();
+            let extended_id = request.cloud.random.alphanumeric(15) + "=";
+            let reply = serve(&front, request, &extended_id).await;
+            response(reply, &request_id, &extended_id)
+        })
+    }
+}
+
+async fn serve(front: &ExecuteApi, request: FrontRequest, extended_id: &str) -> Reply {
+    let forbidden = || plain(gateway_response::ACCESS_DENIED, "ForbiddenException", "Forbidden");
+    let internal = |error: Error| {
+        let reply = ApiError::from(error);
+        plain(gateway_response::API_CONFIGURATION_ERROR, "InternalServerErrorException", &reply.message)
+    };
+    let path = request.uri.path().to_owned();
+    let Some(target) = target(&request.host, &path) else { return forbidden() };
+    let found = match Site::find(&request.cloud, &front.deployments, &target) {
+        Err(error) => return internal(error),
+        Ok(found) => found,
+    };
+    let Some(site) = found else {
+        // The bare address of an API that exists is nobody's.
+        return match target.stage {
+            "" => plain(
+                gateway_response::MISSING_AUTHENTICATION_TOKEN,
+                "MissingAuthenticationTokenException",
+                "Missing Authentication Token",
+            ),
+            _ => forbidden(),
+        };
+    };
+    let body = request.body.collect(LARGEST_BODY).await;
+    let mut incoming = site.incoming(&request, &target, extended_id);
+    match body {
+        Ok(body) => incoming.body = body,
+        Err(_) => {
+            let failure = Failure::new(gateway_response::REQUEST_TOO_LARGE, "Request Too Long");
+            return gateway_response::render(
+                &failure,
+                &site.compiled.definition.responses,
+                &incoming,
+                &incoming.context(),
+            );
+        }
+    }
+    site.answer(&front.throttles, request.signer, incoming).await
+}
+
+/// An answer that no API had a say in.
+fn plain(kind: Kind, error_type: &str, message: &str) -> Reply {
+    let headers = vec![
+        ("x-amzn-ErrorType".to_owned(), error_type.to_owned()),
+        ("Content-Type".to_owned(), "application/json".to_owned()),
+    ];
+    let body = serde_json::json!({ "message": message }).to_string();
+    Reply { status: kind.status.unwrap_or(500), headers, body: body.into() }
+}
+
+fn response(reply: Reply, request_id: &str, extended_id: &str) -> FrontResponse {
+    let mut response = Response::new(ByteStream::from(reply.body));
+    *response.status_mut() = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let own = [("x-amzn-requestid", request_id), ("x-amz-apigw-id", extended_id)];
+    let own = own.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    for (name, value) in own.into_iter().chain(reply.headers) {
+        // Headers that HTTP does not allow are dropped, as API Gateway drops them.
+        let pair = HeaderName::try_from(name).ok().zip(HeaderValue::try_from(value).ok());
+        if let Some((name, value)) = pair {
+            response.headers_mut().append(name, value);
+        }
+    }
+    response
+}
+
+/// A stage of an API, with what its deployment froze.
+struct Site {
+    cx: Context,
+    stage: Stage,
+    compiled: Arc<Compiled>,
+}
+
+impl Site {
+    fn find(cloud: &Arc<Cloud>, deployments: &Deployments, target: &Target<'_>) -> Result<Option<Self>, Error> {
+        let snapshot = cloud.store.snapshot();
+        let Some((account, region)) = site(&snapshot, target.api)? else { return Ok(None) };
+        let principal = Principal::service("apigateway.amazonaws.com");
+        let cx = cloud.context(principal, &account, &region);
+        let place = Place::new(&cx, target.api);
+        if place.api(&snapshot)?.disable_execute_api_endpoint == Some(true) {
+            return Ok(None);
+        }
+        let Some(stage) = place.find::<Stage>(&snapshot, target.stage)? else { return Ok(None) };
+        let deployment = stage.deployment_id.clone().unwrap_or_default();
+        let Some(compiled) = deployments.get(&cx, target.api, &deployment)? else { return Ok(None) };
+        Ok(Some(Self { cx, stage, compiled }))
+    }
+
+    fn incoming(&self, request: &FrontRequest, target: &Target<'_>, extended_id: &str) -> Incoming {
+        let pair = |(name, value): (&HeaderName, &HeaderValue)| {
+            (canonical_name(name.as_str()), String::from_utf8_lossy(value.as_bytes()).into_owned())
+        };
+        let mut headers: Vec<_> = request.headers.iter().map(pair).collect();
+        let scheme = if request.secure { "https" } else { "http" };
+        let port =
+            request.authority.rsplit_once(':').map_or(if request.secure { "443" } else { "80" }, |(_, port)| port);
+        let now = self.cx.now();
+        let trace = format!("Root=1-{:08x}-{}", now.secs(), self.cx.random().hex(24));
+        for (name, value) in [
+            ("Host", request.authority.as_str()),
+            ("X-Amzn-Trace-Id", trace.as_str()),
+            ("X-Forwarded-For", request.source_ip.as_str()),
+            ("X-Forwarded-Port", port),
+            ("X-Forwarded-Proto", scheme),
+        ] {
+            headers.retain(|(known, _)| known != name);
+            headers.push((name.to_owned(), value.to_owned()));
+        }
+        let caller = match &request.signer {
+            Some(Ok(signer)) => Some(Caller {
+                account: signer.principal().account().to_owned(),
+                arn: signer.principal().arn(),
+                user_id: signer.principal().user_id(),
+                access_key: signer.access_key_id().unwrap_or_default().to_owned(),
+            }),
+            _ => None,
+        };
+        Incoming {
+            method: request.method.as_str().to_owned(),
+            path: target.path.to_owned(),
+            query: parse_query(request.uri.query().unwrap_or_default()),
+            headers,
+            body: Bytes::new(),
+            source_ip: request.source_ip.clone(),
+            protocol: "HTTP/1.1".to_owned(),
+            domain: request.host.clone(),
+            request_id: request.request_id.clone(),
+            extended_id: extended_id.to_owned(),
+            time: now,
+            caller,
+            account: self.cx.account().to_owned(),
+            region: self.cx.region().to_owned(),
+            api: target.api.to_owned(),
+            stage: target.stage.to_owned(),
+            deployment: self.stage.deployment_id.clone().unwrap_or_default(),
+            stage_variables: self.stage.variables.clone().unwrap_or_default(),
+            ..Incoming::default()
+        }
+    }
+
+    async fn answer(
+        &self,
+        throttles: &Throttles,
+        signer: Option<Result<Context, ApiError>>,
+        mut incoming: Incoming,
+    ) -> Reply {
+        let compiled = &self.compiled;
+        let Some(method) = route(compiled, &mut incoming) else {
+            return finish(compiled, &incoming, self.cx.now(), &mut Log::default(), Err(Failure::missing_token()));
+        };
+        let setting = self.setting(method, &incoming);
+        let data = setting.is_some_and(|setting| setting.data_trace_enabled == Some(true));
+        let mut log = Log::new(setting.is_some_and(logs), data, &incoming.request_id);
+        let world = World { cx: self.cx.clone(), timeout: timeout(method) };
+        let admitted = match self.authorize(signer, method, &incoming) {
+            Ok(()) => self.throttle(throttles, setting, &incoming),
+            Err(failure) => Err(failure),
+        };
+        let result = match admitted {
+            Ok(()) => run(compiled, method, &incoming, &world, &mut log).await,
+            Err(failure) => Err(failure),
+        };
+        let failed = result.is_err();
+        let reply = finish(compiled, &incoming, self.cx.now(), &mut log, result);
+        let wanted = setting.and_then(|setting| setting.logging_level.as_deref());
+        if wanted == Some("INFO") || (wanted == Some("ERROR") && failed) {
+            execution_log::write(&self.cx, &incoming, log);
+        }
+        reply
+    }
+
+    fn throttle(
+        &self,
+        throttles: &Throttles,
+        setting: Option<&MethodSetting>,
+        incoming: &Incoming,
+    ) -> Result<(), Failure> {
+        let key = format!("{}/{}/{}/{}", incoming.api, incoming.stage, incoming.resource_id, incoming.method);
+        if setting.is_none_or(|setting| throttles.admits(&key, setting, self.cx.now())) {
+            return Ok(());
+        }
+        Err(Failure::new(gateway_response::THROTTLED, "Too Many Requests"))
+    }
+
+    /// The settings that apply to a method: its own, else those of all.
+    fn setting(&self, method: &Method, incoming: &Incoming) -> Option<&MethodSetting> {
+        let settings = self.stage.method_settings.as_ref()?;
+        let path = incoming.resource_path.trim_start_matches('/');
+        let own = format!("{path}/{}", method.http_method.as_deref().unwrap_or_default());
+        settings.get(&own).or_else(|| settings.get("*/*"))
+    }
+
+    /// Decides by the method's authorization type and the API's policy.
+    fn authorize(
+        &self,
+        signer: Option<Result<Context, ApiError>>,
+        method: &Method,
+        incoming: &Incoming,
+    ) -> Result<(), Failure> {
+        let arn = incoming.execution_arn(&incoming.method, if incoming.path.is_empty() { "/" } else { &incoming.path });
+        let signed = method.authorization_type.as_deref() == Some("AWS_IAM");
+        let caller = match signer {
+            Some(Ok(signer)) if signed => signer,
+            Some(Err(error)) if signed => return Err(refused(error)),
+            _ if signed => return Err(Failure::missing_token()),
+            // Without a policy, a method that asks for no authorization is open to everyone.
+            _ if self.compiled.definition.api.policy.is_none() => return Ok(()),
+            _ => self.cx.cloud.context(Principal::Anonymous, self.cx.account(), self.cx.region()),
+        };
+        let caller = caller.in_place(self.cx.account(), self.cx.region());
+        let cloud = &self.cx.cloud;
+        let Some(service) = cloud.service("apigateway") else { return Err(Failure::missing_token()) };
+        let access = Access::new("execute-api:Invoke", &arn).owned_by(self.cx.account());
+        cloud.stages().authorize(&caller, &**service, &access).map_err(|_| {
+            let caller = caller.principal().arn();
+            let message = format!("User: {caller} is not authorized to perform: execute-api:Invoke on resource: {arn}");
+            Failure::new(gateway_response::ACCESS_DENIED, message)
+        })
+    }
+}
+
+/// What a wrong signature is answered with.
+fn refused(error: ApiError) -> Failure {
+    let kind = match error.code.as_str() {
+        "ExpiredTokenException" | "ExpiredToken" => gateway_response::EXPIRED_TOKEN,
+        _ => gateway_response::INVALID_SIGNATURE,
+    };
+    Failure::new(kind, error.message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_lead_to_stages() {
+        let expected = |path| Some(Target { api: "abc", stage: "v1", path });
+        assert_eq!(target("abc.execute-api.us-east-1.amazonaws.com", "/v1/users"), expected("/users"));
+        assert_eq!(target("abc.execute-api.localhost", "/v1"), expected(""));
+        assert_eq!(target("localhost", "/restapis/abc/v1/_user_request_/a/b"), expected("/a/b"));
+        assert_eq!(target("localhost", "/restapis/abc/v1/_user_request_"), expected(""));
+        assert_eq!(target("localhost", "/_aws/execute-api/abc/v1/x"), expected("/x"));
+        assert_eq!(target("localhost", "/restapis/abc/stages/v1"), None);
+        assert_eq!(target("bucket.s3.localhost", "/v1"), None);
+        assert_eq!(target("abc.execute-api.localhost", "/").map(|target| target.stage), Some(""));
+    }
+}

@@ -1,0 +1,103 @@
+//! Amazon API Gateway: REST APIs, managed and served.
+//!
+//! An API is a tree of resources with methods; each method leads to an integration. Nothing of it is reachable until
+//! it is deployed: a deployment freezes the API as it is, and a stage gives a deployment a name, variables and
+//! settings.
+//!
+//! Invariants:
+//! - a deployment never changes; what serves requests is compiled from it and may be forgotten at any time;
+//! - what is shown to callers of a deployed API never tells more than API Gateway does: the reasons are in its log;
+//! - a function runs only when its own policy, or the integration's role, allows the method that calls it.
+
+mod backend;
+mod definition;
+mod error;
+mod execution;
+mod execution_log;
+#[cfg(test)]
+mod execution_tests;
+mod front;
+#[cfg(test)]
+mod front_tests;
+mod gateway_response;
+mod integration;
+mod log;
+mod ops;
+mod parameters;
+mod patch;
+mod path;
+mod proxy;
+mod request;
+mod store;
+#[cfg(test)]
+mod testing;
+mod throttle;
+mod validation;
+
+use front::ExecuteApi;
+use service::{
+    AnyOperation, ApiError, Context, Front, Service, StoreError, operations,
+    policy::{Policy, Source},
+};
+use std::sync::Arc;
+
+/// The service.
+#[derive(Default)]
+pub struct ApiGateway {
+    front: ExecuteApi,
+}
+
+operations! { ApiGateway, apigateway_api:
+    CreateDeployment, CreateModel, CreateRequestValidator, CreateResource, CreateRestApi, CreateStage,
+    DeleteDeployment, DeleteGatewayResponse, DeleteIntegration, DeleteIntegrationResponse, DeleteMethod,
+    DeleteMethodResponse, DeleteModel, DeleteRequestValidator, DeleteResource, DeleteRestApi, DeleteStage,
+    GetAccount, GetDeployment, GetDeployments, GetGatewayResponse, GetGatewayResponses, GetIntegration,
+    GetIntegrationResponse, GetMethod, GetMethodResponse, GetModel, GetModels, GetRequestValidator,
+    GetRequestValidators, GetResource, GetResources, GetRestApi, GetRestApis, GetStage, GetStages, GetTags,
+    PutGatewayResponse, PutIntegration, PutIntegrationResponse, PutMethod, PutMethodResponse, TagResource,
+    TestInvokeMethod, UntagResource, UpdateAccount, UpdateDeployment, UpdateGatewayResponse, UpdateIntegration,
+    UpdateIntegrationResponse, UpdateMethod, UpdateMethodResponse, UpdateModel, UpdateRequestValidator,
+    UpdateResource, UpdateRestApi, UpdateStage,
+}
+
+impl Service for ApiGateway {
+    fn model(&self) -> &'static wire::ServiceModel {
+        &apigateway_api::SERVICE_MODEL
+    }
+
+    fn operations(&self) -> &'static [&'static dyn AnyOperation] {
+        OPERATIONS
+    }
+
+    fn invalid(&self, violations: &wire::Violations) -> ApiError {
+        ApiError::new(400, "BadRequestException", violations.to_string())
+    }
+
+    fn resource_policy(&self, cx: &Context, resource: &str) -> Result<Option<Source>, StoreError> {
+        let Some(api) = api_of(resource) else { return Ok(None) };
+        let found = store::Place::new(cx, api).api(&cx.store().snapshot());
+        let Some(text) = found.ok().and_then(|api| api.policy) else { return Ok(None) };
+        // A policy may name its resources from the stage on.
+        let whole = format!("\"arn:aws:execute-api:{}:{}:{api}/", cx.region(), cx.account());
+        let policy = Policy::parse(&text.replace("\"execute-api:/", &whole));
+        Ok(policy.ok().map(|policy| Source { name: format!("the policy of API {api}"), policy: Arc::new(policy) }))
+    }
+
+    fn fronts(&self) -> Vec<Box<dyn Front>> {
+        vec![Box::new(self.front.clone())]
+    }
+
+    fn reset(&self) {
+        self.front.reset();
+    }
+}
+
+/// The API whose method an `execute-api` ARN names.
+fn api_of(resource: &str) -> Option<&str> {
+    let mut parts = resource.split(':');
+    let service = (parts.next(), parts.next(), parts.next());
+    if service != (Some("arn"), Some("aws"), Some("execute-api")) {
+        return None;
+    }
+    parts.nth(2)?.split('/').next()
+}

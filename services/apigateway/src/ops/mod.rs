@@ -1,0 +1,25 @@
+//! The operations, a file a noun.
+
+pub mod account;
+pub mod deployment;
+pub mod gateway_response;
+pub mod integration;
+pub mod integration_response;
+pub mod method;
+pub mod method_response;
+pub mod model;
+pub mod request_validator;
+pub mod resource;
+pub mod rest_api;
+pub mod stage;
+pub mod tag;
+pub mod test_invoke;
+#[cfg(test)]
+mod tests;
+
+use service::Context;
+
+/// `arn:aws:apigateway:region::/path`: what permission to manage something is about.
+fn arn(cx: &Context, path: impl AsRef<str>) -> String {
+    format!("arn:aws:apigateway:{}::{}", cx.region(), path.as_ref())
+}

@@ -1,0 +1,220 @@
+//! Stages: a name under which a deployment is reachable, with its variables and settings.
+
+use super::{arn, rest_api::check_api_tags};
+use crate::{
+    ApiGateway,
+    error::Error,
+    patch::{self, Slot},
+    store::{self, Place},
+};
+use apigateway_api::*;
+use service::{Context, operation};
+use std::collections::BTreeMap;
+
+operation! { ApiGateway, CreateStage, action: "apigateway:POST" on |cx, r| arn(cx, format!("/restapis/{}/stages", r.rest_api_id)), handler: create }
+operation! { ApiGateway, GetStage, action: "apigateway:GET" on |cx, r| arn(cx, format!("/restapis/{}/stages/{}", r.rest_api_id, r.stage_name)), handler: get }
+operation! { ApiGateway, GetStages, action: "apigateway:GET" on |cx, r| arn(cx, format!("/restapis/{}/stages", r.rest_api_id)), handler: list }
+operation! { ApiGateway, UpdateStage, action: "apigateway:PATCH" on |cx, r| arn(cx, format!("/restapis/{}/stages/{}", r.rest_api_id, r.stage_name)), handler: update }
+operation! { ApiGateway, DeleteStage, action: "apigateway:DELETE" on |cx, r| arn(cx, format!("/restapis/{}/stages/{}", r.rest_api_id, r.stage_name)), handler: delete }
+
+async fn create(_: &ApiGateway, cx: &Context, request: CreateStageRequest) -> Result<Stage, Error> {
+    check_name(&request.stage_name)?;
+    check_variables(request.variables.as_ref())?;
+    check_extras(request.cache_cluster_enabled, request.tracing_enabled)?;
+    check_api_tags(request.tags.as_ref())?;
+    if request.canary_settings.is_some() {
+        return Err(Error::NotImplemented("Canary deployments are not implemented.".to_owned()));
+    }
+    cx.store().write(|tx| {
+        let place = Place::new(cx, &request.rest_api_id);
+        place.get::<Deployment>(tx, &request.deployment_id)?;
+        if place.find::<Stage>(tx, &request.stage_name)?.is_some() {
+            return Err(Error::Conflict("Stage already exists".to_owned()));
+        }
+        let stage = Stage {
+            deployment_id: Some(request.deployment_id),
+            description: request.description,
+            variables: request.variables,
+            documentation_version: request.documentation_version,
+            tags: request.tags,
+            ..new(cx, &request.stage_name)
+        };
+        place.put(tx, &request.stage_name, &stage);
+        Ok(stage)
+    })
+}
+
+/// A stage with every setting at its default.
+pub fn new(cx: &Context, name: &str) -> Stage {
+    Stage {
+        stage_name: Some(name.to_owned()),
+        cache_cluster_enabled: Some(false),
+        cache_cluster_status: Some(CacheClusterStatus::NotAvailable),
+        method_settings: Some(BTreeMap::new()),
+        tracing_enabled: Some(false),
+        created_date: Some(cx.now()),
+        last_updated_date: Some(cx.now()),
+        ..Stage::default()
+    }
+}
+
+pub fn check_name(name: &str) -> Result<(), Error> {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    if name.is_empty() || name.len() > 128 || !name.chars().all(allowed) {
+        return Err(Error::BadRequest("Stage name only allows a-zA-Z0-9_-".to_owned()));
+    }
+    Ok(())
+}
+
+pub fn check_variables(variables: Option<&BTreeMap<String, String>>) -> Result<(), Error> {
+    for (name, value) in variables.into_iter().flatten() {
+        if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
+            let message =
+                format!("Stage variable name '{name}' is invalid: it may have letters, digits and underscores");
+            return Err(Error::BadRequest(message));
+        }
+        if !value.chars().all(|c| c.is_ascii_alphanumeric() || "-._~:/?#&=,".contains(c)) {
+            let message = format!("Stage variable value '{value}' is invalid: it must match [A-Za-z0-9-._~:/?#&=,]+");
+            return Err(Error::BadRequest(message));
+        }
+    }
+    Ok(())
+}
+
+/// What a stage may ask for that is not there.
+pub fn check_extras(cache: Option<bool>, tracing: Option<bool>) -> Result<(), Error> {
+    if cache == Some(true) {
+        return Err(Error::NotImplemented("Caching is not implemented.".to_owned()));
+    }
+    if tracing == Some(true) {
+        return Err(Error::NotImplemented("X-Ray tracing is not implemented.".to_owned()));
+    }
+    Ok(())
+}
+
+async fn get(_: &ApiGateway, cx: &Context, request: GetStageRequest) -> Result<Stage, Error> {
+    Place::new(cx, &request.rest_api_id).get(&cx.store().snapshot(), &request.stage_name)
+}
+
+async fn list(_: &ApiGateway, cx: &Context, request: GetStagesRequest) -> Result<Stages, Error> {
+    let place = Place::new(cx, &request.rest_api_id);
+    let mut snapshot = cx.store().snapshot();
+    place.api(&snapshot)?;
+    let mut stages: Vec<Stage> = place.all(&mut snapshot)?;
+    stages.retain(|stage| request.deployment_id.is_none() || stage.deployment_id == request.deployment_id);
+    Ok(Stages { item: Some(stages) })
+}
+
+const PATHS: &[&str] = &[
+    "/accessLogSettings/destinationArn",
+    "/accessLogSettings/format",
+    "/deploymentId",
+    "/description",
+    "/documentationVersion",
+    "/variables/{name}",
+    "/{resource}/{method}/logging/dataTrace",
+    "/{resource}/{method}/logging/loglevel",
+    "/{resource}/{method}/metrics/enabled",
+    "/{resource}/{method}/throttling/burstLimit",
+    "/{resource}/{method}/throttling/rateLimit",
+];
+
+fn slot<'a>(stage: &'a mut Stage, path: &[&str]) -> Option<Slot<'a>> {
+    Some(match path {
+        ["deploymentId"] => Slot::Text(&mut stage.deployment_id),
+        ["description"] => Slot::Text(&mut stage.description),
+        ["documentationVersion"] => Slot::Text(&mut stage.documentation_version),
+        ["variables", name] => Slot::Entry(&mut stage.variables, (*name).to_owned()),
+        ["cacheClusterEnabled"] => Slot::Flag(&mut stage.cache_cluster_enabled),
+        ["tracingEnabled"] => Slot::Flag(&mut stage.tracing_enabled),
+        ["accessLogSettings", "destinationArn"] => {
+            Slot::Text(&mut stage.access_log_settings.get_or_insert_default().destination_arn)
+        }
+        ["accessLogSettings", "format"] => Slot::Text(&mut stage.access_log_settings.get_or_insert_default().format),
+        [resource, method, group, name] => setting(stage, resource, method, group, name)?,
+        _ => return None,
+    })
+}
+
+/// A setting of a method, `*/*` for all of them.
+fn setting<'a>(stage: &'a mut Stage, resource: &str, method: &str, group: &str, name: &str) -> Option<Slot<'a>> {
+    let key = format!("{}/{method}", resource.trim_start_matches('/'));
+    let settings = stage.method_settings.get_or_insert_default();
+    let setting = settings.entry(key).or_insert_with(|| MethodSetting {
+        metrics_enabled: Some(false),
+        logging_level: Some("OFF".to_owned()),
+        data_trace_enabled: Some(false),
+        throttling_burst_limit: Some(-1),
+        throttling_rate_limit: Some(-1.0),
+        caching_enabled: Some(false),
+        cache_ttl_in_seconds: Some(300),
+        cache_data_encrypted: Some(false),
+        require_authorization_for_cache_control: Some(true),
+        unauthorized_cache_control_header_strategy: Some(
+            UnauthorizedCacheControlHeaderStrategy::SucceedWithResponseHeader,
+        ),
+    });
+    Some(match (group, name) {
+        ("metrics", "enabled") => Slot::Flag(&mut setting.metrics_enabled),
+        ("logging", "dataTrace") => Slot::Flag(&mut setting.data_trace_enabled),
+        ("logging", "loglevel") => Slot::Set(Box::new(|value| {
+            setting.logging_level = Some(value.unwrap_or("OFF").to_owned());
+            matches!(value, None | Some("OFF" | "ERROR" | "INFO"))
+        })),
+        ("throttling", "burstLimit") => Slot::Integer(&mut setting.throttling_burst_limit),
+        ("throttling", "rateLimit") => Slot::Number(&mut setting.throttling_rate_limit),
+        ("caching", "enabled") => Slot::Flag(&mut setting.caching_enabled),
+        _ => return None,
+    })
+}
+
+async fn update(_: &ApiGateway, cx: &Context, request: UpdateStageRequest) -> Result<Stage, Error> {
+    cx.store().write(|tx| {
+        let place = Place::new(cx, &request.rest_api_id);
+        let mut stage: Stage = place.get(tx, &request.stage_name)?;
+        let operations = request.patch_operations.as_deref().unwrap_or_default();
+        patch::apply(&mut stage, operations, PATHS, slot)?;
+        place.get::<Deployment>(tx, stage.deployment_id.as_deref().unwrap_or_default())?;
+        check_variables(stage.variables.as_ref())?;
+        check_extras(stage.cache_cluster_enabled, stage.tracing_enabled)?;
+        stage.access_log_settings = stage
+            .access_log_settings
+            .filter(|settings| settings.destination_arn.is_some() || settings.format.is_some());
+        check_settings(&stage)?;
+        let logs = stage.method_settings.iter().flat_map(BTreeMap::values).any(logs);
+        if logs && store::account(cx, tx)?.cloudwatch_role_arn.is_none() {
+            let message = "CloudWatch Logs role ARN must be set in account settings to enable logging";
+            return Err(Error::BadRequest(message.to_owned()));
+        }
+        stage.last_updated_date = Some(cx.now());
+        place.put(tx, &request.stage_name, &stage);
+        Ok(stage)
+    })
+}
+
+/// Whether a method's executions are logged.
+pub fn logs(setting: &MethodSetting) -> bool {
+    matches!(setting.logging_level.as_deref(), Some("ERROR" | "INFO"))
+}
+
+fn check_settings(stage: &Stage) -> Result<(), Error> {
+    for setting in stage.method_settings.iter().flat_map(BTreeMap::values) {
+        check_extras(setting.caching_enabled, None)?;
+        if setting.metrics_enabled == Some(true) {
+            return Err(Error::NotImplemented("Detailed metrics of a stage are not implemented.".to_owned()));
+        }
+    }
+    if stage.access_log_settings.is_some() {
+        return Err(Error::NotImplemented("Access logs of a stage are not implemented.".to_owned()));
+    }
+    Ok(())
+}
+
+async fn delete(_: &ApiGateway, cx: &Context, request: DeleteStageRequest) -> Result<wire::Unit, Error> {
+    cx.store().write(|tx| {
+        let place = Place::new(cx, &request.rest_api_id);
+        place.get::<Stage>(tx, &request.stage_name)?;
+        place.delete::<Stage>(tx, &request.stage_name);
+        Ok(wire::Unit::default())
+    })
+}

@@ -1,0 +1,197 @@
+//! The grammar of PATCH: operations with a path into a resource, as `Update…` takes them.
+//!
+//! A path is a JSON pointer (`~1` stands for a slash, `~0` for a tilde). Each noun says which [`Slot`] a path leads
+//! to; what `add`, `replace` and `remove` do there is the same everywhere.
+
+use crate::error::Error;
+use apigateway_api::{Op, PatchOperation};
+use std::collections::BTreeMap;
+
+/// A place that a patch can change.
+pub enum Slot<'a> {
+    Text(&'a mut Option<String>),
+    Flag(&'a mut Option<bool>),
+    Integer(&'a mut Option<i32>),
+    Number(&'a mut Option<f64>),
+    /// An entry of a map of strings.
+    Entry(&'a mut Option<BTreeMap<String, String>>, String),
+    /// An entry of a map of flags.
+    FlagEntry(&'a mut Option<BTreeMap<String, bool>>, String),
+    /// An element of a list of strings, named by the path.
+    Element(&'a mut Option<Vec<String>>, String),
+    /// Anything else; the closure says whether it can take the value.
+    Set(Setter<'a>),
+}
+
+type Setter<'a> = Box<dyn FnOnce(Option<&str>) -> bool + 'a>;
+
+/// Applies operations in order. `slot` finds the place of a path; `paths` are those it knows, for the error.
+pub fn apply<T>(
+    target: &mut T,
+    operations: &[PatchOperation],
+    paths: &[&str],
+    slot: impl for<'a> Fn(&'a mut T, &[&str]) -> Option<Slot<'a>>,
+) -> Result<(), Error> {
+    for operation in operations {
+        let (op, path) = parts(operation)?;
+        let segments = segments(path);
+        let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
+        let Some(slot) = slot(target, &segments) else { return Err(unknown(op, path, paths)) };
+        change(slot, op, path, operation.value.as_deref(), paths)?;
+    }
+    Ok(())
+}
+
+/// The operation and its path, both of which must be there.
+pub fn parts(operation: &PatchOperation) -> Result<(&Op, &str), Error> {
+    let op = operation.op.as_ref().ok_or_else(|| Error::BadRequest("Patch operation must be specified".to_owned()))?;
+    let path = operation.path.as_deref().filter(|path| path.starts_with('/'));
+    let path = path.ok_or_else(|| {
+        let path = operation.path.as_deref().unwrap_or("null");
+        Error::BadRequest(format!("Invalid patch path '{path}': must start with '/'"))
+    })?;
+    if !matches!(op, Op::Add | Op::Remove | Op::Replace) {
+        let message =
+            format!("Invalid patch operation specified. Must be one of: [add, remove, replace], not {}", op.as_str());
+        return Err(Error::BadRequest(message));
+    }
+    Ok((op, path))
+}
+
+/// The segments of a path, unescaped.
+pub fn segments(path: &str) -> Vec<String> {
+    path.split('/').skip(1).map(|segment| segment.replace("~1", "/").replace("~0", "~")).collect()
+}
+
+pub fn unknown(op: &Op, path: &str, paths: &[&str]) -> Error {
+    let known = paths.join(", ");
+    Error::BadRequest(format!(
+        "Invalid patch path '{path}' specified for op '{}'. Must be one of: [{known}]",
+        op.as_str()
+    ))
+}
+
+pub fn required<'a>(path: &str, value: Option<&'a str>) -> Result<&'a str, Error> {
+    value.ok_or_else(|| Error::BadRequest(format!("Invalid null or empty value for patch path '{path}'")))
+}
+
+fn change(slot: Slot<'_>, op: &Op, path: &str, value: Option<&str>, paths: &[&str]) -> Result<(), Error> {
+    let remove = *op == Op::Remove;
+    match slot {
+        Slot::Text(text) => *text = if remove { None } else { Some(value.unwrap_or_default().to_owned()) },
+        Slot::Flag(flag) => *flag = if remove { None } else { Some(parse(path, value)?) },
+        Slot::Integer(number) => *number = if remove { None } else { Some(parse(path, value)?) },
+        Slot::Number(number) => *number = if remove { None } else { Some(parse(path, value)?) },
+        Slot::Set(set) => {
+            let value = value.filter(|_| !remove);
+            if !set(value) {
+                let value = value.unwrap_or("null");
+                return Err(Error::BadRequest(format!("Invalid value '{value}' specified for patch path '{path}'")));
+            }
+        }
+        Slot::Entry(map, key) if remove => remove_entry(map, &key, path)?,
+        Slot::FlagEntry(map, key) if remove => remove_entry(map, &key, path)?,
+        Slot::Entry(map, key) => {
+            map.get_or_insert_default().insert(key, value.unwrap_or_default().to_owned());
+        }
+        Slot::FlagEntry(map, key) => {
+            let value = value.map_or(Ok(false), |value| parse(path, Some(value)))?;
+            map.get_or_insert_default().insert(key, value);
+        }
+        Slot::Element(list, element) => match op {
+            Op::Add => {
+                let list = list.get_or_insert_default();
+                if !list.contains(&element) {
+                    list.push(element);
+                }
+            }
+            Op::Remove => {
+                let at = list.as_ref().and_then(|list| list.iter().position(|known| *known == element));
+                let (Some(list), Some(at)) = (list, at) else { return Err(unknown(op, path, paths)) };
+                list.remove(at);
+            }
+            _ => {
+                let at = list.as_ref().and_then(|list| list.iter().position(|known| *known == element));
+                let (Some(list), Some(at)) = (list, at) else { return Err(unknown(op, path, paths)) };
+                list[at] = required(path, value)?.to_owned();
+            }
+        },
+    }
+    Ok(())
+}
+
+fn remove_entry<T>(map: &mut Option<BTreeMap<String, T>>, key: &str, path: &str) -> Result<(), Error> {
+    let removed = map.as_mut().and_then(|map| map.remove(key));
+    if map.as_ref().is_some_and(BTreeMap::is_empty) {
+        *map = None;
+    }
+    match removed {
+        Some(_) => Ok(()),
+        None => Err(Error::BadRequest(format!("Invalid patch path '{path}': no such entry"))),
+    }
+}
+
+fn parse<T: std::str::FromStr>(path: &str, value: Option<&str>) -> Result<T, Error> {
+    let value = required(path, value)?;
+    let normal = if value.eq_ignore_ascii_case("true") || value.eq_ignore_ascii_case("false") {
+        value.to_ascii_lowercase()
+    } else {
+        value.to_owned()
+    };
+    normal.parse().map_err(|_| Error::BadRequest(format!("Invalid value '{value}' specified for patch path '{path}'")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Default)]
+    struct Thing {
+        name: Option<String>,
+        headers: Option<BTreeMap<String, String>>,
+        types: Option<Vec<String>>,
+        on: Option<bool>,
+    }
+
+    fn patch(thing: &mut Thing, op: Op, path: &str, value: Option<&str>) -> Result<(), Error> {
+        let value = value.map(str::to_owned);
+        let operation = PatchOperation { op: Some(op), path: Some(path.to_owned()), value, from: None };
+        apply(thing, &[operation], &["/name", "/on"], |thing, path| {
+            Some(match path {
+                ["name"] => Slot::Text(&mut thing.name),
+                ["headers", key] => Slot::Entry(&mut thing.headers, (*key).to_owned()),
+                ["types", element] => Slot::Element(&mut thing.types, (*element).to_owned()),
+                ["on"] => Slot::Flag(&mut thing.on),
+                _ => return None,
+            })
+        })
+    }
+
+    #[test]
+    fn operations_change_their_places() {
+        let mut thing = Thing::default();
+        patch(&mut thing, Op::Replace, "/name", Some("x")).unwrap();
+        patch(&mut thing, Op::Add, "/headers/a~1b", Some("1")).unwrap();
+        patch(&mut thing, Op::Add, "/types/image~1png", None).unwrap();
+        patch(&mut thing, Op::Replace, "/on", Some("True")).unwrap();
+        assert_eq!(thing.name.as_deref(), Some("x"));
+        assert_eq!(thing.headers, Some(BTreeMap::from([("a/b".to_owned(), "1".to_owned())])));
+        assert_eq!(thing.types, Some(vec!["image/png".to_owned()]));
+        assert_eq!(thing.on, Some(true));
+        patch(&mut thing, Op::Remove, "/headers/a~1b", None).unwrap();
+        patch(&mut thing, Op::Remove, "/types/image~1png", None).unwrap();
+        assert_eq!((thing.headers, thing.types), (None, Some(vec![])));
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused() {
+        let mut thing = Thing::default();
+        let refused = patch(&mut thing, Op::Replace, "/nope", Some("x")).unwrap_err();
+        let message = "Invalid patch path '/nope' specified for op 'replace'. Must be one of: [/name, /on]";
+        assert_eq!(refused, Error::BadRequest(message.to_owned()));
+        assert!(patch(&mut thing, Op::Replace, "name", Some("x")).is_err());
+        assert!(patch(&mut thing, Op::Replace, "/on", Some("maybe")).is_err());
+        assert!(patch(&mut thing, Op::Remove, "/headers/x", None).is_err());
+        assert!(patch(&mut thing, Op::Move, "/name", None).is_err());
+    }
+}

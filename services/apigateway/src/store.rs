@@ -1,0 +1,269 @@
+//! Keys and records. Every noun has a key of account, region, API and its own id; records are the API's shapes as JSON.
+//!
+//! A deployment's snapshot is one record that nothing changes after it was written. The id of an API alone leads to
+//! its account and region, since that is all that a request to a deployed API carries.
+
+use crate::{definition::Definition, error::Error};
+use ::store::{Snapshot, Transaction};
+use apigateway_api::{Account, Deployment, GatewayResponse, Model, RequestValidator, Resource, RestApi, Stage};
+use bytes::Bytes;
+use serde_json::{Value as Json, json};
+use service::{Context, Key, Page, Range, StoreError, decode_token, encode_token};
+use wire::{
+    Structure,
+    json::{JsonEncoder, Names, decode},
+};
+
+/// A kind of record that belongs to an API.
+pub trait Record: Structure {
+    /// The first part of its keys.
+    const KIND: &'static str;
+    /// What is said when there is none of an id.
+    fn missing(id: &str) -> String;
+}
+
+macro_rules! records {
+    ($($record:ty, $kind:literal, |$id:pat_param| $missing:expr;)*) => {$(
+        impl Record for $record {
+            const KIND: &'static str = concat!("apigateway/", $kind);
+            fn missing($id: &str) -> String {
+                $missing
+            }
+        }
+    )*};
+}
+
+records! {
+    Resource, "resource", |_| "Invalid Resource identifier specified".to_owned();
+    Model, "model", |id| format!("Invalid model name specified: {id}");
+    RequestValidator, "validator", |_| "Invalid Request Validator identifier specified".to_owned();
+    GatewayResponse, "response", |_| "Gateway response type not defined on api".to_owned();
+    Deployment, "deployment", |_| "Invalid Deployment identifier specified".to_owned();
+    Stage, "stage", |_| "Invalid stage identifier specified".to_owned();
+}
+
+/// Reads through a snapshot or within a transaction.
+pub trait Reader {
+    fn get(&self, key: &[u8]) -> Result<Option<Bytes>, StoreError>;
+    fn all(&mut self, range: Range) -> Result<Vec<Bytes>, StoreError>;
+}
+
+impl Reader for Snapshot {
+    fn get(&self, key: &[u8]) -> Result<Option<Bytes>, StoreError> {
+        Snapshot::get(self, key)
+    }
+    fn all(&mut self, range: Range) -> Result<Vec<Bytes>, StoreError> {
+        self.scan(range).map(|entry| Ok(entry?.1)).collect()
+    }
+}
+
+impl Reader for Transaction<'_> {
+    fn get(&self, key: &[u8]) -> Result<Option<Bytes>, StoreError> {
+        Transaction::get(self, key)
+    }
+    fn all(&mut self, range: Range) -> Result<Vec<Bytes>, StoreError> {
+        Ok(self.scan(range, usize::MAX)?.into_iter().map(|(_, value)| value).collect())
+    }
+}
+
+/// One API's place in the store.
+#[derive(Clone, Copy)]
+pub struct Place<'a> {
+    pub account: &'a str,
+    pub region: &'a str,
+    pub api: &'a str,
+}
+
+impl<'a> Place<'a> {
+    pub fn new(cx: &'a Context, api: &'a str) -> Self {
+        Self { account: cx.account(), region: cx.region(), api }
+    }
+
+    fn key(self, kind: &str) -> Key {
+        Key::new(kind).text(self.account).text(self.region).text(self.api)
+    }
+
+    /// The API itself, or AWS's word for there being none.
+    pub fn api(self, reader: &impl Reader) -> Result<RestApi, Error> {
+        let found = reader.get(self.key(API).as_slice())?;
+        let missing = || Error::NotFound(format!("Invalid API identifier specified {}:{}", self.account, self.api));
+        Ok(from_record(&found.ok_or_else(missing)?)?)
+    }
+
+    pub fn put_api(self, tx: &mut Transaction<'_>, api: &RestApi) {
+        tx.put(self.key(API), to_record(api));
+        tx.put(Key::new(SITE).text(self.api), json!([self.account, self.region]).to_string());
+    }
+
+    pub fn find<T: Record>(self, reader: &impl Reader, id: &str) -> Result<Option<T>, Error> {
+        let found = reader.get(self.key(T::KIND).text(id).as_slice())?;
+        Ok(found.map(|record| from_record(&record)).transpose()?)
+    }
+
+    /// A record of the API; both must be there.
+    pub fn get<T: Record>(self, reader: &impl Reader, id: &str) -> Result<T, Error> {
+        self.api(reader)?;
+        self.find(reader, id)?.ok_or_else(|| Error::NotFound(T::missing(id)))
+    }
+
+    pub fn put<T: Record>(self, tx: &mut Transaction<'_>, id: &str, record: &T) {
+        tx.put(self.key(T::KIND).text(id), to_record(record));
+    }
+
+    pub fn delete<T: Record>(self, tx: &mut Transaction<'_>, id: &str) {
+        tx.delete(self.key(T::KIND).text(id));
+    }
+
+    pub fn all<T: Record>(self, reader: &mut impl Reader) -> Result<Vec<T>, Error> {
+        let records = reader.all(Range::prefix(self.key(T::KIND)))?;
+        records.iter().map(|record| Ok(from_record(record)?)).collect()
+    }
+
+    /// A page of records of one kind, and the position of the next.
+    pub fn page<T: Record>(
+        self,
+        snapshot: &Snapshot,
+        position: Option<&str>,
+        limit: Option<i32>,
+    ) -> Result<(Vec<T>, Option<String>), Error> {
+        self.api(snapshot)?;
+        page(snapshot, Range::prefix(self.key(T::KIND)), position, limit)
+    }
+
+    /// Deletes the API and everything of it.
+    pub fn delete_api(self, tx: &mut Transaction<'_>) -> Result<(), Error> {
+        let kinds =
+            [Resource::KIND, Model::KIND, RequestValidator::KIND, GatewayResponse::KIND, Deployment::KIND, Stage::KIND];
+        for kind in kinds.into_iter().chain([API, SNAPSHOT]) {
+            tx.delete_range(Range::prefix(self.key(kind)))?;
+        }
+        tx.delete(Key::new(SITE).text(self.api));
+        Ok(())
+    }
+
+    /// The API as it stands: what a deployment made now would freeze.
+    pub fn definition(self, reader: &mut impl Reader) -> Result<Definition, Error> {
+        Ok(Definition {
+            api: self.api(reader)?,
+            resources: self.all(reader)?,
+            models: self.all(reader)?,
+            validators: self.all(reader)?,
+            responses: self.all(reader)?,
+        })
+    }
+
+    pub fn put_snapshot(
+        self,
+        tx: &mut Transaction<'_>,
+        deployment: &str,
+        definition: &Definition,
+    ) -> Result<(), Error> {
+        let record = json!({
+            "api": as_json(&definition.api)?,
+            "resources": as_list(&definition.resources)?,
+            "models": as_list(&definition.models)?,
+            "validators": as_list(&definition.validators)?,
+            "responses": as_list(&definition.responses)?,
+        });
+        tx.put(self.key(SNAPSHOT).text(deployment), record.to_string());
+        Ok(())
+    }
+
+    pub fn delete_snapshot(self, tx: &mut Transaction<'_>, deployment: &str) {
+        tx.delete(self.key(SNAPSHOT).text(deployment));
+    }
+
+    /// What a deployment froze.
+    pub fn snapshot(self, reader: &impl Reader, deployment: &str) -> Result<Option<Definition>, Error> {
+        let Some(record) = reader.get(self.key(SNAPSHOT).text(deployment).as_slice())? else { return Ok(None) };
+        let record: Json = serde_json::from_slice(&record).map_err(|error| StoreError::Corrupt(error.to_string()))?;
+        Ok(Some(Definition {
+            api: from_json(&record["api"])?,
+            resources: from_list(&record["resources"])?,
+            models: from_list(&record["models"])?,
+            validators: from_list(&record["validators"])?,
+            responses: from_list(&record["responses"])?,
+        }))
+    }
+}
+
+const API: &str = "apigateway/api";
+const SNAPSHOT: &str = "apigateway/snapshot";
+const SITE: &str = "apigateway/site";
+const ACCOUNT: &str = "apigateway/account";
+
+/// The page length when none is asked for, and the longest.
+const PAGE: usize = 25;
+const LONGEST_PAGE: i32 = 500;
+
+/// A page of the account's APIs.
+pub fn apis(
+    cx: &Context,
+    snapshot: &Snapshot,
+    position: Option<&str>,
+    limit: Option<i32>,
+) -> Result<(Vec<RestApi>, Option<String>), Error> {
+    let range = Range::prefix(Key::new(API).text(cx.account()).text(cx.region()));
+    page(snapshot, range, position, limit)
+}
+
+fn page<T: Structure>(
+    snapshot: &Snapshot,
+    range: Range,
+    position: Option<&str>,
+    limit: Option<i32>,
+) -> Result<(Vec<T>, Option<String>), Error> {
+    let limit = match limit {
+        None => PAGE,
+        Some(limit @ 1..) => limit.min(LONGEST_PAGE) as usize,
+        Some(_) => return Err(Error::BadRequest("Limit must be between 1 and 500".to_owned())),
+    };
+    let invalid = || Error::BadRequest("Invalid position parameter".to_owned());
+    let after = position.map(|position| decode_token(position).ok_or_else(invalid)).transpose()?;
+    let page = Page::read::<Error>(snapshot, range, after.as_deref(), limit, |_, value| Ok(Some(from_record(value)?)))?;
+    Ok((page.items, page.next.map(|key| encode_token(&key))))
+}
+
+/// The account and region in which an API lives.
+pub fn site(reader: &impl Reader, api: &str) -> Result<Option<(String, String)>, Error> {
+    let Some(record) = reader.get(Key::new(SITE).text(api).as_slice())? else { return Ok(None) };
+    Ok(serde_json::from_slice(&record).map(Some).map_err(|error| StoreError::Corrupt(error.to_string()))?)
+}
+
+/// The settings of an account in a region.
+pub fn account(cx: &Context, reader: &impl Reader) -> Result<Account, Error> {
+    let found = reader.get(Key::new(ACCOUNT).text(cx.account()).text(cx.region()).as_slice())?;
+    Ok(found.map(|record| from_record(&record)).transpose()?.unwrap_or_default())
+}
+
+pub fn put_account(cx: &Context, tx: &mut Transaction<'_>, account: &Account) {
+    tx.put(Key::new(ACCOUNT).text(cx.account()).text(cx.region()), to_record(account));
+}
+
+fn to_record<T: Structure>(value: &T) -> Vec<u8> {
+    let mut encoder = JsonEncoder::new(T::SCHEMA, Names::Model);
+    value.encode(&mut encoder);
+    encoder.finish()
+}
+
+fn from_record<T: Structure>(record: &[u8]) -> Result<T, StoreError> {
+    let mut missing = false;
+    decode(record, T::SCHEMA, Names::Model, |decoder| T::decode(decoder, &mut missing))
+        .map_err(|error| StoreError::Corrupt(error.to_string()))
+}
+
+fn as_json<T: Structure>(value: &T) -> Result<Json, StoreError> {
+    serde_json::from_slice(&to_record(value)).map_err(|error| StoreError::Corrupt(error.to_string()))
+}
+
+fn as_list<T: Structure>(values: &[T]) -> Result<Vec<Json>, StoreError> {
+    values.iter().map(as_json).collect()
+}
+
+fn from_json<T: Structure>(value: &Json) -> Result<T, StoreError> {
+    from_record(value.to_string().as_bytes())
+}
+
+fn from_list<T: Structure>(values: &Json) -> Result<Vec<T>, StoreError> {
+    values.as_array().into_iter().flatten().map(from_json).collect()
+}

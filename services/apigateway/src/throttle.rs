@@ -1,0 +1,64 @@
+//! Throttling: a token bucket for each stage and method setting. Buckets live in memory only; a restart fills them.
+
+use apigateway_api::MethodSetting;
+use std::{
+    collections::HashMap,
+    sync::{Mutex, PoisonError},
+};
+use wire::Timestamp;
+
+/// How many buckets are kept.
+const KEPT: usize = 4096;
+
+#[derive(Default)]
+pub struct Throttles(Mutex<HashMap<String, Bucket>>);
+
+struct Bucket {
+    tokens: f64,
+    at: Timestamp,
+}
+
+impl Throttles {
+    /// Takes a token of the bucket `key`; false when there is none. A negative limit is none.
+    pub fn admits(&self, key: &str, setting: &MethodSetting, now: Timestamp) -> bool {
+        let rate = setting.throttling_rate_limit.filter(|rate| *rate >= 0.0);
+        let burst = setting.throttling_burst_limit.filter(|burst| *burst >= 0).map(f64::from);
+        if rate.is_none() && burst.is_none() {
+            return true;
+        }
+        let rate = rate.unwrap_or(10_000.0);
+        let burst = burst.unwrap_or(5_000.0);
+        let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if buckets.len() >= KEPT && !buckets.contains_key(key) {
+            buckets.clear();
+        }
+        let bucket = buckets.entry(key.to_owned()).or_insert(Bucket { tokens: burst, at: now });
+        let passed = (now.millis() - bucket.at.millis()).max(0) as f64 / 1000.0;
+        bucket.tokens = (bucket.tokens + passed * rate).min(burst);
+        bucket.at = now;
+        let admitted = bucket.tokens >= 1.0;
+        if admitted {
+            bucket.tokens -= 1.0;
+        }
+        admitted
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bucket_empties_and_fills() {
+        let throttles = Throttles::default();
+        let setting = MethodSetting {
+            throttling_rate_limit: Some(1.0),
+            throttling_burst_limit: Some(2),
+            ..MethodSetting::default()
+        };
+        let admits = |millis| throttles.admits("a", &setting, Timestamp::from_millis(millis));
+        assert_eq!([admits(0), admits(0), admits(0)], [true, true, false]);
+        assert_eq!([admits(999), admits(1000), admits(1000)], [false, true, false]);
+        assert!(throttles.admits("a", &MethodSetting::default(), Timestamp::default()));
+    }
+}

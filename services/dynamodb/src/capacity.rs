@@ -1,0 +1,109 @@
+//! What a request consumed, table by table and index by index, and how a response reports it.
+
+use std::collections::BTreeMap;
+
+use dynamodb_api as api;
+
+use crate::size::Units;
+use crate::table::{IndexNumber, PRIMARY, Scope, Table};
+
+/// Whether units were spent on reading or on writing; only transactions report the difference.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    Read,
+    Write,
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Consumed {
+    units: BTreeMap<IndexNumber, Units>,
+}
+
+impl Consumed {
+    pub fn on_table(units: Units) -> Consumed {
+        let mut consumed = Consumed::default();
+        consumed.add(PRIMARY, units);
+        consumed
+    }
+
+    pub fn add(&mut self, index: IndexNumber, units: Units) {
+        *self.units.entry(index).or_default() += units;
+    }
+
+    pub fn merge(&mut self, other: &Consumed) {
+        other.units.iter().for_each(|(index, units)| self.add(*index, *units));
+    }
+
+    /// Transactions cost twice as much.
+    pub fn doubled(&self) -> Consumed {
+        Consumed { units: self.units.iter().map(|(index, units)| (*index, units.doubled())).collect() }
+    }
+
+    pub fn report(&self, table: &Table, wanted: Option<&api::ReturnConsumedCapacity>) -> Option<api::ConsumedCapacity> {
+        self.report_as(table, wanted, None)
+    }
+
+    pub fn report_as(
+        &self,
+        table: &Table,
+        wanted: Option<&api::ReturnConsumedCapacity>,
+        direction: Option<Direction>,
+    ) -> Option<api::ConsumedCapacity> {
+        let detailed = match wanted? {
+            api::ReturnConsumedCapacity::Indexes => true,
+            api::ReturnConsumedCapacity::Total => false,
+            _ => return None,
+        };
+        let mut total = Units::default();
+        self.units.values().for_each(|units| total += *units);
+        let read = |units: Units| (direction == Some(Direction::Read)).then(|| units.value());
+        let write = |units: Units| (direction == Some(Direction::Write)).then(|| units.value());
+        let capacity = |units: Units| api::Capacity {
+            capacity_units: Some(units.value()),
+            read_capacity_units: read(units),
+            write_capacity_units: write(units),
+        };
+        let indexes = |scope: Scope| {
+            let spent: BTreeMap<String, api::Capacity> = table
+                .indexes
+                .iter()
+                .filter(|index| index.scope == scope)
+                .filter_map(|index| Some((index.name.clone(), capacity(*self.units.get(&index.number)?))))
+                .collect();
+            (detailed && !spent.is_empty()).then_some(spent)
+        };
+        Some(api::ConsumedCapacity {
+            table_name: Some(table.name.clone()),
+            capacity_units: Some(total.value()),
+            read_capacity_units: read(total),
+            write_capacity_units: write(total),
+            table: detailed.then(|| capacity(self.units.get(&PRIMARY).copied().unwrap_or_default())),
+            local_secondary_indexes: indexes(Scope::Local),
+            global_secondary_indexes: indexes(Scope::Global),
+            ..Default::default()
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn totals_and_details() {
+        let table = crate::table::tests::table();
+        let mut consumed = Consumed::on_table(Units::write(10));
+        consumed.add(1, Units::write(2000));
+        let total = consumed.report(&table, Some(&api::ReturnConsumedCapacity::Total)).unwrap();
+        assert_eq!((total.capacity_units, total.table), (Some(3.0), None));
+        let detailed = consumed.report(&table, Some(&api::ReturnConsumedCapacity::Indexes)).unwrap();
+        assert_eq!(detailed.table.unwrap().capacity_units, Some(1.0));
+        assert_eq!(detailed.global_secondary_indexes.unwrap()["by-owner"].capacity_units, Some(2.0));
+        assert_eq!(detailed.local_secondary_indexes, None);
+        assert_eq!(consumed.report(&table, Some(&api::ReturnConsumedCapacity::None)), None);
+        assert_eq!(
+            consumed.doubled().report(&table, Some(&api::ReturnConsumedCapacity::Total)).unwrap().capacity_units,
+            Some(6.0)
+        );
+    }
+}

@@ -1,0 +1,145 @@
+//! Tables as the API shows them.
+
+use dynamodb_api as api;
+use wire::Timestamp;
+
+use crate::key::{KeyAttribute, KeySchema};
+use crate::store::Sizes;
+use crate::table::{Index, PRIMARY, Projected, Scope, Table, Throughput};
+
+/// What a new on-demand table can take at once, according to the documentation.
+const WARM_READS: i64 = 12_000;
+const WARM_WRITES: i64 = 4_000;
+
+/// The table as it is after a request that leaves it in this status.
+pub fn table(table: &Table, sizes: &Sizes, status: api::TableStatus) -> api::TableDescription {
+    let global = indexes(table, Scope::Global).map(|index| global(table, index, sizes, &status)).collect::<Vec<_>>();
+    let local = indexes(table, Scope::Local).map(|index| local(table, index, sizes)).collect::<Vec<_>>();
+    let (bytes, items) = sizes.of(PRIMARY);
+    let (reads, writes) = warm(table.throughput);
+    let filling = table.indexes.iter().any(|index| index.backfill.is_some());
+    let status = if filling && status == api::TableStatus::Active { api::TableStatus::Updating } else { status };
+    api::TableDescription {
+        attribute_definitions: Some(table.attributes.iter().map(definition).collect()),
+        table_name: Some(table.name.clone()),
+        key_schema: Some(key_schema(&table.keys)),
+        creation_date_time: Some(Timestamp::from_millis(table.created)),
+        provisioned_throughput: Some(throughput(table.throughput)),
+        table_size_bytes: Some(bytes),
+        item_count: Some(items),
+        table_arn: Some(table.arn()),
+        table_id: Some(table.id.clone()),
+        billing_mode_summary: table.on_demand_since.map(|since| api::BillingModeSummary {
+            billing_mode: Some(match table.throughput {
+                Throughput::OnDemand => api::BillingMode::PayPerRequest,
+                Throughput::Provisioned { .. } => api::BillingMode::Provisioned,
+            }),
+            last_update_to_pay_per_request_date_time: Some(Timestamp::from_millis(since)),
+        }),
+        local_secondary_indexes: (!local.is_empty()).then_some(local),
+        global_secondary_indexes: (!global.is_empty()).then_some(global),
+        table_class_summary: table.class.as_ref().map(|class| api::TableClassSummary {
+            table_class: Some(class.name.as_str().into()),
+            last_update_date_time: class.changed.map(Timestamp::from_millis),
+        }),
+        deletion_protection_enabled: Some(table.deletion_protection),
+        warm_throughput: Some(api::TableWarmThroughputDescription {
+            read_units_per_second: Some(reads),
+            write_units_per_second: Some(writes),
+            status: Some(status.clone()),
+        }),
+        table_status: Some(status),
+        ..Default::default()
+    }
+}
+
+fn indexes(table: &Table, scope: Scope) -> impl Iterator<Item = &Index> {
+    table.indexes.iter().filter(move |index| index.scope == scope)
+}
+
+fn global(
+    table: &Table,
+    index: &Index,
+    sizes: &Sizes,
+    table_status: &api::TableStatus,
+) -> api::GlobalSecondaryIndexDescription {
+    let (bytes, items) = sizes.of(index.number);
+    let (reads, writes) = warm(index.throughput);
+    let status = match table_status {
+        _ if index.backfill.is_some() => api::IndexStatus::Creating,
+        api::TableStatus::Creating => api::IndexStatus::Creating,
+        api::TableStatus::Deleting => api::IndexStatus::Deleting,
+        _ => api::IndexStatus::Active,
+    };
+    api::GlobalSecondaryIndexDescription {
+        index_name: Some(index.name.clone()),
+        key_schema: Some(key_schema(&index.keys)),
+        projection: Some(projection(&index.projection)),
+        backfilling: index.backfill.is_some().then_some(true),
+        provisioned_throughput: Some(throughput(index.throughput)),
+        index_size_bytes: Some(bytes),
+        item_count: Some(items),
+        index_arn: Some(format!("{}/index/{}", table.arn(), index.name)),
+        on_demand_throughput: None,
+        warm_throughput: Some(api::GlobalSecondaryIndexWarmThroughputDescription {
+            read_units_per_second: Some(reads),
+            write_units_per_second: Some(writes),
+            status: Some(status.clone()),
+        }),
+        index_status: Some(status),
+    }
+}
+
+fn local(table: &Table, index: &Index, sizes: &Sizes) -> api::LocalSecondaryIndexDescription {
+    let (bytes, items) = sizes.of(index.number);
+    api::LocalSecondaryIndexDescription {
+        index_name: Some(index.name.clone()),
+        key_schema: Some(key_schema(&index.keys)),
+        projection: Some(projection(&index.projection)),
+        index_size_bytes: Some(bytes),
+        item_count: Some(items),
+        index_arn: Some(format!("{}/index/{}", table.arn(), index.name)),
+    }
+}
+
+fn definition(attribute: &KeyAttribute) -> api::AttributeDefinition {
+    api::AttributeDefinition { attribute_name: attribute.name.clone(), attribute_type: attribute.scalar.code().into() }
+}
+
+fn key_schema(keys: &KeySchema) -> Vec<api::KeySchemaElement> {
+    let element =
+        |attribute: &KeyAttribute, key_type| api::KeySchemaElement { attribute_name: attribute.name.clone(), key_type };
+    let range = keys.range.as_ref().map(|range| element(range, api::KeyType::Range));
+    std::iter::once(element(&keys.hash, api::KeyType::Hash)).chain(range).collect()
+}
+
+fn projection(projection: &Projected) -> api::Projection {
+    let (kind, names) = match projection {
+        Projected::All => (api::ProjectionType::All, None),
+        Projected::KeysOnly => (api::ProjectionType::KeysOnly, None),
+        Projected::Include(names) => (api::ProjectionType::Include, Some(names.clone())),
+    };
+    api::Projection { projection_type: Some(kind), non_key_attributes: names }
+}
+
+fn throughput(throughput: Throughput) -> api::ProvisionedThroughputDescription {
+    let (read, write) = throughput.units();
+    let (increased, decreased) = match throughput {
+        Throughput::Provisioned { increased, decreased, .. } => (increased, decreased),
+        Throughput::OnDemand => (None, None),
+    };
+    api::ProvisionedThroughputDescription {
+        last_increase_date_time: increased.map(Timestamp::from_millis),
+        last_decrease_date_time: decreased.map(Timestamp::from_millis),
+        number_of_decreases_today: Some(0),
+        read_capacity_units: Some(read),
+        write_capacity_units: Some(write),
+    }
+}
+
+fn warm(throughput: Throughput) -> (i64, i64) {
+    match throughput {
+        Throughput::OnDemand => (WARM_READS, WARM_WRITES),
+        Throughput::Provisioned { read, write, .. } => (read, write),
+    }
+}

@@ -1,0 +1,11 @@
+//! The operations, by what they are about.
+
+pub mod batch;
+pub mod item;
+pub mod query;
+pub mod scan;
+pub mod settings;
+pub mod table;
+pub mod tag;
+pub mod transaction;
+pub mod ttl;
