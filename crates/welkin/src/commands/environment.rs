@@ -9,7 +9,7 @@ use crate::cloud;
 use crate::http::call;
 
 /// What every AWS tool reads. Credentials that the user has set are kept.
-fn variables(target: &Target) -> Vec<(&'static str, String)> {
+pub fn variables(target: &Target) -> Vec<(&'static str, String)> {
     let endpoint = target.endpoint.trim_end_matches('/').to_owned();
     let mut list = vec![
         ("AWS_ENDPOINT_URL", endpoint),
