@@ -163,7 +163,7 @@ impl Directory {
             },
             protocol => {
                 let method = hints.parts.method.as_str();
-                match router.as_ref().and_then(|router| router.route(method, hints.path, hints.query)) {
+                match router.as_ref().and_then(|router| router.route(method, hints.path, hints.query, headers)) {
                     Some((operation, labels)) => {
                         Ok(Destination { service: service.clone(), operation, protocol, labels })
                     }
