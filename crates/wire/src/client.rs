@@ -69,7 +69,9 @@ pub fn encode_request(
             request.method = operation.method;
             request.uri = UriPattern::parse(operation.uri).expand(&parts.labels, &parts.query);
             request.headers = parts.headers;
-            if let Some(content_type) = parts.content_type {
+            // A member that is bound to the header says it better than the kind of the body.
+            let stated = request.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type"));
+            if let Some(content_type) = parts.content_type.filter(|_| !stated) {
                 request.headers.push(header("content-type", content_type));
             }
             request.body = match parts.stream {
