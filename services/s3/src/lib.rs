@@ -71,9 +71,15 @@ impl Service for S3 {
             "locationConstraint" => Error::invalid_location_constraint(value),
             "storageClass" => Error::InvalidStorageClass("The storage class you specified is not valid".to_owned()),
             "checksumAlgorithm" => Error::InvalidRequest(integrity::UNSUPPORTED.to_owned()),
-            "metadataDirective" => Error::invalid_argument("Unknown metadata directive.", "x-amz-metadata-directive", value),
-            "taggingDirective" => Error::invalid_argument("Unknown tagging directive.", "x-amz-tagging-directive", value),
-            "encodingType" => Error::invalid_argument("Invalid Encoding Method specified in Request", "encoding-type", value),
+            "metadataDirective" => {
+                Error::invalid_argument("Unknown metadata directive.", "x-amz-metadata-directive", value)
+            }
+            "taggingDirective" => {
+                Error::invalid_argument("Unknown tagging directive.", "x-amz-tagging-directive", value)
+            }
+            "encodingType" => {
+                Error::invalid_argument("Invalid Encoding Method specified in Request", "encoding-type", value)
+            }
             "serverSideEncryption" => Error::invalid_argument(
                 "The encryption method specified is not supported",
                 "x-amz-server-side-encryption",

@@ -32,7 +32,9 @@ fn invalid(text: impl Into<String>) -> Error {
 
 impl Token {
     pub fn parse(text: &str) -> Result<Token, Error> {
-        let malformed = || invalid("The ID Token provided is not a valid JWT. (You may see this error if you sent an Access Token)");
+        let malformed = || {
+            invalid("The ID Token provided is not a valid JWT. (You may see this error if you sent an Access Token)")
+        };
         let (signed, signature) = text.rsplit_once('.').ok_or_else(malformed)?;
         let (header, claims) = signed.split_once('.').ok_or_else(malformed)?;
         let json = |part: &str| -> Result<Value, Error> {
@@ -85,7 +87,11 @@ impl Token {
         if candidates.peek().is_none() {
             return Err(invalid("Couldn't retrieve verification key from your identity provider"));
         }
-        if candidates.any(|key| self.signed_by(key)) { Ok(()) } else { Err(invalid("The token's signature is invalid")) }
+        if candidates.any(|key| self.signed_by(key)) {
+            Ok(())
+        } else {
+            Err(invalid("The token's signature is invalid"))
+        }
     }
 
     fn signed_by(&self, key: &Value) -> bool {

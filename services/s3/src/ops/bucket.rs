@@ -60,10 +60,7 @@ async fn create_bucket(_: &S3, cx: &Context, request: CreateBucketRequest) -> Re
         public_access: Some(everything),
     };
     cx.store().write(|tx| create(tx, &bucket))?;
-    Ok(CreateBucketOutput {
-        location: Some(format!("/{name}")),
-        bucket_arn: Some(format!("arn:aws:s3:::{name}")),
-    })
+    Ok(CreateBucketOutput { location: Some(format!("/{name}")), bucket_arn: Some(format!("arn:aws:s3:::{name}")) })
 }
 
 /// In us-east-1, making a bucket again that one owns succeeds and changes nothing.

@@ -31,7 +31,8 @@ async fn assume_role_with_web_identity(
         Error::InvalidIdentityToken(format!("No OpenIDConnect provider found in your account for {issuer}"))
     })?;
     let audience = token.audiences().into_iter().find(|audience| clients.iter().any(|client| client == audience));
-    let audience = audience.ok_or_else(|| Error::InvalidIdentityToken("Incorrect token audience".to_owned()))?.to_owned();
+    let audience =
+        audience.ok_or_else(|| Error::InvalidIdentityToken("Incorrect token audience".to_owned()))?.to_owned();
     token.check_time(cx.now())?;
     token.verify(&issuer).await?;
 
