@@ -64,10 +64,11 @@ impl RoundTrips {
         let request = client::encode_request(protocol, self.service, O::MODEL, schema, |encoder| sent.encode(encoder));
         let (path, query) = request.uri.split_once('?').unwrap_or((&request.uri, ""));
         let query = parse_query(query);
+        let headers = headers_of(&request.headers)?;
         let labels = match () {
             () if !form.is_rest() => Vec::new(),
             () if self.service.protocols.contains(&protocol) => {
-                let found = self.router.route(request.method, path, &query);
+                let found = self.router.route(request.method, path, &query, &headers);
                 let (operation, labels) = found.ok_or_else(|| format!("{} leads nowhere", request.uri))?;
                 // S3 has operations of one URI, which more than the URI tells apart.
                 if (operation.method, operation.uri) != (O::MODEL.method, O::MODEL.uri) {
@@ -78,7 +79,6 @@ impl RoundTrips {
             // Without bindings of its own every operation has the same URI, so there is nothing to route.
             () => UriPattern::parse(O::MODEL.uri).match_path(path).ok_or("the URI does not match its own pattern")?,
         };
-        let headers = headers_of(&request.headers)?;
         let text = format!("{} {:?} {}", request.uri, request.headers, String::from_utf8_lossy(&request.body));
         let stream = O::MODEL.streams_input().then(|| ByteStream::from(request.body.clone()));
         let body = &request.body;
