@@ -55,6 +55,9 @@ impl Directory for Nobody {
     fn role(&self, _: &str) -> Result<Option<Role>, StoreError> {
         Ok(None)
     }
+    fn oidc_clients(&self, _: &str, _: &str) -> Result<Option<Vec<String>>, StoreError> {
+        Ok(None)
+    }
     fn issue(&self, _: &Principal, _: &NewSession) -> Result<SessionCredentials, StoreError> {
         Err(StoreError::Corrupt("nobody issues sessions".to_owned()))
     }
