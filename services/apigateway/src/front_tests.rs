@@ -337,7 +337,7 @@ async fn a_test_tells_in_its_log_why_a_method_fails() {
     };
     let denied = world.run(TestInvokeMethod, test.clone()).await;
     let log = denied.log.unwrap();
-    assert_eq!((denied.status, denied.body.as_deref()), (Some(500), Some(r#"{"message":"Internal server error"}"#)));
+    assert_eq!((denied.status, denied.body.as_deref()), (Some(500), Some(r#"{"message": "Internal server error"}"#)));
     assert!(log.starts_with("Execution log for request "), "{log}");
     for line in [
         "Sun Sep 09 01:46:40 UTC 2001 : HTTP Method: GET, Resource Path: /users\n",
