@@ -1,9 +1,18 @@
 //! One file a noun. What they share is here: what a call needs to be allowed, and the write of an object.
 
+mod attributes;
 mod bucket;
+mod copy;
 mod delete;
 mod list;
+mod multipart;
+mod part;
+mod policy;
 mod read;
+mod settings;
+mod tag;
+#[cfg(test)]
+mod tests;
 mod write;
 
 use std::path::Path;
