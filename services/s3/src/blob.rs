@@ -290,7 +290,12 @@ impl Blobs {
                 }
                 let whole = to - from == segment.len;
                 let crc32 = whole.then_some(segment.crc32);
-                pieces.push(Piece::File { path: path_of(root, &segment.id), start: from - start, len: to - from, crc32 });
+                pieces.push(Piece::File {
+                    path: path_of(root, &segment.id),
+                    start: from - start,
+                    len: to - from,
+                    crc32,
+                });
             } else {
                 let bytes = inline(snapshot, segment)?;
                 let cut = |at: u64| usize::try_from(at - start).unwrap_or(usize::MAX).min(bytes.len());

@@ -57,7 +57,18 @@ mod tests {
         }
         let long = "a".repeat(64);
         for bad in [
-            "ab", "Abc", "a_b", "-abc", "abc-", ".abc", "a..b", "192.168.5.4", "xn--abc", "abc-s3alias", "ab/c", "ä bc",
+            "ab",
+            "Abc",
+            "a_b",
+            "-abc",
+            "abc-",
+            ".abc",
+            "a..b",
+            "192.168.5.4",
+            "xn--abc",
+            "abc-s3alias",
+            "ab/c",
+            "ä bc",
             &long,
         ] {
             assert!(!valid_name(bad), "{bad}");

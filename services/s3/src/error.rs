@@ -102,7 +102,9 @@ impl Error {
     }
 
     pub fn invalid_digest(given: &str) -> Error {
-        ApiError::new(400, "InvalidDigest", "The Content-MD5 you specified was invalid.").with("Content-MD5", given).into()
+        ApiError::new(400, "InvalidDigest", "The Content-MD5 you specified was invalid.")
+            .with("Content-MD5", given)
+            .into()
     }
 
     pub fn bad_md5(given: &str, calculated: &str) -> Error {

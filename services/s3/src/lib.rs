@@ -111,9 +111,15 @@ impl Service for S3 {
             "locationConstraint" => Error::invalid_location_constraint(value),
             "storageClass" => Error::InvalidStorageClass("The storage class you specified is not valid".to_owned()),
             "checksumAlgorithm" => Error::InvalidRequest(integrity::UNSUPPORTED.to_owned()),
-            "metadataDirective" => Error::invalid_argument("Unknown metadata directive.", "x-amz-metadata-directive", value),
-            "taggingDirective" => Error::invalid_argument("Unknown tagging directive.", "x-amz-tagging-directive", value),
-            "encodingType" => Error::invalid_argument("Invalid Encoding Method specified in Request", "encoding-type", value),
+            "metadataDirective" => {
+                Error::invalid_argument("Unknown metadata directive.", "x-amz-metadata-directive", value)
+            }
+            "taggingDirective" => {
+                Error::invalid_argument("Unknown tagging directive.", "x-amz-tagging-directive", value)
+            }
+            "encodingType" => {
+                Error::invalid_argument("Invalid Encoding Method specified in Request", "encoding-type", value)
+            }
             "serverSideEncryption" => Error::invalid_argument(
                 "The encryption method specified is not supported",
                 "x-amz-server-side-encryption",
@@ -140,8 +146,8 @@ impl Service for S3 {
         let bucket = path.split('/').next().unwrap_or_default();
         let Some(text) = cx.store().get(store::policy_key(bucket).as_slice())? else { return Ok(None) };
         let text = String::from_utf8_lossy(&text);
-        let mut policy = Policy::parse(&text)
-            .map_err(|error| StoreError::Corrupt(format!("the policy of {bucket}: {error}")))?;
+        let mut policy =
+            Policy::parse(&text).map_err(|error| StoreError::Corrupt(format!("the policy of {bucket}: {error}")))?;
         if restricted(cx, bucket, &text)? {
             policy.statements.retain(|statement| statement.effect == Effect::Deny);
         }

@@ -140,7 +140,8 @@ mod tests {
     fn a_start_inside_a_common_prefix_shows_the_prefix() {
         let keys: BTreeSet<String> = ["a", "d/1", "d/2", "e"].map(str::to_owned).into();
         let query = |after: &str| Query { delimiter: "/".into(), after: after.into(), limit: 10, ..Query::default() };
-        let run = |after: &str| names(&list(&filled(&keys).snapshot(), objects_key("b").as_slice(), &query(after)).unwrap());
+        let run =
+            |after: &str| names(&list(&filled(&keys).snapshot(), objects_key("b").as_slice(), &query(after)).unwrap());
         assert_eq!(run(""), ["a", "d/", "e"]);
         assert_eq!(run("d/1"), ["d/", "e"]);
         assert_eq!(run("d/"), ["e"]);

@@ -5,8 +5,16 @@ use serde_json::Value;
 
 /// Condition keys that name who may come in. A statement that fixes one of them is not public.
 const FIXED: [&str; 10] = [
-    "aws:principalarn", "aws:principalorgid", "aws:principalaccount", "aws:sourcearn", "aws:sourcevpc", "aws:sourcevpce",
-    "aws:sourceowner", "aws:sourceaccount", "aws:userid", "aws:sourceip",
+    "aws:principalarn",
+    "aws:principalorgid",
+    "aws:principalaccount",
+    "aws:sourcearn",
+    "aws:sourcevpc",
+    "aws:sourcevpce",
+    "aws:sourceowner",
+    "aws:sourceaccount",
+    "aws:userid",
+    "aws:sourceip",
 ];
 
 /// Whether some statement of a policy lets everybody in.

@@ -64,8 +64,8 @@ fn parts(object: &Object, marker: i32, limit: i32) -> GetObjectAttributesParts {
                 ..ObjectPart::default()
             };
             let checksum = algorithm.zip(part.checksum.clone());
-            let checksum = checksum
-                .map(|(algorithm, value)| crate::checksum::Checksum { algorithm, value, full: true });
+            let checksum =
+                checksum.map(|(algorithm, value)| crate::checksum::Checksum { algorithm, value, full: true });
             show!(shown, checksum.as_ref());
             shown
         })

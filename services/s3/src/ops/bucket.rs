@@ -14,7 +14,8 @@ use super::multipart::drop_parts;
 use super::{bucket_of, check_owner, on_bucket, owner, root};
 use crate::bucket::{region_of, valid_name};
 use crate::store::{
-    Bucket, PublicAccess, Segment, Upload, bucket_key, load_bucket, objects_key, owned_key, policy_key, save_bucket, uploads_key,
+    Bucket, PublicAccess, Segment, Upload, bucket_key, load_bucket, objects_key, owned_key, policy_key, save_bucket,
+    uploads_key,
 };
 use crate::tagging::{self, BUCKET_LIMIT};
 use crate::{Error, S3};
@@ -59,10 +60,7 @@ async fn create_bucket(_: &S3, cx: &Context, request: CreateBucketRequest) -> Re
         public_access: Some(everything),
     };
     cx.store().write(|tx| create(tx, &bucket))?;
-    Ok(CreateBucketOutput {
-        location: Some(format!("/{name}")),
-        bucket_arn: Some(format!("arn:aws:s3:::{name}")),
-    })
+    Ok(CreateBucketOutput { location: Some(format!("/{name}")), bucket_arn: Some(format!("arn:aws:s3:::{name}")) })
 }
 
 /// In us-east-1, making a bucket again that one owns succeeds and changes nothing.

@@ -1,9 +1,7 @@
 //! Copying objects.
 
 use percent_encoding::percent_decode_str;
-use s3_api::{
-    ChecksumType, CopyObject, CopyObjectOutput, CopyObjectRequest, CopyObjectResult, ServerSideEncryption,
-};
+use s3_api::{ChecksumType, CopyObject, CopyObjectOutput, CopyObjectRequest, CopyObjectResult, ServerSideEncryption};
 use service::{Context, Snapshot, Timestamp, operation};
 
 use super::write::{access, description, hex, now, refuse};
@@ -32,11 +30,9 @@ impl Source {
         let decoded = percent_decode_str(path).decode_utf8_lossy();
         let path = decoded.strip_prefix('/').unwrap_or(&decoded);
         match path.split_once('/') {
-            Some((bucket, key)) if !bucket.is_empty() && !key.is_empty() => Ok(Source {
-                bucket: bucket.to_owned(),
-                key: key.to_owned(),
-                version: query.map(str::to_owned),
-            }),
+            Some((bucket, key)) if !bucket.is_empty() && !key.is_empty() => {
+                Ok(Source { bucket: bucket.to_owned(), key: key.to_owned(), version: query.map(str::to_owned) })
+            }
             _ => Err(Error::invalid_argument(
                 "Copy Source must mention the source bucket and key: sourcebucket/sourcekey",
                 "x-amz-copy-source",
@@ -145,7 +141,9 @@ async fn copy_object(s3: &S3, cx: &Context, request: CopyObjectRequest) -> Resul
         let snapshot = cx.store().snapshot();
         let original = source.find(s3, cx, &snapshot, owner, &source_conditions!(request))?;
         if original.size > MAX_PUT {
-            let text = format!("The specified copy source is larger than the maximum allowable size for a copy source: {MAX_PUT}");
+            let text = format!(
+                "The specified copy source is larger than the maximum allowable size for a copy source: {MAX_PUT}"
+            );
             return Err(Error::InvalidRequest(text));
         }
         if let Some(copied) = copy_body(s3, cx, snapshot, &original, wanted).await? {

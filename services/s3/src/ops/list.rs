@@ -100,11 +100,7 @@ operation! {
     handler: list_objects_v2
 }
 
-async fn list_objects_v2(
-    _: &S3,
-    cx: &Context,
-    request: ListObjectsV2Request,
-) -> Result<ListObjectsV2Output, Error> {
+async fn list_objects_v2(_: &S3, cx: &Context, request: ListObjectsV2Request) -> Result<ListObjectsV2Output, Error> {
     let bucket = bucket_of(cx, &request.bucket, request.expected_bucket_owner.as_deref())?;
     let max_keys = page_size(request.max_keys, "max-keys", "maxKeys")?;
     let after = match request.continuation_token.as_deref() {

@@ -155,31 +155,35 @@ async fn complete_multipart_upload(
 /// The parts that a client lists, which must be the ones that it uploaded.
 fn chosen_parts(tx: &Transaction<'_>, upload: &Upload, listed: &[CompletedPart]) -> Result<Vec<Part>, Error> {
     let mut parts = Vec::with_capacity(listed.len());
-    for (index, claim) in listed.iter().enumerate() {
+    for claim in listed {
         let part = load_part(tx, &upload.id, claim.part_number.unwrap_or_default())?.ok_or_else(Error::invalid_part)?;
         let etag = claim.e_tag.as_deref().unwrap_or_default().trim_matches('"');
         if etag != part.etag {
             return Err(Error::invalid_part());
         }
-        let differs =
-            |(algorithm, value): &(Algorithm, String)| *algorithm != part.checksum.algorithm || *value != part.checksum.value;
+        let differs = |(algorithm, value): &(Algorithm, String)| {
+            *algorithm != part.checksum.algorithm || *value != part.checksum.value
+        };
         if stated!(claim).iter().any(differs) {
             return Err(Error::invalid_part());
         }
-        if index + 1 < listed.len() && part.size < MIN_PART {
-            return Err(Error::entity_too_small(part.size, part.number, &part.etag));
-        }
         parts.push(part);
     }
-    Ok(parts)
+    let mut before_last = parts.iter().take(parts.len().saturating_sub(1));
+    match before_last.find(|part| part.size < MIN_PART) {
+        Some(small) => Err(Error::entity_too_small(small.size, small.number, &small.etag)),
+        None => Ok(parts),
+    }
 }
 
 /// The object that parts make up: their bodies one after another.
 fn assemble(cx: &Context, upload: &Upload, parts: &[Part]) -> Result<Object, Error> {
     let mut md5 = Md5::new();
     for part in parts {
-        let bytes: Vec<u8> =
-            (0..part.etag.len()).step_by(2).filter_map(|at| u8::from_str_radix(part.etag.get(at..at + 2)?, 16).ok()).collect();
+        let bytes: Vec<u8> = (0..part.etag.len())
+            .step_by(2)
+            .filter_map(|at| u8::from_str_radix(part.etag.get(at..at + 2)?, 16).ok())
+            .collect();
         md5.update(&bytes);
     }
     let digest: [u8; 16] = md5.finalize().into();
@@ -210,8 +214,10 @@ fn check_claims(request: &CompleteMultipartUploadRequest, object: &Object) -> Re
     if let Some(kind) = &request.checksum_type
         && checksum.is_some_and(|checksum| checksum_type(checksum.full) != *kind)
     {
-        let text = format!("The upload was created using the {} checksum mode. The complete request must use the same checksum mode.",
-            checksum.map_or("", |checksum| if checksum.full { "FULL_OBJECT" } else { "COMPOSITE" }));
+        let text = format!(
+            "The upload was created using the {} checksum mode. The complete request must use the same checksum mode.",
+            checksum.map_or("", |checksum| if checksum.full { "FULL_OBJECT" } else { "COMPOSITE" })
+        );
         return Err(Error::InvalidRequest(text));
     }
     for (algorithm, value) in stated!(request) {
@@ -222,7 +228,10 @@ fn check_claims(request: &CompleteMultipartUploadRequest, object: &Object) -> Re
     }
     if request.mpu_object_size.is_some_and(|size| u64::try_from(size) != Ok(object.size)) {
         let given = request.mpu_object_size.unwrap_or_default();
-        let text = format!("The provided 'x-amz-mp-object-size' header value {given} does not match what was computed: {}", object.size);
+        let text = format!(
+            "The provided 'x-amz-mp-object-size' header value {given} does not match what was computed: {}",
+            object.size
+        );
         return Err(Error::InvalidRequest(text));
     }
     Ok(())
@@ -292,8 +301,8 @@ async fn list_multipart_uploads(
     let mut truncated = false;
     for entry in cx.store().scan(Range::prefix(uploads_key(&bucket.name))) {
         let upload: Upload = from_record(&entry?.1)?;
-        let after = upload.key > key_marker
-            || (upload.key == key_marker && !id_marker.is_empty() && upload.id > id_marker);
+        let after =
+            upload.key > key_marker || (upload.key == key_marker && !id_marker.is_empty() && upload.id > id_marker);
         if !upload.key.starts_with(&prefix) || !(key_marker.is_empty() || after) {
             continue;
         }

@@ -75,8 +75,11 @@ async fn upload_part(s3: &S3, cx: &Context, request: UploadPartRequest) -> Resul
     let mut integrity = Integrity::new(stated, named, request.content_md5.clone(), default)?;
     if integrity.algorithm() != default {
         if upload.algorithm.is_some() && says {
-            let (expected, actual) = (default.name().to_ascii_lowercase(), integrity.algorithm().name().to_ascii_lowercase());
-            let text = format!("Checksum Type mismatch occurred, expected checksum Type: {expected}, actual checksum Type: {actual}");
+            let (expected, actual) =
+                (default.name().to_ascii_lowercase(), integrity.algorithm().name().to_ascii_lowercase());
+            let text = format!(
+                "Checksum Type mismatch occurred, expected checksum Type: {expected}, actual checksum Type: {actual}"
+            );
             return Err(Error::InvalidRequest(text));
         }
         // The upload keeps CRC64NVME whatever its parts are checked with.

@@ -43,7 +43,12 @@ fn check(text: &str, bucket: &str) -> Result<(), Error> {
             return malformed("Missing required field Principal");
         }
         let Some(resource) = &statement.resource else { return malformed("Missing required field Resource") };
-        if statement.action.patterns.iter().any(|action| action != "*" && !action.to_ascii_lowercase().starts_with("s3:")) {
+        if statement
+            .action
+            .patterns
+            .iter()
+            .any(|action| action != "*" && !action.to_ascii_lowercase().starts_with("s3:"))
+        {
             return malformed("Policy has invalid action");
         }
         let own = |pattern: &String| match pattern.strip_prefix("arn:aws:s3:::") {
@@ -207,14 +212,17 @@ mod tests {
     #[test]
     fn policies() {
         let with = |principal: serde_json::Value, action: &str, resource: &str| {
-            let statement = json!({ "Effect": "Allow", "Principal": principal, "Action": action, "Resource": resource });
+            let statement =
+                json!({ "Effect": "Allow", "Principal": principal, "Action": action, "Resource": resource });
             check(&json!({ "Version": "2012-10-17", "Statement": [statement] }).to_string(), "bucket")
         };
         assert_eq!(with(json!("*"), "s3:GetObject", "arn:aws:s3:::bucket/*"), Ok(()));
         assert_eq!(with(json!("*"), "s3:*", "arn:aws:s3:::bucket"), Ok(()));
-        for (action, resource) in
-            [("s3:GetObject", "arn:aws:s3:::other/*"), ("sqs:*", "arn:aws:s3:::bucket"), ("s3:GetObject", "arn:aws:s3:::bucketeer")]
-        {
+        for (action, resource) in [
+            ("s3:GetObject", "arn:aws:s3:::other/*"),
+            ("sqs:*", "arn:aws:s3:::bucket"),
+            ("s3:GetObject", "arn:aws:s3:::bucketeer"),
+        ] {
             assert!(matches!(with(json!("*"), action, resource), Err(Error::MalformedPolicy(_))));
         }
         assert!(matches!(check("{", "bucket"), Err(Error::MalformedPolicy(_))));

@@ -111,7 +111,8 @@ read! {
 
 /// Every object has it, as in every bucket of AWS.
 fn encryption() -> GetBucketEncryptionOutput {
-    let default = ServerSideEncryptionByDefault { sse_algorithm: ServerSideEncryption::Aes256, kms_master_key_id: None };
+    let default =
+        ServerSideEncryptionByDefault { sse_algorithm: ServerSideEncryption::Aes256, kms_master_key_id: None };
     let rule = ServerSideEncryptionRule {
         apply_server_side_encryption_by_default: Some(default),
         bucket_key_enabled: Some(false),
