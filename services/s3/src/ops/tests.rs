@@ -1,4 +1,4 @@
-//! What becomes of bodies: files come and go with the objects that refer to them.
+//! What becomes of bodies: files come and go with the objects that refer to them. And which operation a path is for.
 
 use futures_util::StreamExt as _;
 use s3_api::{
@@ -178,4 +178,27 @@ async fn a_reset_forgets_bodies() {
     bench.put("k", body(LARGE)).await;
     bench.cloud.reset().unwrap();
     assert_eq!(bench.files().len(), 0);
+}
+
+#[test]
+fn what_a_request_has_tells_operations_of_one_path_apart() {
+    let router = wire::protocol::Router::new(&s3_api::SERVICE_MODEL);
+    let route = |method: &str, query: &str, header: Option<&'static str>| {
+        let mut headers = http::HeaderMap::new();
+        headers.extend(header.map(|name| (http::HeaderName::from_static(name), http::HeaderValue::from_static("x"))));
+        let query = wire::rest::parse_query(query);
+        router.route(method, "/bucket/key", &query, &headers).unwrap().0.name
+    };
+    let source = Some("x-amz-copy-source");
+    assert_eq!(route("PUT", "", None), "PutObject");
+    assert_eq!(route("PUT", "", source), "CopyObject");
+    assert_eq!(route("PUT", "partNumber=1&uploadId=a", None), "UploadPart");
+    assert_eq!(route("PUT", "partNumber=1&uploadId=a", source), "UploadPartCopy");
+    assert_eq!(route("PUT", "tagging", None), "PutObjectTagging");
+    assert_eq!(route("GET", "", None), "GetObject");
+    assert_eq!(route("GET", "uploadId=a", None), "ListParts");
+    assert_eq!(route("DELETE", "", None), "DeleteObject");
+    assert_eq!(route("DELETE", "uploadId=a", None), "AbortMultipartUpload");
+    assert_eq!(route("POST", "uploads", None), "CreateMultipartUpload");
+    assert_eq!(route("POST", "uploadId=a", None), "CompleteMultipartUpload");
 }
