@@ -239,6 +239,27 @@ def test_listings(s3, bucket):
     assert error_of(s3.list_objects_v2, Bucket=bucket, MaxKeys=-1)[0] == "InvalidArgument"
 
 
+def test_the_only_version(s3, bucket):
+    for key in ("a", "b"):
+        s3.put_object(Bucket=bucket, Key=key, Body=b"x")
+    pages = s3.get_paginator("list_object_versions").paginate(Bucket=bucket, PaginationConfig={"PageSize": 1})
+    versions = [version for page in pages for version in page["Versions"]]
+    assert [(v["Key"], v["VersionId"], v["IsLatest"]) for v in versions] == [("a", "null", True), ("b", "null", True)]
+    s3.delete_objects(Bucket=bucket, Delete={"Objects": [{"Key": v["Key"], "VersionId": "null"} for v in versions]})
+    assert "Versions" not in s3.list_object_versions(Bucket=bucket)
+    assert error_of(s3.get_object, Bucket=bucket, Key="a", VersionId="xyz")[0] == "InvalidArgument"
+
+
+def test_the_bucket_in_the_host(cloud, s3, bucket):
+    s3.put_object(Bucket=bucket, Key="a/b", Body=b"x")
+    public(s3, bucket, "s3:GetObject", "s3:ListBucket")
+    for host in (f"{bucket}.s3.localhost", f"{bucket}.s3.us-east-1.amazonaws.com"):
+        assert requests.get(f"{cloud.endpoint}/a/b", headers={"Host": host}).content == b"x"
+        assert "<Key>a/b</Key>" in requests.get(f"{cloud.endpoint}/", headers={"Host": host}).text
+    missing = requests.get(f"{cloud.endpoint}/{bucket}/none")
+    assert missing.status_code == 404 and "<Code>NoSuchKey</Code>" in missing.text and "<Key>none</Key>" in missing.text
+
+
 def test_times_are_written_as_s3_writes_them(s3, bucket):
     s3.put_object(Bucket=bucket, Key="a", Body=b"x")
     url = s3.generate_presigned_url("list_objects_v2", Params={"Bucket": bucket})
@@ -377,6 +398,17 @@ def test_settings_that_tools_read(s3, bucket):
         (s3.get_bucket_policy, "NoSuchBucketPolicy"), (s3.get_bucket_policy_status, "NoSuchBucketPolicy"),
     ):
         assert error_of(call, Bucket=bucket)[::2] == (code, 404)
+    rule = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}
+    s3.put_bucket_encryption(Bucket=bucket, ServerSideEncryptionConfiguration={"Rules": [rule]})
+    rule["ApplyServerSideEncryptionByDefault"]["SSEAlgorithm"] = "aws:kms"
+    kms = {"Bucket": bucket, "ServerSideEncryptionConfiguration": {"Rules": [rule]}}
+    assert error_of(s3.put_bucket_encryption, **kms)[::2] == ("NotImplemented", 501)
+    s3.put_bucket_ownership_controls(
+        Bucket=bucket, OwnershipControls={"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]})
+    writer = {"Bucket": bucket, "OwnershipControls": {"Rules": [{"ObjectOwnership": "ObjectWriter"}]}}
+    assert error_of(s3.put_bucket_ownership_controls, **writer)[::2] == ("NotImplemented", 501)
+    for call in (s3.delete_bucket_cors, s3.delete_bucket_website, s3.delete_bucket_lifecycle, s3.delete_bucket_replication):
+        assert call(Bucket=bucket)["ResponseMetadata"]["HTTPStatusCode"] == 204
     versioning = {"Bucket": bucket, "VersioningConfiguration": {"Status": "Enabled"}}
     assert error_of(s3.put_bucket_versioning, **versioning)[::2] == ("NotImplemented", 501)
 

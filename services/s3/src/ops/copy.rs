@@ -5,7 +5,7 @@ use s3_api::{ChecksumType, CopyObject, CopyObjectOutput, CopyObjectRequest, Copy
 use service::{Context, Snapshot, Timestamp, operation};
 
 use super::write::{access, description, hex, now, refuse};
-use super::{Conditions, MAX_PUT, bucket_of, check_key, check_version, commit, missing, on_object, root};
+use super::{COPY_SOURCE, Conditions, MAX_PUT, bucket_of, check_key, check_version, commit, missing, on_object, root};
 use crate::blob::{Draft, duplicate, receive};
 use crate::checksum::{Algorithm, Checksum};
 use crate::integrity::{self, Integrity, show};
@@ -33,11 +33,7 @@ impl Source {
             Some((bucket, key)) if !bucket.is_empty() && !key.is_empty() => {
                 Ok(Source { bucket: bucket.to_owned(), key: key.to_owned(), version: query.map(str::to_owned) })
             }
-            _ => Err(Error::invalid_argument(
-                "Copy Source must mention the source bucket and key: sourcebucket/sourcekey",
-                "x-amz-copy-source",
-                header,
-            )),
+            _ => Err(Error::invalid_argument(COPY_SOURCE, "x-amz-copy-source", header)),
         }
     }
 
