@@ -77,7 +77,7 @@ def test_hosts_name_the_service(cloud):
     ('{"TableName": 5}', "SerializationException"),
     ('{"TableName": {"a": 1}}', "SerializationException"),
     ("\xff\xfe", "SerializationException"),
-    ('{"a":' * 1000 + "1" + "}" * 1000, "SerializationException"),
+    ('{"TableName":' * 1000 + "1" + "}" * 1000, "SerializationException"),
     ("{}", "ValidationException"),
     ('{"TableName": ""}', "ValidationException"),
 ])

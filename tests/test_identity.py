@@ -74,23 +74,23 @@ def test_assume_role_needs_trust_and_permission(boto, cloud, user, account):
         ],
     }
     iam.create_role(RoleName="r", AssumeRolePolicyDocument=json.dumps(trust))
-    code, message, status = error_of(nobody("sts").assume_role, RoleArn=role_arn, RoleSessionName="s")
+    code, message, status = error_of(nobody("sts").assume_role, RoleArn=role_arn, RoleSessionName="session")
     assert (code, status) == ("AccessDenied", 403)
     assert message == (
         f"User: arn:aws:iam::{account}:user/nobody is not authorized to perform: sts:AssumeRole on resource: {role_arn} "
         "because no identity-based policy allows the sts:AssumeRole action"
     )
-    session = allowed("sts").assume_role(RoleArn=role_arn, RoleSessionName="s")
-    assert session["AssumedRoleUser"]["Arn"] == f"arn:aws:sts::{account}:assumed-role/r/s"
+    session = allowed("sts").assume_role(RoleArn=role_arn, RoleSessionName="session")
+    assert session["AssumedRoleUser"]["Arn"] == f"arn:aws:sts::{account}:assumed-role/r/session"
     keys = session["Credentials"]
     client = cloud.client("sts", keys["AccessKeyId"], keys["SecretAccessKey"], keys["SessionToken"])
-    assert client.get_caller_identity()["Arn"] == f"arn:aws:sts::{account}:assumed-role/r/s"
+    assert client.get_caller_identity()["Arn"] == f"arn:aws:sts::{account}:assumed-role/r/session"
     without_token = cloud.client("sts", keys["AccessKeyId"], keys["SecretAccessKey"])
     assert error_of(without_token.get_caller_identity)[0] == "InvalidClientTokenId"
     # A role that the trust policy gives to somebody else is denied even to a caller with the permission.
     trust["Statement"][0]["Principal"] = {"Service": "lambda.amazonaws.com"}
     iam.update_assume_role_policy(RoleName="r", PolicyDocument=json.dumps(trust))
-    assert error_of(allowed("sts").assume_role, RoleArn=role_arn, RoleSessionName="s")[0] == "AccessDenied"
+    assert error_of(allowed("sts").assume_role, RoleArn=role_arn, RoleSessionName="session")[0] == "AccessDenied"
 
 
 def test_sessions_expire_on_the_clouds_clock(start):
@@ -111,10 +111,18 @@ def test_sessions_expire_on_the_clouds_clock(start):
     now = datetime.datetime.now(datetime.timezone.utc)
     assert identity(now).status_code == 200
     requests.post(f"{cloud.endpoint}/_welkin/clock", json={"advanceMillis": 901_000})
-    late = identity(now)
-    assert late.status_code == 403 and "Signature expired" in late.text
     expired = identity(now + datetime.timedelta(seconds=901))
     assert "<Code>ExpiredToken</Code>" in expired.text and expired.status_code == 403
+
+
+def test_a_signature_is_good_for_five_minutes(start):
+    cloud = start(state=False)
+    client = cloud.client("dynamodb")
+    client.list_tables()
+    requests.post(f"{cloud.endpoint}/_welkin/clock", json={"advanceMillis": 330_000})
+    code, message, status = error_of(client.list_tables)
+    assert (code, status) == ("InvalidSignatureException", 400)
+    assert message.startswith("Signature expired: ") and message.endswith(" - 5 min.)")
 
 
 def test_federation_is_limited_to_the_session_policy(boto, cloud, user):

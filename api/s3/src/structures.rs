@@ -691,8 +691,8 @@ wire::structures! {
         bucket: String = wire::Member::new("Bucket", &wire::simple::STRING).uri("Bucket").required();
         expected_bucket_owner: Option<String> = wire::Member::new("ExpectedBucketOwner", &wire::simple::STRING).header("x-amz-expected-bucket-owner");
     }
-    GetBucketLocationOutput GET_BUCKET_LOCATION_OUTPUT = "GetBucketLocationOutput".named("LocationConstraint") {
-        location_constraint: Option<BucketLocationConstraint> = wire::Member::new("LocationConstraint", &BUCKET_LOCATION_CONSTRAINT);
+    GetBucketLocationOutput GET_BUCKET_LOCATION_OUTPUT = "GetBucketLocationOutput" {
+        location_constraint: Option<BucketLocationConstraint> = wire::Member::new("LocationConstraint", &BUCKET_LOCATION_CONSTRAINT).payload();
     }
     GetBucketLocationRequest GET_BUCKET_LOCATION_REQUEST = "GetBucketLocationRequest" {
         bucket: String = wire::Member::new("Bucket", &wire::simple::STRING).uri("Bucket").required();
@@ -937,6 +937,7 @@ wire::structures! {
         object_lock_event_hold: Option<ObjectLockEventHold> = wire::Member::new("ObjectLockEventHold", &OBJECT_LOCK_EVENT_HOLD).header("x-amz-object-lock-event-hold");
         object_lock_event_hold_duration_days: Option<i32> = wire::Member::new("ObjectLockEventHoldDurationDays", &wire::simple::INTEGER).header("x-amz-object-lock-event-hold-duration-days");
         object_lock_event_hold_duration_years: Option<i32> = wire::Member::new("ObjectLockEventHoldDurationYears", &wire::simple::INTEGER).header("x-amz-object-lock-event-hold-duration-years");
+        status_code: Option<i32> = wire::Member::new("StatusCode", &wire::simple::INTEGER).status();
     }
     GetObjectRequest GET_OBJECT_REQUEST = "GetObjectRequest" {
         bucket: String = wire::Member::new("Bucket", &wire::simple::STRING).uri("Bucket").required();
@@ -1071,6 +1072,7 @@ wire::structures! {
         object_lock_event_hold: Option<ObjectLockEventHold> = wire::Member::new("ObjectLockEventHold", &OBJECT_LOCK_EVENT_HOLD).header("x-amz-object-lock-event-hold");
         object_lock_event_hold_duration_days: Option<i32> = wire::Member::new("ObjectLockEventHoldDurationDays", &wire::simple::INTEGER).header("x-amz-object-lock-event-hold-duration-days");
         object_lock_event_hold_duration_years: Option<i32> = wire::Member::new("ObjectLockEventHoldDurationYears", &wire::simple::INTEGER).header("x-amz-object-lock-event-hold-duration-years");
+        status_code: Option<i32> = wire::Member::new("StatusCode", &wire::simple::INTEGER).status();
     }
     HeadObjectRequest HEAD_OBJECT_REQUEST = "HeadObjectRequest" {
         bucket: String = wire::Member::new("Bucket", &wire::simple::STRING).uri("Bucket").required();

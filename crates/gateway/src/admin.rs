@@ -88,7 +88,9 @@ fn services(cloud: &Cloud) -> Value {
 fn show(clock: &Clock) -> Value {
     let now = clock.now();
     match clock.mode() {
-        ClockMode::Running { offset } => json!({ "now": now.iso8601_millis(), "mode": "running", "offsetMillis": offset }),
+        ClockMode::Running { offset } => {
+            json!({ "now": now.iso8601_millis(), "mode": "running", "offsetMillis": offset })
+        }
         ClockMode::Frozen { .. } => json!({ "now": now.iso8601_millis(), "mode": "frozen" }),
     }
 }

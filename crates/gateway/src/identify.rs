@@ -141,9 +141,7 @@ impl Directory {
         };
         let model = service.model();
         let named_operation = |protocol: Protocol, name: &str| match model.operation(name) {
-            Some(operation) => {
-                Ok(Destination { service: service.clone(), operation, protocol, labels: Vec::new() })
-            }
+            Some(operation) => Ok(Destination { service: service.clone(), operation, protocol, labels: Vec::new() }),
             None => Err(Lost::Operation(service.clone(), protocol, name.to_owned())),
         };
         if let Some((_, operation)) = cbor.and_then(|path| path.split_once("/operation/"))
@@ -163,7 +161,7 @@ impl Directory {
             },
             protocol => {
                 let method = hints.parts.method.as_str();
-                match router.as_ref().and_then(|router| router.route(method, hints.path, hints.query)) {
+                match router.as_ref().and_then(|router| router.route(method, hints.path, hints.query, headers)) {
                     Some((operation, labels)) => {
                         Ok(Destination { service: service.clone(), operation, protocol, labels })
                     }

@@ -28,7 +28,9 @@ pub(crate) fn success(
     let mut http = Response::new(body);
     *http.status_mut() = StatusCode::from_u16(response.status).unwrap_or(StatusCode::OK);
     let headers = http.headers_mut();
-    if let Some(content_type) = response.content_type {
+    // A member that is bound to the header says it better than the kind of the body.
+    let stated = response.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type"));
+    if let Some(content_type) = response.content_type.filter(|_| !stated) {
         headers.insert(http::header::CONTENT_TYPE, HeaderValue::from_static(content_type));
     }
     for (name, value) in response.headers {

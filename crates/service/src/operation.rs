@@ -161,7 +161,7 @@ impl<S: Implements<O>, O: Operation> AnyOperation for Typed<S, O> {
     ) -> BoxFuture<'a, Result<Untyped, ApiError>> {
         Box::pin(async move {
             let any: &dyn Any = service;
-        let service = any.downcast_ref::<S>().ok_or_else(mismatch)?;
+            let service = any.downcast_ref::<S>().ok_or_else(mismatch)?;
             let input = input.downcast::<O::Input>().map_err(|_| mismatch())?;
             let output = service.call(cx, *input).await?;
             Ok(Box::new(output) as Untyped)

@@ -40,6 +40,7 @@ pub fn assemble(
         Arc::new(iam::Iam::new(directory.clone())),
         Arc::new(lambda::Lambda::new(functions)),
         Arc::new(logs::Logs),
+        Arc::new(s3::S3::default()),
         Arc::new(sts::Sts),
     ];
     let services: BTreeMap<_, _> = services.into_iter().map(|service| (service.model().name, service)).collect();

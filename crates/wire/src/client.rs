@@ -32,8 +32,7 @@ pub fn encode_request(
     write: impl FnOnce(&mut dyn Encoder),
 ) -> Request {
     let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-    let mut request =
-        Request { method: "POST", uri: "/".to_owned(), headers: Vec::new(), body: Bytes::new() };
+    let mut request = Request { method: "POST", uri: "/".to_owned(), headers: Vec::new(), body: Bytes::new() };
     match protocol {
         Protocol::AwsJson10 | Protocol::AwsJson11 => {
             let mut encoder = JsonEncoder::new(schema, Names::Model);

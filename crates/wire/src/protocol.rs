@@ -8,7 +8,7 @@ use crate::codec::{Decoder, Encoder, Result};
 use crate::json::{self, JsonEncoder, Names};
 use crate::query::{self, Dialect, Params};
 use crate::rest::{self, BodyFormat, Message, RestEncoder};
-use crate::schema::{OperationModel, Protocol, Schema, ServiceModel};
+use crate::schema::{Location, OperationModel, Protocol, Schema, ServiceModel};
 use crate::stream::ByteStream;
 use crate::xml::XmlEncoder;
 
@@ -137,7 +137,9 @@ pub fn encode_response(
 }
 
 /// Finds the operation of a REST request by method, path and query, with its labels. Where several match, the one
-/// with the most literal segments and fixed query parameters wins.
+/// with the most literal segments and fixed query parameters wins, and among operations of the same pattern the one
+/// that requires the most of what the request has: `uploadId` makes UploadPart of PutObject, and `x-amz-copy-source`
+/// CopyObject.
 pub struct Router {
     routes: Vec<(&'static OperationModel, rest::UriPattern)>,
 }
@@ -146,9 +148,8 @@ pub type Labels = Vec<(&'static str, String)>;
 
 impl Router {
     pub fn new(service: &'static ServiceModel) -> Self {
-        let mut routes: Vec<_> = (service.operations.iter())
-            .map(|operation| (*operation, rest::UriPattern::parse(operation.uri)))
-            .collect();
+        let mut routes: Vec<_> =
+            (service.operations.iter()).map(|operation| (*operation, rest::UriPattern::parse(operation.uri))).collect();
         routes.sort_by_key(|(_, pattern)| std::cmp::Reverse(pattern.specificity()));
         Router { routes }
     }
@@ -158,12 +159,39 @@ impl Router {
         method: &str,
         path: &str,
         query: &[(String, String)],
+        headers: &HeaderMap,
     ) -> Option<(&'static OperationModel, Labels)> {
-        self.routes.iter().find_map(|(operation, pattern)| {
-            if operation.method != method || !pattern.match_query(query) {
-                return None;
+        let mut matching =
+            self.routes.iter().filter(|(operation, pattern)| operation.method == method && pattern.match_query(query));
+        let (first, pattern, labels) =
+            matching.find_map(|(operation, pattern)| Some((*operation, pattern, pattern.match_path(path)?)))?;
+        let same = matching.filter(|(_, other)| other.segments == pattern.segments && other.query == pattern.query);
+        let mut best = (first, required(first, query, headers));
+        for (operation, _) in same {
+            let found = required(operation, query, headers);
+            if found > best.1 {
+                best = (operation, found);
             }
-            pattern.match_path(path).map(|labels| (*operation, labels))
-        })
+        }
+        Some((best.0, labels))
     }
+}
+
+/// How many query parameters and headers an operation requires, all of which the request has; `None` if it lacks one.
+fn required(operation: &OperationModel, query: &[(String, String)], headers: &HeaderMap) -> Option<usize> {
+    let members = operation.shapes.as_ref().map_or(&[][..], |shapes| shapes.input.members());
+    let mut count = 0;
+    for member in members.iter().filter(|member| member.required) {
+        let name = member.wire_name();
+        let there = match member.location {
+            Location::Query => query.iter().any(|(key, _)| key == name),
+            Location::Header => headers.contains_key(name),
+            _ => continue,
+        };
+        if !there {
+            return None;
+        }
+        count += 1;
+    }
+    Some(count)
 }

@@ -170,7 +170,9 @@ impl Encoder for Checker {
         }
     }
     fn blob(&mut self, value: &[u8]) {
-        self.length(value.len(), || "'java.nio.HeapByteBuffer[pos=0 lim={0} cap={0}]'".replace("{0}", &value.len().to_string()));
+        self.length(value.len(), || {
+            "'java.nio.HeapByteBuffer[pos=0 lim={0} cap={0}]'".replace("{0}", &value.len().to_string())
+        });
     }
     fn timestamp(&mut self, _: Timestamp) {}
     fn document(&mut self, _: &serde_json::Value) {}

@@ -77,6 +77,7 @@ impl World {
         let request_id = caller.request_id().to_owned();
         let output = caller.perform::<Invoke>(input).await.map_err(|error| match error.code.as_str() {
             "AccessDeniedException" | "AccessDenied" | "ResourceNotFoundException" => Unanswered::Denied,
+            "InvalidRequestContentException" => Unanswered::Invalid(error.message),
             _ => Unanswered::Failed(format!("{}: {}", error.code, error.message)),
         })?;
         Ok(Invoked {
@@ -127,17 +128,7 @@ impl World {
             return Ok(self.cx.acting_as(Principal::service(PRINCIPAL), &source));
         };
         let failed = |error: service::StoreError| Unanswered::Failed(error.to_string());
-        let role = self.cx.cloud.directory().role(arn).map_err(failed)?.ok_or(Unanswered::Denied)?;
-        if !trusts(&role) {
-            return Err(Unanswered::Denied);
-        }
-        let principal = Principal::AssumedRole {
-            account: role.account,
-            role_path: role.path,
-            role: role.name,
-            role_id: role.id,
-            session: "BackplaneAssumeRoleSession".to_owned(),
-        };
+        let principal = session(&self.cx, arn).map_err(failed)?.ok_or(Unanswered::Denied)?;
         Ok(self.cx.acting_as(principal, &source))
     }
 }
@@ -148,8 +139,20 @@ pub fn json_service<'a>(cx: &'a Context, name: &str) -> Option<&'a Arc<dyn Servi
     cx.cloud.service(name).filter(|service| service.model().protocols.iter().any(json))
 }
 
+/// A session of a role that trusts this service; none where there is no such role.
+pub fn session(cx: &Context, arn: &str) -> Result<Option<Principal>, service::StoreError> {
+    let Some(role) = cx.cloud.directory().role(arn)?.filter(trusts) else { return Ok(None) };
+    Ok(Some(Principal::AssumedRole {
+        account: role.account,
+        role_path: role.path,
+        role: role.name,
+        role_id: role.id,
+        session: "BackplaneAssumeRoleSession".to_owned(),
+    }))
+}
+
 /// Whether this service may assume a role.
-pub fn trusts(role: &Role) -> bool {
+fn trusts(role: &Role) -> bool {
     let Ok(policy) = policy::Policy::parse(&role.trust_policy) else { return false };
     let request = policy::Request {
         caller: Principal::service(PRINCIPAL).caller(),

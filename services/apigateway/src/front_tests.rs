@@ -59,9 +59,13 @@ impl World {
     }
 
     fn answering(&self, payload: Json) {
+        self.answering_for(FUNCTION, payload);
+    }
+
+    fn answering_for(&self, function: &str, payload: Json) {
         let payload = Some(Bytes::from(payload.to_string()));
         let answer = InvocationResponse { status_code: Some(200), payload, ..InvocationResponse::default() };
-        *self.functions.answer.lock().unwrap() = Some(answer);
+        self.functions.answers.lock().unwrap().insert(function.to_owned(), answer);
     }
 
     /// Status, headers and body of a request's answer.
@@ -161,6 +165,79 @@ async fn a_method_may_ask_for_a_signature() {
     let (status, headers, body) = world.get(&host, "/v1/users", Some(user)).await;
     assert_eq!((status, headers["x-amzn-errortype"].as_str()), (403, "AccessDeniedException"));
     assert!(body.contains("User: arn:aws:iam::000000000000:user/u is not authorized to perform: execute-api:Invoke"));
+}
+
+#[tokio::test]
+async fn a_function_may_decide_who_comes_in() {
+    let world = World::new();
+    world.answering(json!({"body": "in"}));
+    let api = world.deployed("NONE", IntegrationType::AwsProxy, None).await;
+    let decider = "arn:aws:lambda:us-east-1:000000000000:function:decider";
+    let authorizer = CreateAuthorizerRequest {
+        rest_api_id: api.clone(),
+        name: "a".into(),
+        r#type: AuthorizerType::Token,
+        authorizer_uri: Some(format!(
+            "arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/{decider}/invocations"
+        )),
+        identity_source: Some("method.request.header.User-Agent".into()),
+        ..CreateAuthorizerRequest::default()
+    };
+    let authorizer = world.run(CreateAuthorizer, authorizer).await.id.unwrap();
+    let resources = GetResourcesRequest { rest_api_id: api.clone(), ..Default::default() };
+    let resources = world.run(GetResources, resources).await.items.unwrap();
+    let users = resources.iter().find(|resource| resource.path_part.is_some()).unwrap().id.clone().unwrap();
+    let set = |path: &str, value: &str| PatchOperation {
+        op: Some(Op::Replace),
+        path: Some(path.into()),
+        value: Some(value.into()),
+        from: None,
+    };
+    let custom = UpdateMethodRequest {
+        rest_api_id: api.clone(),
+        resource_id: users,
+        http_method: "GET".into(),
+        patch_operations: Some(vec![set("/authorizerId", &authorizer), set("/authorizationType", "CUSTOM")]),
+    };
+    world.run(UpdateMethod, custom).await;
+    let deployment = CreateDeploymentRequest {
+        rest_api_id: api.clone(),
+        stage_name: Some("v1".into()),
+        ..CreateDeploymentRequest::default()
+    };
+    world.run(CreateDeployment, deployment).await;
+    let host = format!("{api}.execute-api.localhost");
+
+    // The authorizer's function does not let the API call it.
+    let (status, headers, body) = world.get(&host, "/v1/users", None).await;
+    assert_eq!((status, body.as_str()), (500, r#"{"message":null}"#));
+    assert_eq!(headers["x-amzn-errortype"], "AuthorizerConfigurationException");
+
+    let says = |effect: &str| {
+        json!({
+            "principalId": "ann",
+            "policyDocument": {"Version": "2012-10-17", "Statement": [{"Effect": effect, "Action": "execute-api:Invoke", "Resource": "*"}]},
+            "context": {"team": "a"},
+        })
+    };
+    world.answering_for(decider, says("Allow"));
+    assert_eq!(world.get(&host, "/v1/users", None).await.0, 200);
+    let calls: Vec<_> = world.functions.calls.lock().unwrap().drain(..).collect();
+    let (cx, asked) = &calls[1];
+    let source = format!("arn:aws:execute-api:us-east-1:000000000000:{api}/authorizers/{authorizer}");
+    assert!(cx.origin().source.contains(&("aws:SourceArn".to_owned(), source)));
+    let event: Json = serde_json::from_slice(asked.payload.as_ref().unwrap()).unwrap();
+    assert_eq!((&event["type"], &event["authorizationToken"]), (&json!("TOKEN"), &json!("curl/8")));
+    let event: Json = serde_json::from_slice(calls[2].1.payload.as_ref().unwrap()).unwrap();
+    assert_eq!(event["requestContext"]["authorizer"], json!({"principalId": "ann", "team": "a"}));
+
+    // The answer is kept until it expires.
+    world.answering_for(decider, says("Deny"));
+    assert_eq!(world.get(&host, "/v1/users", None).await.0, 200);
+    world.cx.clock().advance(300_000);
+    let (status, _, body) = world.get(&host, "/v1/users", None).await;
+    assert_eq!(status, 403);
+    assert_eq!(body, r#"{"message":"User is not authorized to access this resource with an explicit deny"}"#);
 }
 
 #[tokio::test]

@@ -33,6 +33,8 @@ pub struct Incoming {
     pub extended_id: String,
     pub time: Timestamp,
     pub caller: Option<Caller>,
+    /// What a Lambda authorizer said: `$context.authorizer`.
+    pub authorizer: Option<Json>,
 
     pub account: String,
     pub region: String,
@@ -86,7 +88,7 @@ impl Incoming {
     /// The value of `$context`.
     pub fn context(&self) -> Json {
         let caller = self.caller.as_ref();
-        json!({
+        let mut context = json!({
             "accountId": self.account,
             "apiId": self.api,
             "deploymentId": self.deployment,
@@ -116,7 +118,11 @@ impl Incoming {
             "resourceId": self.resource_id,
             "resourcePath": self.resource_path,
             "stage": self.stage,
-        })
+        });
+        if let Some(authorizer) = &self.authorizer {
+            context["authorizer"] = authorizer.clone();
+        }
+        context
     }
 }
 

@@ -5,7 +5,9 @@
 
 use crate::{definition::Definition, error::Error};
 use ::store::{Snapshot, Transaction};
-use apigateway_api::{Account, Deployment, GatewayResponse, Model, RequestValidator, Resource, RestApi, Stage};
+use apigateway_api::{
+    Account, Authorizer, Deployment, GatewayResponse, Model, RequestValidator, Resource, RestApi, Stage,
+};
 use bytes::Bytes;
 use serde_json::{Value as Json, json};
 use service::{Context, Key, Page, Range, StoreError, decode_token, encode_token};
@@ -34,6 +36,7 @@ macro_rules! records {
 }
 
 records! {
+    Authorizer, "authorizer", |_| "Invalid Authorizer identifier specified".to_owned();
     Resource, "resource", |_| "Invalid Resource identifier specified".to_owned();
     Model, "model", |id| format!("Invalid model name specified: {id}");
     RequestValidator, "validator", |_| "Invalid Request Validator identifier specified".to_owned();
@@ -114,6 +117,11 @@ impl<'a> Place<'a> {
         tx.delete(self.key(T::KIND).text(id));
     }
 
+    pub fn delete_all<T: Record>(self, tx: &mut Transaction<'_>) -> Result<(), Error> {
+        tx.delete_range(Range::prefix(self.key(T::KIND)))?;
+        Ok(())
+    }
+
     pub fn all<T: Record>(self, reader: &mut impl Reader) -> Result<Vec<T>, Error> {
         let records = reader.all(Range::prefix(self.key(T::KIND)))?;
         records.iter().map(|record| Ok(from_record(record)?)).collect()
@@ -132,8 +140,15 @@ impl<'a> Place<'a> {
 
     /// Deletes the API and everything of it.
     pub fn delete_api(self, tx: &mut Transaction<'_>) -> Result<(), Error> {
-        let kinds =
-            [Resource::KIND, Model::KIND, RequestValidator::KIND, GatewayResponse::KIND, Deployment::KIND, Stage::KIND];
+        let kinds = [
+            Authorizer::KIND,
+            Resource::KIND,
+            Model::KIND,
+            RequestValidator::KIND,
+            GatewayResponse::KIND,
+            Deployment::KIND,
+            Stage::KIND,
+        ];
         for kind in kinds.into_iter().chain([API, SNAPSHOT]) {
             tx.delete_range(Range::prefix(self.key(kind)))?;
         }
@@ -149,6 +164,7 @@ impl<'a> Place<'a> {
             models: self.all(reader)?,
             validators: self.all(reader)?,
             responses: self.all(reader)?,
+            authorizers: self.all(reader)?,
         })
     }
 
@@ -164,6 +180,7 @@ impl<'a> Place<'a> {
             "models": as_list(&definition.models)?,
             "validators": as_list(&definition.validators)?,
             "responses": as_list(&definition.responses)?,
+            "authorizers": as_list(&definition.authorizers)?,
         });
         tx.put(self.key(SNAPSHOT).text(deployment), record.to_string());
         Ok(())
@@ -183,6 +200,7 @@ impl<'a> Place<'a> {
             models: from_list(&record["models"])?,
             validators: from_list(&record["validators"])?,
             responses: from_list(&record["responses"])?,
+            authorizers: from_list(&record["authorizers"])?,
         }))
     }
 }
@@ -260,7 +278,7 @@ fn as_list<T: Structure>(values: &[T]) -> Result<Vec<Json>, StoreError> {
     values.iter().map(as_json).collect()
 }
 
-fn from_json<T: Structure>(value: &Json) -> Result<T, StoreError> {
+pub fn from_json<T: Structure>(value: &Json) -> Result<T, StoreError> {
     from_record(value.to_string().as_bytes())
 }
 

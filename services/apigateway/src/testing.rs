@@ -14,10 +14,10 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-/// Answers every invocation with the same, and remembers the calls.
+/// Answers each function's invocations with what was set for it, and remembers the calls.
 #[derive(Default)]
 pub struct Functions {
-    pub answer: Mutex<Option<InvocationResponse>>,
+    pub answers: Mutex<BTreeMap<String, InvocationResponse>>,
     pub calls: Mutex<Vec<(Context, InvocationRequest)>>,
 }
 
@@ -29,8 +29,8 @@ async fn invoke(
     cx: &Context,
     request: InvocationRequest,
 ) -> Result<InvocationResponse, ApiError> {
+    let answer = functions.answers.lock().unwrap().get(&request.function_name).cloned();
     functions.calls.lock().unwrap().push((cx.clone(), request));
-    let answer = functions.answer.lock().unwrap().clone();
     answer.ok_or_else(|| ApiError::new(403, "AccessDeniedException", "not allowed"))
 }
 

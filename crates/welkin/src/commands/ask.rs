@@ -19,7 +19,13 @@ pub fn status(query: &Query) -> Result<ExitCode, Failure> {
         return Ok(ExitCode::SUCCESS);
     }
     let text = |key: &str| health[key].as_str().unwrap_or_default().to_owned();
-    println!("Welkin {} is up at {endpoint} (account {}, {}, auth {}).", text("version"), text("account"), text("region"), text("auth"));
+    println!(
+        "Welkin {} is up at {endpoint} (account {}, {}, auth {}).",
+        text("version"),
+        text("account"),
+        text("region"),
+        text("auth")
+    );
     println!();
     println!("{:<12} {:>10}", "service", "operations");
     for (name, service) in services.as_object().into_iter().flatten() {

@@ -36,7 +36,8 @@ pub fn run(lab: &Lab) -> Result<ExitCode, Failure> {
     if status.success() {
         return Ok(ExitCode::SUCCESS);
     }
-    Err(format!("the lab {} failed; `welkin lab {} --keep` leaves the cloud up to look around in", lab.name, lab.name).into())
+    Err(format!("the lab {} failed; `welkin lab {} --keep` leaves the cloud up to look around in", lab.name, lab.name)
+        .into())
 }
 
 /// The folders that hold a lab.

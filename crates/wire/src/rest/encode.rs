@@ -54,11 +54,7 @@ pub struct RestEncoder {
 
 impl RestEncoder {
     /// `xml_root` names the root element, and its namespace, of a body in XML that is not a payload member.
-    pub fn new(
-        schema: &'static Schema,
-        format: BodyFormat,
-        xml_root: (&'static str, Option<&'static str>),
-    ) -> Self {
+    pub fn new(schema: &'static Schema, format: BodyFormat, xml_root: (&'static str, Option<&'static str>)) -> Self {
         RestEncoder {
             schema,
             format,
@@ -90,7 +86,7 @@ impl RestEncoder {
     fn open_body(&mut self, schema: &'static Schema, root: (&'static str, Option<&'static str>)) {
         self.body = Some(match self.format {
             BodyFormat::Json => Body::Json(JsonEncoder::new(schema, Names::Wire)),
-            BodyFormat::Xml => Body::Xml(XmlEncoder::new(schema, root.0, root.1)),
+            BodyFormat::Xml => Body::Xml(XmlEncoder::new(schema, root.0, root.1).with_milliseconds()),
         });
     }
 
@@ -224,6 +220,11 @@ impl Encoder for RestEncoder {
             Location::Payload => {
                 match member.schema.kind {
                     Kind::Blob => self.parts.content_type = Some("application/octet-stream"),
+                    // S3's LocationConstraint: a document of one element.
+                    Kind::Enum(_) if self.format == BodyFormat::Xml => {
+                        let root = member.wire_name.unwrap_or(member.name);
+                        self.open_body(member.schema, (root, self.xml_root.1));
+                    }
                     Kind::String | Kind::Enum(_) => self.parts.content_type = Some("text/plain"),
                     _ => {
                         let root = member.schema.xml_name.or(member.wire_name).unwrap_or(member.schema.name);

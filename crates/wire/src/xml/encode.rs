@@ -12,6 +12,7 @@ pub struct XmlEncoder {
     out: String,
     stack: Vec<Frame>,
     next: Next,
+    milliseconds: bool,
 }
 
 /// What the following value is and how its element is called.
@@ -51,7 +52,13 @@ impl XmlEncoder {
             namespace,
             skip: false,
         };
-        XmlEncoder { out: String::with_capacity(256), stack: Vec::new(), next }
+        XmlEncoder { out: String::with_capacity(256), stack: Vec::new(), next, milliseconds: false }
+    }
+
+    /// Times always show milliseconds, as the services that speak restXml write them.
+    pub fn with_milliseconds(mut self) -> Self {
+        self.milliseconds = true;
+        self
     }
 
     pub fn finish(self) -> String {
@@ -203,7 +210,10 @@ impl Encoder for XmlEncoder {
     }
 
     fn timestamp(&mut self, value: Timestamp) {
-        let text = value.format(self.next.format);
+        let text = match self.next.format {
+            TimestampFormat::Iso8601 if self.milliseconds => value.iso8601_millis(),
+            format => value.format(format),
+        };
         self.scalar(&text);
     }
 

@@ -1,0 +1,416 @@
+//! Bodies. Small ones lie in the store; larger ones are files, written to a temporary name as they arrive and renamed
+//! when they are whole.
+//!
+//! - A file that no record refers to is garbage: a crash may leave it, and [`sweep`] removes it at start.
+//! - A file is never changed once it has its name. It is removed after the commit that dropped the last reference, or,
+//!   where somebody still reads it, when the reader is done.
+//! - Memory is bounded: a body passes in pieces of at most [`CHUNK`].
+
+use std::collections::HashMap;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use futures_util::StreamExt as _;
+use md5::{Digest as _, Md5};
+use parking_lot::Mutex;
+use service::{ByteStream, Random, Snapshot, Store, StoreError, Transaction};
+use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _, AsyncWriteExt as _};
+use wire::StreamError;
+
+use crate::Error;
+use crate::checksum::Hasher;
+use crate::range::Span;
+use crate::store::{Segment, blob_key, body_key};
+
+/// Bodies up to this size lie in the store.
+const INLINE: usize = 64 * 1024;
+/// How much is read or written at once.
+const CHUNK: usize = 256 * 1024;
+
+/// The files of a cloud, and who reads them.
+#[derive(Default)]
+pub struct Blobs {
+    readers: Mutex<HashMap<String, Readers>>,
+}
+
+#[derive(Default)]
+struct Readers {
+    count: usize,
+    /// Nothing refers to the file any more: the last reader removes it.
+    doomed: Option<PathBuf>,
+}
+
+/// Keeps files from being removed while they are read.
+struct Pin {
+    blobs: Arc<Blobs>,
+    ids: Vec<String>,
+}
+
+impl Drop for Pin {
+    fn drop(&mut self) {
+        let mut readers = self.blobs.readers.lock();
+        for id in &self.ids {
+            let Some(entry) = readers.get_mut(id) else { continue };
+            entry.count -= 1;
+            if entry.count == 0
+                && let Some(Readers { doomed: Some(path), .. }) = readers.remove(id)
+            {
+                unlink(&path);
+            }
+        }
+    }
+}
+
+fn folder(root: &Path) -> PathBuf {
+    root.join("s3")
+}
+
+fn temporary(root: &Path) -> PathBuf {
+    folder(root).join("tmp")
+}
+
+fn path_of(root: &Path, id: &str) -> PathBuf {
+    folder(root).join(id.get(..2).unwrap_or("00")).join(id)
+}
+
+fn unlink(path: &Path) {
+    if let Err(error) = fs::remove_file(path)
+        && error.kind() != io::ErrorKind::NotFound
+    {
+        tracing::warn!(path = %path.display(), %error, "a body's file cannot be removed");
+    }
+}
+
+/// A body that is written but that nothing refers to yet. Unless [`Draft::keep`] is called it is removed again.
+#[derive(Default)]
+pub struct Draft {
+    pub segments: Vec<Segment>,
+    inline: Vec<(String, Bytes)>,
+    files: Vec<PathBuf>,
+}
+
+impl Draft {
+    /// Enters the body in the transaction that refers to it.
+    pub fn commit(&self, tx: &mut Transaction<'_>) {
+        for (id, bytes) in &self.inline {
+            tx.put(body_key(id), bytes.clone());
+        }
+        for segment in self.segments.iter().filter(|segment| segment.file) {
+            tx.put(blob_key(&segment.id), Bytes::new());
+        }
+    }
+
+    /// The transaction was committed.
+    pub fn keep(mut self) {
+        self.files.clear();
+    }
+}
+
+impl Drop for Draft {
+    fn drop(&mut self) {
+        self.files.iter().for_each(|path| unlink(path));
+    }
+}
+
+/// A body that has arrived.
+pub struct Received {
+    pub draft: Draft,
+    pub size: u64,
+    pub md5: [u8; 16],
+    pub hashers: Vec<Hasher>,
+}
+
+/// Takes in a body as it arrives.
+pub async fn receive(
+    root: &Path,
+    random: &Random,
+    body: Option<ByteStream>,
+    limit: u64,
+    mut hashers: Vec<Hasher>,
+) -> Result<Received, Error> {
+    let (mut md5, mut crc32, mut size) = (Md5::new(), crc32fast::Hasher::new(), 0u64);
+    let mut pending = BytesMut::new();
+    let mut file: Option<tokio::fs::File> = None;
+    let id = random.hex(32);
+    let mut draft = Draft::default();
+    let mut stream = body.unwrap_or_default().take();
+    while let Some(chunk) = stream.next().await {
+        let chunk = chunk.map_err(Error::broken_body)?;
+        size += chunk.len() as u64;
+        if size > limit {
+            return Err(Error::EntityTooLarge("Your proposed upload exceeds the maximum allowed size".to_owned()));
+        }
+        md5.update(&chunk);
+        crc32.update(&chunk);
+        hashers.iter_mut().for_each(|hasher| hasher.update(&chunk));
+        pending.extend_from_slice(&chunk);
+        if pending.len() < if file.is_some() { CHUNK } else { INLINE + 1 } {
+            continue;
+        }
+        let file = match &mut file {
+            Some(file) => file,
+            None => {
+                let path = temporary(root).join(&id);
+                draft.files.push(path.clone());
+                file.insert(create(&path).await?)
+            }
+        };
+        file.write_all(&pending).await.map_err(|error| Error::file("write a body", &error))?;
+        pending.clear();
+    }
+    let segment = Segment { id: id.clone(), len: size, file: file.is_some(), crc32: crc32.finalize() };
+    match file {
+        Some(mut file) => {
+            let finish = async {
+                file.write_all(&pending).await?;
+                file.flush().await?;
+                let path = path_of(root, &id);
+                if let Some(parent) = path.parent() {
+                    tokio::fs::create_dir_all(parent).await?;
+                }
+                tokio::fs::rename(temporary(root).join(&id), &path).await?;
+                io::Result::Ok(path)
+            };
+            let path = finish.await.map_err(|error| Error::file("finish a body", &error))?;
+            draft.files = vec![path];
+            draft.segments.push(segment);
+        }
+        None if size > 0 => {
+            draft.inline.push((id, pending.freeze()));
+            draft.segments.push(segment);
+        }
+        None => {}
+    }
+    Ok(Received { draft, size, md5: md5.finalize().into(), hashers })
+}
+
+async fn create(path: &Path) -> Result<tokio::fs::File, Error> {
+    let make = async {
+        match tokio::fs::File::create(path).await {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                if let Some(parent) = path.parent() {
+                    tokio::fs::create_dir_all(parent).await?;
+                }
+                tokio::fs::File::create(path).await
+            }
+            result => result,
+        }
+    };
+    make.await.map_err(|error| Error::file("create a body", &error))
+}
+
+/// A second copy of a body, without reading it: files are linked.
+pub fn duplicate(root: &Path, random: &Random, snapshot: &Snapshot, body: &[Segment]) -> Result<Draft, Error> {
+    let mut draft = Draft::default();
+    for segment in body {
+        let id = random.hex(32);
+        if segment.file {
+            let (from, to) = (path_of(root, &segment.id), path_of(root, &id));
+            let link = || {
+                if let Some(parent) = to.parent() {
+                    fs::create_dir_all(parent)?;
+                }
+                fs::hard_link(&from, &to).or_else(|_| fs::copy(&from, &to).map(drop))
+            };
+            link().map_err(|error| Error::file("copy a body", &error))?;
+            draft.files.push(to);
+        } else {
+            draft.inline.push((id.clone(), inline(snapshot, segment)?));
+        }
+        draft.segments.push(Segment { id, ..segment.clone() });
+    }
+    Ok(draft)
+}
+
+fn inline(snapshot: &Snapshot, segment: &Segment) -> Result<Bytes, Error> {
+    let bytes = snapshot.get(body_key(&segment.id).as_slice())?;
+    bytes.ok_or_else(|| StoreError::Corrupt(format!("the body {} is not there", segment.id)).into())
+}
+
+/// Drops the references to a body. After the commit, [`Blobs::remove`] drops its files.
+pub fn forget(tx: &mut Transaction<'_>, body: &[Segment]) {
+    for segment in body {
+        tx.delete(if segment.file { blob_key(&segment.id) } else { body_key(&segment.id) });
+    }
+}
+
+/// A piece of a body that is being read.
+enum Piece {
+    Bytes(Bytes),
+    File { path: PathBuf, start: u64, len: u64, crc32: Option<u32> },
+}
+
+impl Blobs {
+    /// Removes the files of a body that nothing refers to any more.
+    pub fn remove(&self, root: &Path, body: &[Segment]) {
+        for segment in body.iter().filter(|segment| segment.file) {
+            let path = path_of(root, &segment.id);
+            match self.readers.lock().get_mut(&segment.id) {
+                Some(readers) => readers.doomed = Some(path),
+                None => unlink(&path),
+            }
+        }
+    }
+
+    fn pin(self: &Arc<Self>, body: &[Segment]) -> Pin {
+        let ids: Vec<String> = body.iter().filter(|segment| segment.file).map(|segment| segment.id.clone()).collect();
+        let mut readers = self.readers.lock();
+        for id in &ids {
+            readers.entry(id.clone()).or_default().count += 1;
+        }
+        Pin { blobs: self.clone(), ids }
+    }
+
+    /// Opens a span of a body that `snapshot` has. `None` where the body was removed meanwhile.
+    pub fn open(
+        self: &Arc<Self>,
+        root: &Path,
+        store: &Store,
+        snapshot: &Snapshot,
+        body: &[Segment],
+        span: Span,
+    ) -> Result<Option<ByteStream>, Error> {
+        let mut pieces = Vec::new();
+        let (mut at, end) = (0, span.start + span.len);
+        let pin = self.pin(body);
+        for segment in body {
+            let (from, to) = (span.start.max(at), end.min(at + segment.len));
+            let start = at;
+            at += segment.len;
+            if from >= to {
+                continue;
+            }
+            if segment.file {
+                // Removed between the snapshot and the pin: the reader looks at the newer state.
+                if store.get(blob_key(&segment.id).as_slice())?.is_none() {
+                    return Ok(None);
+                }
+                let whole = to - from == segment.len;
+                let crc32 = whole.then_some(segment.crc32);
+                pieces.push(Piece::File {
+                    path: path_of(root, &segment.id),
+                    start: from - start,
+                    len: to - from,
+                    crc32,
+                });
+            } else {
+                let bytes = inline(snapshot, segment)?;
+                let cut = |at: u64| usize::try_from(at - start).unwrap_or(usize::MAX).min(bytes.len());
+                pieces.push(Piece::Bytes(bytes.slice(cut(from)..cut(to))));
+            }
+        }
+        if let [Piece::Bytes(bytes)] = pieces.as_slice() {
+            return Ok(Some(ByteStream::from(bytes.clone())));
+        }
+        if pieces.is_empty() {
+            return Ok(Some(ByteStream::default()));
+        }
+        Ok(Some(ByteStream::new(read(pieces, pin), Some(span.len))))
+    }
+}
+
+/// A file that is being read.
+struct Reading {
+    file: tokio::fs::File,
+    left: u64,
+    check: Option<(crc32fast::Hasher, u32)>,
+}
+
+fn read(pieces: Vec<Piece>, pin: Pin) -> impl futures_util::Stream<Item = Result<Bytes, StreamError>> + Send {
+    let state = Some((pieces.into_iter(), None::<Reading>, pin));
+    futures_util::stream::unfold(state, |state| async move {
+        let (mut pieces, mut reading, pin) = state?;
+        loop {
+            match reading {
+                Some(mut open) if open.left > 0 => match next(&mut open).await {
+                    Ok(bytes) => return Some((Ok(bytes), Some((pieces, Some(open), pin)))),
+                    Err(error) => {
+                        tracing::error!(%error, "a body cannot be read");
+                        let message = "We encountered an internal error. Please try again.".to_owned();
+                        return Some((Err(StreamError { code: "InternalError", message }), None));
+                    }
+                },
+                _ => match pieces.next()? {
+                    Piece::Bytes(bytes) => return Some((Ok(bytes), Some((pieces, None, pin)))),
+                    Piece::File { path, start, len, crc32 } => match open(&path, start).await {
+                        Ok(file) => {
+                            let check = crc32.map(|crc32| (crc32fast::Hasher::new(), crc32));
+                            reading = Some(Reading { file, left: len, check });
+                        }
+                        Err(error) => {
+                            tracing::error!(path = %path.display(), %error, "a body cannot be opened");
+                            let message = "We encountered an internal error. Please try again.".to_owned();
+                            return Some((Err(StreamError { code: "InternalError", message }), None));
+                        }
+                    },
+                },
+            }
+        }
+    })
+}
+
+async fn open(path: &Path, start: u64) -> io::Result<tokio::fs::File> {
+    let mut file = tokio::fs::File::open(path).await?;
+    file.set_max_buf_size(CHUNK);
+    if start > 0 {
+        file.seek(io::SeekFrom::Start(start)).await?;
+    }
+    Ok(file)
+}
+
+/// The next bytes of a file. The last ones are only handed out where the whole has its checksum.
+async fn next(reading: &mut Reading) -> io::Result<Bytes> {
+    let want = usize::try_from(reading.left).unwrap_or(CHUNK).min(CHUNK);
+    let mut buffer = BytesMut::zeroed(want);
+    let count = reading.file.read(&mut buffer).await?;
+    if count == 0 {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    buffer.truncate(count);
+    reading.left -= count as u64;
+    if let Some((hasher, expected)) = &mut reading.check {
+        hasher.update(&buffer);
+        if reading.left == 0 && hasher.clone().finalize() != *expected {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "the checksum is wrong"));
+        }
+    }
+    Ok(buffer.freeze())
+}
+
+/// Removes what a stop left behind: temporary files at once, and in the background files that no record refers to.
+pub fn sweep(root: &Path, store: &Store) {
+    let temporary = temporary(root);
+    if temporary.exists()
+        && let Err(error) = fs::remove_dir_all(&temporary)
+    {
+        tracing::warn!(%error, "temporary files cannot be removed");
+    }
+    let Ok(folders) = fs::read_dir(folder(root)) else { return };
+    // Only what was there before this moment: a new file has its name before it has its record.
+    let found: Vec<PathBuf> = folders
+        .flatten()
+        .filter_map(|folder| fs::read_dir(folder.path()).ok())
+        .flat_map(|files| files.flatten().map(|file| file.path()))
+        .collect();
+    let store = store.clone();
+    std::thread::spawn(move || {
+        for path in found {
+            let id = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            if matches!(store.get(blob_key(id).as_slice()), Ok(None)) {
+                unlink(&path);
+            }
+        }
+    });
+}
+
+/// Removes every body: the store was cleared.
+pub fn clear(root: &Path) {
+    if let Err(error) = fs::remove_dir_all(folder(root))
+        && error.kind() != io::ErrorKind::NotFound
+    {
+        tracing::warn!(%error, "bodies cannot be removed");
+    }
+}

@@ -1,0 +1,124 @@
+//! What a client says a body must be, and whether it was.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use s3_api::ChecksumAlgorithm;
+
+use crate::Error;
+use crate::blob::Received;
+use crate::checksum::{Algorithm, Checksum, Hasher};
+
+pub const UNSUPPORTED: &str = "Checksum algorithm provided is unsupported. Please try again with any of the valid types: [CRC32, CRC32C, CRC64NVME, SHA1, SHA256]";
+
+/// The checksums that a request or a part states, of the algorithms that are computed here.
+macro_rules! stated {
+    ($from:expr) => {{
+        use $crate::checksum::Algorithm;
+        let stated: Vec<(Algorithm, String)> = [
+            (Algorithm::Crc32, $from.checksum_crc32.clone()),
+            (Algorithm::Crc32c, $from.checksum_crc32_c.clone()),
+            (Algorithm::Crc64Nvme, $from.checksum_crc64_nvme.clone()),
+            (Algorithm::Sha1, $from.checksum_sha1.clone()),
+            (Algorithm::Sha256, $from.checksum_sha256.clone()),
+        ]
+        .into_iter()
+        .filter_map(|(algorithm, value)| Some((algorithm, value?)))
+        .collect();
+        stated
+    }};
+}
+pub(crate) use stated;
+
+/// Shows a checksum in the member of its algorithm.
+macro_rules! show {
+    ($into:expr, $checksum:expr) => {
+        if let Some(checksum) = $checksum {
+            use $crate::checksum::Algorithm;
+            let value = Some(checksum.value.clone());
+            match checksum.algorithm {
+                Algorithm::Crc32 => $into.checksum_crc32 = value,
+                Algorithm::Crc32c => $into.checksum_crc32_c = value,
+                Algorithm::Crc64Nvme => $into.checksum_crc64_nvme = value,
+                Algorithm::Sha1 => $into.checksum_sha1 = value,
+                Algorithm::Sha256 => $into.checksum_sha256 = value,
+            }
+        }
+    };
+}
+pub(crate) use show;
+
+/// The algorithm that a request names.
+pub fn algorithm(name: Option<&ChecksumAlgorithm>) -> Result<Option<Algorithm>, Error> {
+    let parse = |name: &ChecksumAlgorithm| {
+        Algorithm::parse(name.as_str()).ok_or_else(|| Error::InvalidRequest(UNSUPPORTED.to_owned()))
+    };
+    name.map(parse).transpose()
+}
+
+/// What a body is checked against.
+#[derive(Debug)]
+pub struct Integrity {
+    md5: Option<String>,
+    /// The checksum that is computed and kept, and its value where that was stated beforehand.
+    algorithm: Algorithm,
+    value: Option<String>,
+}
+
+impl Integrity {
+    /// `default` is computed where the client chose nothing. A checksum that follows the body is verified before it gets
+    /// here; its algorithm is in `named`.
+    pub fn new(
+        stated: Vec<(Algorithm, String)>,
+        named: Option<&ChecksumAlgorithm>,
+        md5: Option<String>,
+        default: Algorithm,
+    ) -> Result<Integrity, Error> {
+        if let Some(md5) = &md5
+            && STANDARD.decode(md5).ok().is_none_or(|bytes| bytes.len() != 16)
+        {
+            return Err(Error::invalid_digest(md5));
+        }
+        if stated.len() > 1 {
+            let text = "Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.";
+            return Err(Error::InvalidRequest(text.to_owned()));
+        }
+        let named = algorithm(named)?;
+        let Some((algorithm, value)) = stated.into_iter().next() else {
+            return Ok(Integrity { md5, algorithm: named.unwrap_or(default), value: None });
+        };
+        if algorithm.decode(&value).is_none() {
+            let name = algorithm.name().to_ascii_lowercase();
+            return Err(Error::InvalidRequest(format!("Value for x-amz-checksum-{name} header is invalid.")));
+        }
+        if named.is_some_and(|named| named != algorithm) {
+            let text = "Value for x-amz-sdk-checksum-algorithm header is invalid.";
+            return Err(Error::InvalidRequest(text.to_owned()));
+        }
+        Ok(Integrity { md5, algorithm, value: Some(value) })
+    }
+
+    pub fn algorithm(&self) -> Algorithm {
+        self.algorithm
+    }
+
+    pub fn hashers(&self) -> Vec<Hasher> {
+        vec![Hasher::new(self.algorithm)]
+    }
+
+    /// The checksum of a body that is what the client said.
+    pub fn verify(self, received: &mut Received) -> Result<Checksum, Error> {
+        let calculated = STANDARD.encode(received.md5);
+        if let Some(md5) = &self.md5
+            && *md5 != calculated
+        {
+            return Err(Error::bad_md5(md5, &calculated));
+        }
+        let hasher = received.hashers.pop().unwrap_or_else(|| Hasher::new(self.algorithm));
+        let (algorithm, value) = (hasher.algorithm(), hasher.finish());
+        if self.value.is_some_and(|stated| stated != value) {
+            let name = algorithm.name();
+            return Err(Error::BadDigest(format!("The {name} you specified did not match the calculated checksum.")));
+        }
+        Ok(Checksum { algorithm, value, full: true })
+    }
+}

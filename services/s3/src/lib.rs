@@ -1,0 +1,123 @@
+//! Amazon S3: buckets of objects.
+//!
+//! - The names of buckets are unique over all accounts; an object belongs to the account of its bucket.
+//! - A write of an object is one transaction: a reader sees the old object or the new one. Conditions (`If-Match`,
+//!   `If-None-Match`) are checked inside it.
+//! - Bodies stream in and out ([`blob`]); a body that broke off, or whose checksum is wrong, leaves nothing.
+//! - Every object has a checksum: the one that the client chose, or CRC64NVME.
+//! - Objects have no versions, and access control lists are disabled, as they are in new buckets of AWS.
+
+mod blob;
+mod bucket;
+mod checksum;
+mod error;
+mod integrity;
+mod listing;
+mod ops;
+mod precondition;
+mod public;
+mod range;
+mod store;
+mod tagging;
+#[cfg(test)]
+mod testing;
+
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+
+use service::policy::{Policy, Source};
+use service::{AnyOperation, ApiError, Cloud, Context, Service, StoreError};
+use wire::{DecodeError, ServiceModel, Violations};
+
+pub use error::Error;
+
+service::operations! { S3, s3_api:
+    CreateBucket,
+    DeleteBucket,
+    DeleteObject,
+    DeleteObjects,
+    GetBucketLocation,
+    GetObject,
+    HeadBucket,
+    HeadObject,
+    ListBuckets,
+    ListObjects,
+    ListObjectsV2,
+    PutObject,
+}
+
+/// See the module.
+#[derive(Default)]
+pub struct S3 {
+    blobs: Arc<blob::Blobs>,
+    /// Where the bodies lie, known once the cloud has started.
+    files: OnceLock<PathBuf>,
+}
+
+impl Service for S3 {
+    fn model(&self) -> &'static ServiceModel {
+        &s3_api::SERVICE_MODEL
+    }
+
+    fn operations(&self) -> &'static [&'static dyn AnyOperation] {
+        OPERATIONS
+    }
+
+    fn invalid(&self, violations: &Violations) -> ApiError {
+        let Some(violation) = violations.iter().next() else { return Error::malformed_xml().into() };
+        let value = violation.value.trim_matches('\'');
+        let member = violation.path.rsplit('.').next().unwrap_or_default();
+        let error = match member {
+            "locationConstraint" => Error::invalid_location_constraint(value),
+            "storageClass" => Error::InvalidStorageClass("The storage class you specified is not valid".to_owned()),
+            "checksumAlgorithm" => Error::InvalidRequest(integrity::UNSUPPORTED.to_owned()),
+            "metadataDirective" => {
+                Error::invalid_argument("Unknown metadata directive.", "x-amz-metadata-directive", value)
+            }
+            "taggingDirective" => {
+                Error::invalid_argument("Unknown tagging directive.", "x-amz-tagging-directive", value)
+            }
+            "encodingType" => {
+                Error::invalid_argument("Invalid Encoding Method specified in Request", "encoding-type", value)
+            }
+            "serverSideEncryption" => Error::invalid_argument(
+                "The encryption method specified is not supported",
+                "x-amz-server-side-encryption",
+                value,
+            ),
+            "acl" => Error::invalid_argument("", "x-amz-acl", value),
+            // What is inside another member came in the body.
+            _ if violation.path.contains('.') || value == "null" => Error::malformed_xml(),
+            member => Error::invalid_argument(violation.constraint.clone(), member, value),
+        };
+        error.into()
+    }
+
+    fn malformed(&self, error: &DecodeError) -> ApiError {
+        match error {
+            DecodeError::Type(text) => ApiError::new(400, "InvalidArgument", text.clone()),
+            _ => Error::malformed_xml().into(),
+        }
+    }
+
+    /// The policy of a bucket, for the bucket and everything in it.
+    fn resource_policy(&self, cx: &Context, resource: &str) -> Result<Option<Source>, StoreError> {
+        let Some(path) = resource.strip_prefix("arn:aws:s3:::") else { return Ok(None) };
+        let bucket = path.split('/').next().unwrap_or_default();
+        let Some(text) = cx.store().get(store::policy_key(bucket).as_slice())? else { return Ok(None) };
+        let policy = Policy::parse(&String::from_utf8_lossy(&text))
+            .map_err(|error| StoreError::Corrupt(format!("the policy of {bucket}: {error}")))?;
+        Ok(Some(Source { name: format!("policy of bucket {bucket}"), policy: policy.into() }))
+    }
+
+    fn start(&self, cloud: &Arc<Cloud>) {
+        let files = self.files.get_or_init(|| cloud.config.files.clone());
+        blob::sweep(files, &cloud.store);
+    }
+
+    fn reset(&self) {
+        if let Some(files) = self.files.get() {
+            blob::clear(files);
+        }
+    }
+}

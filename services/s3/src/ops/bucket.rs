@@ -1,0 +1,195 @@
+//! Buckets.
+
+use s3_api::{
+    BucketLocationConstraint, CreateBucket, CreateBucketOutput, CreateBucketRequest, DeleteBucket, DeleteBucketRequest,
+    GetBucketLocation, GetBucketLocationOutput, GetBucketLocationRequest, HeadBucket, HeadBucketOutput,
+    HeadBucketRequest, ListBuckets, ListBucketsOutput, ListBucketsRequest,
+};
+use service::{
+    Access, Context, Page, Range, Timestamp, Transaction, decode_token, encode_token, from_record, operation,
+};
+use wire::Unit;
+
+use super::{bucket_of, check_owner, on_bucket, owner, root};
+use crate::blob::forget;
+use crate::bucket::{region_of, valid_name};
+use crate::store::{
+    Bucket, Part, PublicAccess, Segment, Upload, bucket_key, load_bucket, objects_key, owned_key, parts_key,
+    policy_key, save_bucket, uploads_key,
+};
+use crate::tagging::{self, BUCKET_LIMIT};
+use crate::{Error, S3};
+
+operation! {
+    S3, CreateBucket,
+    action: "s3:CreateBucket" on |_, request| format!("arn:aws:s3:::{}", request.bucket),
+    handler: create_bucket
+}
+
+async fn create_bucket(_: &S3, cx: &Context, request: CreateBucketRequest) -> Result<CreateBucketOutput, Error> {
+    let name = request.bucket;
+    if !valid_name(&name) {
+        return Err(Error::invalid_bucket_name(&name));
+    }
+    let configuration = request.create_bucket_configuration.unwrap_or_default();
+    if request.object_lock_enabled_for_bucket == Some(true) {
+        return Err(Error::header_not_implemented("x-amz-bucket-object-lock-enabled"));
+    }
+    if configuration.bucket.is_some() || configuration.location.is_some() {
+        return Err(Error::NotImplemented("Directory buckets are not implemented.".to_owned()));
+    }
+    let ownership = request.object_ownership.map(|ownership| ownership.as_str().to_owned());
+    if ownership.as_deref().is_some_and(|ownership| ownership != "BucketOwnerEnforced") {
+        return Err(Error::header_not_implemented("x-amz-object-ownership"));
+    }
+    if request.acl.is_some_and(|acl| acl.as_str() != "private") {
+        let text = "Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting";
+        return Err(Error::InvalidBucketAcl(text.to_owned()));
+    }
+    let constraint = configuration.location_constraint;
+    let region = region_of(cx.region(), constraint.as_ref().map(BucketLocationConstraint::as_str))?;
+    let tags = configuration.tags.map(|tags| tagging::of_list(tags, BUCKET_LIMIT)).transpose()?;
+    let everything = PublicAccess { block_acls: true, ignore_acls: true, block_policy: true, restrict_buckets: true };
+    let bucket = Bucket {
+        name: name.clone(),
+        account: cx.account().to_owned(),
+        region,
+        created: Timestamp::from_secs(cx.now().secs()).millis(),
+        tags,
+        ownership: Some("BucketOwnerEnforced".to_owned()),
+        public_access: Some(everything),
+    };
+    cx.store().write(|tx| create(tx, &bucket))?;
+    Ok(CreateBucketOutput { location: Some(format!("/{name}")), bucket_arn: Some(format!("arn:aws:s3:::{name}")) })
+}
+
+/// In us-east-1, making a bucket again that one owns succeeds and changes nothing.
+fn create(tx: &mut Transaction<'_>, bucket: &Bucket) -> Result<(), Error> {
+    match tx.get(bucket_key(&bucket.name).as_slice())? {
+        None => {
+            tx.put(owned_key(&bucket.account).text(&bucket.name), Vec::new());
+            Ok(save_bucket(tx, bucket)?)
+        }
+        Some(there) => {
+            let there: Bucket = from_record(&there)?;
+            if there.account != bucket.account {
+                Err(Error::bucket_already_exists(&bucket.name))
+            } else if there.region == "us-east-1" && bucket.region == "us-east-1" {
+                Ok(())
+            } else {
+                Err(Error::bucket_already_owned_by_you(&bucket.name))
+            }
+        }
+    }
+}
+
+operation! {
+    S3, HeadBucket,
+    access: |_, cx, request| on_bucket(cx, "s3:ListBucket", &request.bucket).map(|access| vec![access]),
+    handler: head_bucket
+}
+
+async fn head_bucket(_: &S3, cx: &Context, request: HeadBucketRequest) -> Result<HeadBucketOutput, Error> {
+    let bucket = bucket_of(cx, &request.bucket, request.expected_bucket_owner.as_deref())?;
+    Ok(HeadBucketOutput {
+        bucket_region: Some(bucket.region),
+        bucket_arn: Some(format!("arn:aws:s3:::{}", bucket.name)),
+        access_point_alias: Some(false),
+        ..HeadBucketOutput::default()
+    })
+}
+
+operation! {
+    S3, GetBucketLocation,
+    access: |_, cx, request| on_bucket(cx, "s3:GetBucketLocation", &request.bucket).map(|access| vec![access]),
+    handler: get_bucket_location
+}
+
+async fn get_bucket_location(
+    _: &S3,
+    cx: &Context,
+    request: GetBucketLocationRequest,
+) -> Result<GetBucketLocationOutput, Error> {
+    let bucket = bucket_of(cx, &request.bucket, request.expected_bucket_owner.as_deref())?;
+    // us-east-1 has no name here.
+    let region = if bucket.region == "us-east-1" { "" } else { &bucket.region };
+    Ok(GetBucketLocationOutput { location_constraint: Some(BucketLocationConstraint::from(region)) })
+}
+
+operation! {
+    S3, ListBuckets,
+    access: |_, _, _| Ok::<_, Error>(vec![Access::new("s3:ListAllMyBuckets", "*")]),
+    handler: list_buckets
+}
+
+async fn list_buckets(_: &S3, cx: &Context, request: ListBucketsRequest) -> Result<ListBucketsOutput, Error> {
+    let base = owned_key(cx.account());
+    let snapshot = cx.store().snapshot();
+    let after = match &request.continuation_token {
+        Some(token) => Some(decode_token(token).ok_or_else(|| {
+            Error::invalid_argument("The continuation token provided is incorrect", "continuation-token", token)
+        })?),
+        None => None,
+    };
+    let limit = usize::try_from(request.max_buckets.unwrap_or(10_000)).unwrap_or(10_000);
+    let prefix = request.prefix.clone().unwrap_or_default();
+    let range = Range::prefix(base.clone().raw(prefix.as_bytes()));
+    let page = Page::read(&snapshot, range, after.as_deref(), limit, |key, _| {
+        let (name, _) = service::Key::read_text(key, base.as_slice().len()).unwrap_or_default();
+        let Some(record) = snapshot.get(bucket_key(&name).as_slice())? else { return Ok::<_, Error>(None) };
+        let bucket: Bucket = from_record(&record)?;
+        let wanted = request.bucket_region.as_ref().is_none_or(|region| *region == bucket.region);
+        Ok(wanted.then(|| s3_api::Bucket {
+            name: Some(bucket.name),
+            creation_date: Some(Timestamp::from_millis(bucket.created)),
+            bucket_region: Some(bucket.region),
+            ..s3_api::Bucket::default()
+        }))
+    })?;
+    Ok(ListBucketsOutput {
+        buckets: Some(page.items),
+        owner: Some(owner(cx.account())),
+        continuation_token: page.next.map(|key| encode_token(&key)),
+        prefix: request.prefix,
+    })
+}
+
+operation! {
+    S3, DeleteBucket,
+    access: |_, cx, request| on_bucket(cx, "s3:DeleteBucket", &request.bucket).map(|access| vec![access]),
+    handler: delete_bucket
+}
+
+async fn delete_bucket(s3: &S3, cx: &Context, request: DeleteBucketRequest) -> Result<Unit, Error> {
+    let name = &request.bucket;
+    let removed = cx.store().write(|tx| {
+        let bucket = load_bucket(tx, name)?;
+        check_owner(&bucket, request.expected_bucket_owner.as_deref())?;
+        if !tx.scan(Range::prefix(objects_key(name)), 1)?.is_empty() {
+            return Err(Error::bucket_not_empty(name));
+        }
+        let removed = abort_uploads(tx, name)?;
+        tx.delete(owned_key(&bucket.account).text(name));
+        tx.delete(policy_key(name));
+        tx.delete(bucket_key(name));
+        Ok(removed)
+    })?;
+    s3.blobs.remove(root(cx), &removed);
+    Ok(Unit {})
+}
+
+/// Uploads under way do not keep a bucket.
+fn abort_uploads(tx: &mut Transaction<'_>, bucket: &str) -> Result<Vec<Segment>, Error> {
+    let mut removed = Vec::new();
+    for (key, record) in tx.scan(Range::prefix(uploads_key(bucket)), usize::MAX)? {
+        let upload: Upload = from_record(&record)?;
+        for (key, record) in tx.scan(Range::prefix(parts_key(&upload.id)), usize::MAX)? {
+            let part: Part = from_record(&record)?;
+            forget(tx, &part.body);
+            removed.extend(part.body);
+            tx.delete(key);
+        }
+        tx.delete(key);
+    }
+    Ok(removed)
+}

@@ -1,0 +1,175 @@
+//! Listings of objects.
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use s3_api::{
+    ChecksumAlgorithm, ChecksumType, CommonPrefix, EncodingType, ListObjects, ListObjectsOutput, ListObjectsRequest,
+    ListObjectsV2, ListObjectsV2Output, ListObjectsV2Request, ObjectStorageClass,
+};
+use service::{Access, Context, Timestamp, decode_token, encode_token, from_record, operation};
+
+use super::{bucket_of, on_bucket, owner};
+use crate::listing::{Entry, Listing, Query, list};
+use crate::store::{Object, objects_key};
+use crate::{Error, S3};
+
+/// The most entries of a page.
+const MAX_KEYS: i32 = 1000;
+
+/// What `encoding-type=url` leaves as it is; a space becomes `+`.
+const KEPT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'.').remove(b'-').remove(b'*').remove(b'_').remove(b'/').remove(b' ');
+
+/// Writes names as the client asked for.
+#[derive(Clone, Copy)]
+pub(super) struct Naming {
+    url: bool,
+}
+
+impl Naming {
+    pub(super) fn new(encoding: Option<&EncodingType>) -> Naming {
+        Naming { url: encoding.is_some_and(|encoding| encoding.as_str() == "url") }
+    }
+
+    pub(super) fn write(self, name: &str) -> String {
+        if self.url { utf8_percent_encode(name, KEPT).to_string().replace(' ', "+") } else { name.to_owned() }
+    }
+}
+
+/// The page size, from `max-keys` and its like.
+pub(super) fn page_size(given: Option<i32>, name: &str, argument: &str) -> Result<i32, Error> {
+    match given {
+        Some(given) if given < 0 => {
+            let text = format!("Argument {name} must be an integer between 0 and 2147483647");
+            Err(Error::invalid_argument(text, argument, &given.to_string()))
+        }
+        Some(given) => Ok(given.min(MAX_KEYS)),
+        None => Ok(MAX_KEYS),
+    }
+}
+
+/// A listing needs to be allowed with what it asks for as conditions.
+fn access(
+    cx: &Context,
+    bucket: &str,
+    prefix: Option<&String>,
+    delimiter: Option<&String>,
+    max_keys: Option<i32>,
+) -> Result<Vec<Access>, Error> {
+    let mut access = on_bucket(cx, "s3:ListBucket", bucket)?;
+    if let Some(prefix) = prefix {
+        access = access.with("s3:prefix", prefix);
+    }
+    if let Some(delimiter) = delimiter {
+        access = access.with("s3:delimiter", delimiter);
+    }
+    if let Some(max_keys) = max_keys {
+        access = access.with("s3:max-keys", max_keys.to_string());
+    }
+    Ok(vec![access])
+}
+
+fn contents(listing: &Listing, naming: Naming, account: Option<&str>) -> Result<Vec<s3_api::Object>, Error> {
+    let mut contents = Vec::new();
+    for entry in &listing.entries {
+        let Entry::Key(key, record) = entry else { continue };
+        let object: Object = from_record(record)?;
+        let checksum = object.checksum.as_ref();
+        let kind = |full| if full { ChecksumType::FullObject } else { ChecksumType::Composite };
+        contents.push(s3_api::Object {
+            key: Some(naming.write(key)),
+            last_modified: Some(Timestamp::from_millis(object.modified)),
+            e_tag: Some(object.quoted_etag()),
+            checksum_algorithm: checksum.map(|checksum| vec![ChecksumAlgorithm::from(checksum.algorithm.name())]),
+            checksum_type: checksum.map(|checksum| kind(checksum.full)),
+            size: i64::try_from(object.size).ok(),
+            storage_class: Some(ObjectStorageClass::from(object.storage_class.as_deref().unwrap_or("STANDARD"))),
+            owner: account.map(owner),
+            ..s3_api::Object::default()
+        });
+    }
+    Ok(contents)
+}
+
+fn common_prefixes(listing: &Listing, naming: Naming) -> Vec<CommonPrefix> {
+    let prefixes = listing.entries.iter().filter(|entry| matches!(entry, Entry::CommonPrefix(_)));
+    prefixes.map(|entry| CommonPrefix { prefix: Some(naming.write(entry.name())) }).collect()
+}
+
+operation! {
+    S3, ListObjectsV2,
+    access: |_, cx, request| access(cx, &request.bucket, request.prefix.as_ref(), request.delimiter.as_ref(), request.max_keys),
+    handler: list_objects_v2
+}
+
+async fn list_objects_v2(_: &S3, cx: &Context, request: ListObjectsV2Request) -> Result<ListObjectsV2Output, Error> {
+    let bucket = bucket_of(cx, &request.bucket, request.expected_bucket_owner.as_deref())?;
+    let max_keys = page_size(request.max_keys, "max-keys", "maxKeys")?;
+    let after = match request.continuation_token.as_deref() {
+        Some(token) => continued(token)?,
+        None => request.start_after.clone().unwrap_or_default(),
+    };
+    let query = Query {
+        prefix: request.prefix.unwrap_or_default(),
+        delimiter: request.delimiter.unwrap_or_default(),
+        after,
+        limit: usize::try_from(max_keys).unwrap_or_default(),
+    };
+    let listing = list(&cx.store().snapshot(), objects_key(&bucket.name).as_slice(), &query)?;
+    let naming = Naming::new(request.encoding_type.as_ref());
+    let account = (request.fetch_owner == Some(true)).then_some(bucket.account.as_str());
+    let last = listing.entries.last().filter(|_| listing.truncated);
+    Ok(ListObjectsV2Output {
+        name: Some(bucket.name.clone()),
+        prefix: Some(naming.write(&query.prefix)),
+        delimiter: (!query.delimiter.is_empty()).then(|| naming.write(&query.delimiter)),
+        max_keys: Some(max_keys),
+        key_count: i32::try_from(listing.entries.len()).ok(),
+        is_truncated: Some(listing.truncated),
+        contents: Some(contents(&listing, naming, account)?),
+        common_prefixes: Some(common_prefixes(&listing, naming)),
+        encoding_type: request.encoding_type,
+        continuation_token: request.continuation_token,
+        next_continuation_token: last.map(|entry| encode_token(entry.name().as_bytes())),
+        start_after: request.start_after.map(|start| naming.write(&start)),
+        ..ListObjectsV2Output::default()
+    })
+}
+
+fn continued(token: &str) -> Result<String, Error> {
+    let name = decode_token(token).filter(|name| !name.is_empty()).and_then(|name| String::from_utf8(name).ok());
+    let text = "The continuation token provided is incorrect";
+    name.ok_or_else(|| Error::invalid_argument(text, "continuation-token", token))
+}
+
+operation! {
+    S3, ListObjects,
+    access: |_, cx, request| access(cx, &request.bucket, request.prefix.as_ref(), request.delimiter.as_ref(), request.max_keys),
+    handler: list_objects
+}
+
+async fn list_objects(_: &S3, cx: &Context, request: ListObjectsRequest) -> Result<ListObjectsOutput, Error> {
+    let bucket = bucket_of(cx, &request.bucket, request.expected_bucket_owner.as_deref())?;
+    let max_keys = page_size(request.max_keys, "max-keys", "maxKeys")?;
+    let query = Query {
+        prefix: request.prefix.unwrap_or_default(),
+        delimiter: request.delimiter.unwrap_or_default(),
+        after: request.marker.unwrap_or_default(),
+        limit: usize::try_from(max_keys).unwrap_or_default(),
+    };
+    let listing = list(&cx.store().snapshot(), objects_key(&bucket.name).as_slice(), &query)?;
+    let naming = Naming::new(request.encoding_type.as_ref());
+    // Without a delimiter, the last key says where to go on.
+    let last = listing.entries.last().filter(|_| listing.truncated && !query.delimiter.is_empty());
+    Ok(ListObjectsOutput {
+        name: Some(bucket.name.clone()),
+        prefix: Some(naming.write(&query.prefix)),
+        marker: Some(naming.write(&query.after)),
+        delimiter: (!query.delimiter.is_empty()).then(|| naming.write(&query.delimiter)),
+        max_keys: Some(max_keys),
+        is_truncated: Some(listing.truncated),
+        next_marker: last.map(|entry| naming.write(entry.name())),
+        contents: Some(contents(&listing, naming, Some(&bucket.account))?),
+        common_prefixes: Some(common_prefixes(&listing, naming)),
+        encoding_type: request.encoding_type,
+        ..ListObjectsOutput::default()
+    })
+}

@@ -1,0 +1,163 @@
+//! Reading objects.
+
+use s3_api::{
+    ChecksumType, GetObject, GetObjectOutput, GetObjectRequest, HeadObject, HeadObjectOutput, HeadObjectRequest,
+    ServerSideEncryption, StorageClass,
+};
+use service::{Context, Principal, Timestamp, operation};
+
+use super::{bucket_of, check_version, missing, on_object, root};
+use crate::integrity::show;
+use crate::precondition::Preconditions;
+use crate::range::{Asked, Span, parse};
+use crate::store::{Object, find_object};
+use crate::{Error, S3};
+
+/// What part of an object an answer holds.
+#[derive(Debug, PartialEq, Eq)]
+struct Selection {
+    span: Span,
+    /// 206 with a `Content-Range`.
+    partial: bool,
+    /// Of a read by part number.
+    parts_count: Option<i32>,
+}
+
+fn select(object: &Object, range: Option<&str>, part_number: Option<i32>) -> Result<Selection, Error> {
+    let whole = Span { start: 0, len: object.size };
+    match (range, part_number) {
+        (Some(_), Some(_)) => {
+            let text = "Cannot specify both Range header and partNumber query parameter";
+            Err(Error::InvalidRequest(text.to_owned()))
+        }
+        (None, None) => Ok(Selection { span: whole, partial: false, parts_count: None }),
+        (Some(range), None) => match parse(range, object.size) {
+            Asked::Whole => Ok(Selection { span: whole, partial: false, parts_count: None }),
+            Asked::Part(span) => Ok(Selection { span, partial: true, parts_count: None }),
+            Asked::Unsatisfiable => Err(Error::invalid_range(range, object.size)),
+        },
+        (None, Some(1)) if object.parts.is_empty() => {
+            Ok(Selection { span: whole, partial: object.size > 0, parts_count: None })
+        }
+        (None, Some(number)) => {
+            let mut start = 0;
+            for part in &object.parts {
+                if part.number == number {
+                    let span = Span { start, len: part.size };
+                    return Ok(Selection { span, partial: true, parts_count: i32::try_from(object.parts.len()).ok() });
+                }
+                start += part.size;
+            }
+            Err(Error::invalid_part_number(number, object.parts.len().max(1)))
+        }
+    }
+}
+
+/// The headers that GetObject and HeadObject have in common.
+macro_rules! describe {
+    ($output:ident, $request:expr, $object:expr, $selection:expr) => {{
+        let (request, object, selection) = ($request, $object, $selection);
+        let description = object.description.clone();
+        let over = |given: &Option<String>, own: Option<String>| given.clone().or(own);
+        let checksum = object.checksum.as_ref().filter(|_| request.checksum_mode.is_some() && !selection.partial);
+        let mut output = $output {
+            accept_ranges: Some("bytes".to_owned()),
+            last_modified: Some(Timestamp::from_millis(object.modified)),
+            content_length: i64::try_from(selection.span.len).ok(),
+            e_tag: Some(object.quoted_etag()),
+            checksum_type: checksum.map(|checksum| match checksum.full {
+                true => ChecksumType::FullObject,
+                false => ChecksumType::Composite,
+            }),
+            cache_control: over(&request.response_cache_control, description.cache_control),
+            content_disposition: over(&request.response_content_disposition, description.content_disposition),
+            content_encoding: over(&request.response_content_encoding, description.content_encoding),
+            content_language: over(&request.response_content_language, description.content_language),
+            content_type: over(&request.response_content_type, description.content_type)
+                .or_else(|| Some("binary/octet-stream".to_owned())),
+            expires: request.response_expires.map(Timestamp::http_date).or(description.expires),
+            website_redirect_location: description.redirect,
+            metadata: Some(description.metadata),
+            server_side_encryption: Some(ServerSideEncryption::Aes256),
+            storage_class: object.storage_class.as_deref().map(StorageClass::from),
+            content_range: selection.partial.then(|| selection.span.content_range(object.size)),
+            status_code: selection.partial.then_some(206),
+            parts_count: selection.parts_count,
+            tag_count: i32::try_from(object.tags.len()).ok().filter(|count| *count > 0),
+            ..$output::default()
+        };
+        show!(output, checksum);
+        output
+    }};
+}
+
+/// Everything that is asked of an object before it is shown.
+macro_rules! admit {
+    ($cx:expr, $request:expr) => {{
+        let request = $request;
+        check_version(request.version_id.as_deref())?;
+        if request.sse_customer_algorithm.is_some() || request.sse_customer_key.is_some() {
+            let text = "The encryption parameters are not applicable to this object.";
+            return Err(Error::InvalidRequest(text.to_owned()));
+        }
+        let overrides = request.response_content_type.is_some()
+            || request.response_cache_control.is_some()
+            || request.response_content_disposition.is_some()
+            || request.response_content_encoding.is_some()
+            || request.response_content_language.is_some()
+            || request.response_expires.is_some();
+        if overrides && matches!($cx.principal(), Principal::Anonymous) {
+            let text = "Request specific response headers cannot be used for anonymous GET requests.";
+            return Err(Error::InvalidRequest(text.to_owned()));
+        }
+        Preconditions {
+            if_match: request.if_match.as_deref(),
+            if_none_match: request.if_none_match.as_deref(),
+            if_modified_since: request.if_modified_since,
+            if_unmodified_since: request.if_unmodified_since,
+        }
+    }};
+}
+
+operation! {
+    S3, GetObject,
+    access: |_, cx, request| on_object(cx, "s3:GetObject", &request.bucket, &request.key).map(|access| vec![access]),
+    handler: get_object
+}
+
+async fn get_object(s3: &S3, cx: &Context, request: GetObjectRequest) -> Result<GetObjectOutput, Error> {
+    let bucket = bucket_of(cx, &request.bucket, request.expected_bucket_owner.as_deref())?;
+    let preconditions = admit!(cx, &request);
+    loop {
+        let snapshot = cx.store().snapshot();
+        let Some(object) = find_object(&snapshot, &bucket.name, &request.key)? else {
+            return Err(missing(s3, cx, &bucket.name, &request.key));
+        };
+        preconditions.check(&object)?;
+        let selection = select(&object, request.range.as_deref(), request.part_number)?;
+        // An object that is replaced at this moment is looked up again.
+        let body = s3.blobs.open(root(cx), cx.store(), &snapshot, &object.body, selection.span)?;
+        if let Some(body) = body {
+            let mut output = describe!(GetObjectOutput, &request, &object, &selection);
+            output.body = Some(body);
+            return Ok(output);
+        }
+    }
+}
+
+operation! {
+    S3, HeadObject,
+    access: |_, cx, request| on_object(cx, "s3:GetObject", &request.bucket, &request.key).map(|access| vec![access]),
+    handler: head_object
+}
+
+async fn head_object(s3: &S3, cx: &Context, request: HeadObjectRequest) -> Result<HeadObjectOutput, Error> {
+    let bucket = bucket_of(cx, &request.bucket, request.expected_bucket_owner.as_deref())?;
+    let preconditions = admit!(cx, &request);
+    let Some(object) = find_object(&cx.store().snapshot(), &bucket.name, &request.key)? else {
+        return Err(missing(s3, cx, &bucket.name, &request.key));
+    };
+    preconditions.check(&object)?;
+    let selection = select(&object, request.range.as_deref(), request.part_number)?;
+    Ok(describe!(HeadObjectOutput, &request, &object, &selection))
+}

@@ -1,0 +1,1 @@
+//! A cloud in memory for the tests of operations, where everything is allowed.
