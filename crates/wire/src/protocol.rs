@@ -169,7 +169,8 @@ impl Router {
         let mut best = (first, required(first, query, headers));
         for (operation, _) in same {
             let found = required(operation, query, headers);
-            if found > best.1 {
+            // Of twins the one whose name continues the other's is the successor: PutBucketLifecycleConfiguration.
+            if found > best.1 || (found == best.1 && operation.name.starts_with(best.0.name)) {
                 best = (operation, found);
             }
         }
