@@ -1,8 +1,10 @@
 //! The list of stages.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use futures_util::FutureExt as _;
 use http::request::Parts;
 use http::{HeaderValue, Request, Response};
 use hyper::body::Incoming;
@@ -59,7 +61,14 @@ impl Gateway {
     pub async fn handle(&self, request: Request<Incoming>, source_ip: String, secure: bool) -> Response<Body> {
         let (parts, body) = request.into_parts();
         let (body, progress) = incoming(body);
-        let mut response = self.dispatch(&parts, body.clone(), source_ip, secure).await;
+        let answer = AssertUnwindSafe(self.dispatch(&parts, body.clone(), source_ip, secure)).catch_unwind().await;
+        // A handler that panics is a bug of ours: this request fails, and no other.
+        let mut response = answer.unwrap_or_else(|_| {
+            tracing::error!(method = %parts.method, path = parts.uri.path(), "a handler panicked");
+            let mut response = Response::new(Body::from(Bytes::from_static(b"{\"__type\":\"InternalFailure\"}")));
+            *response.status_mut() = http::StatusCode::INTERNAL_SERVER_ERROR;
+            response
+        });
         // A connection on which part of a request is still to come cannot be used again. A client that waits to be asked
         // for its body (`Expect`) is told so; of others a little is read, so that the answer reaches them.
         if !progress.is_complete() && parts.version < http::Version::HTTP_2 {
