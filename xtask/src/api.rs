@@ -46,7 +46,7 @@ fn merge(into: &mut Value, patch: &Value) {
         (Value::Object(into), Value::Object(patch)) => {
             for (key, value) in patch {
                 if value.is_null() {
-                    into.remove(key);
+                    into.shift_remove(key);
                     continue;
                 }
                 merge(into.entry(key.clone()).or_insert(Value::Null), value);
