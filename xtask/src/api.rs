@@ -90,9 +90,10 @@ impl<'a> Generator<'a> {
         }
         let members = self.shapes[from]["members"].as_object();
         from == to
-            || members.into_iter().flatten().any(|(_, reference)| {
-                self.reaches(text(reference, "shape").unwrap_or_default(), to, seen)
-            })
+            || members
+                .into_iter()
+                .flatten()
+                .any(|(_, reference)| self.reaches(text(reference, "shape").unwrap_or_default(), to, seen))
     }
 
     fn files(&self) -> Vec<(&'static str, String)> {
@@ -274,7 +275,8 @@ impl<'a> Generator<'a> {
     }
 
     fn simple(&self) -> String {
-        let mut out = self.header("Strings, numbers, lists and maps") + "\nuse wire::{Kind, Member, Schema};\n\nuse crate::*;\n\n";
+        let mut out = self.header("Strings, numbers, lists and maps")
+            + "\nuse wire::{Kind, Member, Schema};\n\nuse crate::*;\n\n";
         for (name, shape) in self.shapes {
             let schema = self.schema(name);
             if schema.starts_with("wire::") || self.is_structure(shape) || self.is_enum(shape) {
@@ -365,9 +367,10 @@ impl<'a> Generator<'a> {
     fn uses_event_stream(&self, reference: &Value) -> bool {
         let shape = text(reference, "shape").unwrap_or_default();
         let members = self.shapes.get(shape).and_then(|shape| shape["members"].as_object());
-        members.into_iter().flatten().any(|(_, member)| {
-            text(member, "shape").is_some_and(|name| self.shapes[name]["eventstream"] == true)
-        })
+        members
+            .into_iter()
+            .flatten()
+            .any(|(_, member)| text(member, "shape").is_some_and(|name| self.shapes[name]["eventstream"] == true))
     }
 
     fn operations(&self) -> String {

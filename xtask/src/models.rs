@@ -14,13 +14,41 @@ use serde_json::{Map, Value, json};
 use crate::Result;
 
 const SHAPE_TRAITS: &[&str] = &[
-    "type", "required", "members", "member", "key", "value", "enum", "min", "max", "pattern", "payload", "flattened",
-    "locationName", "xmlNamespace", "timestampFormat", "streaming", "eventstream", "document", "union", "exception",
-    "error", "sensitive",
+    "type",
+    "required",
+    "members",
+    "member",
+    "key",
+    "value",
+    "enum",
+    "min",
+    "max",
+    "pattern",
+    "payload",
+    "flattened",
+    "locationName",
+    "xmlNamespace",
+    "timestampFormat",
+    "streaming",
+    "eventstream",
+    "document",
+    "union",
+    "exception",
+    "error",
+    "sensitive",
 ];
 const MEMBER_TRAITS: &[&str] = &[
-    "shape", "location", "locationName", "queryName", "flattened", "xmlAttribute", "streaming", "xmlNamespace",
-    "timestampFormat", "idempotencyToken", "jsonvalue",
+    "shape",
+    "location",
+    "locationName",
+    "queryName",
+    "flattened",
+    "xmlAttribute",
+    "streaming",
+    "xmlNamespace",
+    "timestampFormat",
+    "idempotencyToken",
+    "jsonvalue",
 ];
 
 /// Writes `models/<service>.json` for every service of `models/services.json`.
@@ -117,8 +145,16 @@ fn prune(source: &Value, wanted: &Value) -> Result<Value> {
     let metadata = keep(
         &source["metadata"],
         &[
-            "apiVersion", "endpointPrefix", "jsonVersion", "protocol", "protocols", "serviceId", "signingName",
-            "targetPrefix", "xmlNamespace", "awsQueryCompatible",
+            "apiVersion",
+            "endpointPrefix",
+            "jsonVersion",
+            "protocol",
+            "protocols",
+            "serviceId",
+            "signingName",
+            "targetPrefix",
+            "xmlNamespace",
+            "awsQueryCompatible",
         ],
     );
     Ok(json!({ "metadata": metadata, "operations": operations, "shapes": kept_shapes.collect::<Map<_, _>>() }))

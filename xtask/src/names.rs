@@ -63,9 +63,33 @@ pub fn type_name(name: &str) -> String {
     let mut chars = name.chars();
     let name: String = chars.next().map_or(String::new(), |first| first.to_uppercase().chain(chars).collect());
     const PRELUDE: &[&str] = &[
-        "String", "Option", "Result", "Vec", "Box", "Default", "Some", "None", "Ok", "Err", "Self", "Send", "Sync",
-        "Copy", "Clone", "Drop", "Fn", "From", "Into", "Iterator", "Debug", "Bytes", "Timestamp", "ByteStream", "Schema",
-        "Member", "Location",
+        "String",
+        "Option",
+        "Result",
+        "Vec",
+        "Box",
+        "Default",
+        "Some",
+        "None",
+        "Ok",
+        "Err",
+        "Self",
+        "Send",
+        "Sync",
+        "Copy",
+        "Clone",
+        "Drop",
+        "Fn",
+        "From",
+        "Into",
+        "Iterator",
+        "Debug",
+        "Bytes",
+        "Timestamp",
+        "ByteStream",
+        "Schema",
+        "Member",
+        "Location",
     ];
     if PRELUDE.contains(&name.as_str()) { format!("{name}Shape") } else { name }
 }

@@ -51,7 +51,7 @@ fn environments(work: &Path, reserve: usize) -> Environments {
         work: work.join("work"),
         cache: work.join("cache"),
         path: "/usr/local/bin:/usr/bin:/bin".into(),
-        home: Some("/root".into()),
+        home: std::env::home_dir(),
         endpoint_port: 4566,
         backend: std::env::args().any(|argument| argument == "--process").then_some(Backend::Process),
         wall_clock: Arc::new(|| 1_800_000_000_000),

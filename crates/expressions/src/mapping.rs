@@ -79,7 +79,9 @@ struct Root {
     /// The body as JSON, parsed when first asked for; `None` when it is empty.
     document: OnceCell<Option<Json>>,
     params: Value,
-    flat: Vec<BTreeMap<String, String>>,
+    path: BTreeMap<String, String>,
+    querystring: BTreeMap<String, String>,
+    header: BTreeMap<String, String>,
     failure: Rc<OnceCell<String>>,
 }
 
@@ -94,7 +96,9 @@ impl Root {
             body: input.body.clone(),
             document: OnceCell::new(),
             params,
-            flat: vec![input.path.clone(), input.querystring.clone(), input.header.clone()],
+            path: input.path.clone(),
+            querystring: input.querystring.clone(),
+            header: input.header.clone(),
             failure,
         })
     }
@@ -156,8 +160,10 @@ impl Host for Root {
             ("params", []) => self.params.clone(),
             // A path parameter hides a query parameter, which hides a header.
             ("params", [Value::Text(name)]) => {
-                let found = self.flat.iter().find_map(|values| values.get(&**name));
-                found.map_or(Value::Null, |value| Value::text(value.as_str()))
+                let header = || self.header.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
+                let found = self.path.get(&**name).or_else(|| self.querystring.get(&**name));
+                // A parameter that is not there is an empty text, which templates compare with.
+                Value::text(found.or_else(|| header().map(|(_, value)| value)).map_or("", String::as_str))
             }
             ("getBody", []) => self.property(heap, "body")?,
             _ => Value::Null,
@@ -175,10 +181,8 @@ impl Host for Util {
 
     fn call(&self, heap: &mut Heap, name: &str, arguments: &[Value]) -> Result<Value, vtl::Error> {
         let [argument] = arguments else { return Ok(Value::Null) };
-        if argument.is_null() {
-            return Ok(Value::Null);
-        }
-        let text = heap.display(argument)?;
+        // Nothing converts to nothing, so that `#set` of it does not keep an older value.
+        let text = if argument.is_null() { String::new() } else { heap.display(argument)? };
         let failed = |reason: String| vtl::Error::Method { method: name.to_owned(), reason };
         let made = match name {
             "escapeJavaScript" => escape_javascript(&text),
@@ -269,7 +273,7 @@ mod tests {
             ("$input.path('$.in')", "{z=1.0, a=null}"),
             ("$input.path('$').tags[1]", "y"),
             ("#foreach($t in $input.path('$.tags'))$t#if($foreach.hasNext),#end#end", "x,y"),
-            ("$input.params('id') $input.params('q') $input.params('Accept') $input.params('no')|", "7 a b */* |"),
+            ("$input.params('id') $input.params('q') $input.params('accept') $input.params('no')|", "7 a b */* |"),
             ("$input.params().path.id $input.params().querystring.get('q') $input.params().header.Accept", "7 a b */*"),
             ("#foreach($k in $input.params().keySet())$k;#end", "path;querystring;header;"),
             ("$context.stage $context.identity.sourceIp $context.nope|", "v1 127.0.0.1 |"),
@@ -318,6 +322,37 @@ mod tests {
         assert_eq!(output.body, "ok");
         assert_eq!(output.response_override, json!({"header": {"X-Tea": "green"}, "status": 418}));
         assert_eq!(output.request_override["querystring"], json!({"page": 2}));
+    }
+
+    /// Preflight templates that set the caller's origin, as deployment tools write them.
+    #[test]
+    fn a_missing_parameter_is_an_empty_text() {
+        let source = r#"#set($origin = $input.params("Origin"))
+#if($origin == "")
+  #set($origin = $input.params("accept"))
+#end
+#if($origin.matches(".*"))
+  #set($context.responseOverride.header.Access-Control-Allow-Origin = $origin)
+#end"#;
+        let overrides = output(source, "").unwrap().response_override;
+        assert_eq!(overrides["header"], json!({"Access-Control-Allow-Origin": "*/*"}));
+    }
+
+    /// A block that prints whichever map is at hand, with values that may be null.
+    #[test]
+    fn a_defined_block_prints_many_maps() {
+        let source = r##"#define( $loop ){#foreach($key in $map.keySet())#set( $k = $util.escapeJavaScript($key) )
+#set( $v = $util.escapeJavaScript($map.get($key)).replaceAll("\\'", "'") )"$k":"$v"#if( $foreach.hasNext ),#end#end}#end
+{"auth":#set( $map = $context.authorizer )$loop,
+"header":#set( $map = $input.params().header )$loop,
+"identity":#set( $map = $context.identity )$loop}"##;
+        let mut input = input("");
+        input.header = [("X".to_owned(), "it's".to_owned())].into();
+        input.context = json!({"identity": {"sourceIp": "1.1.1.1", "user": null}});
+        let made = render(&Template::parse(source).unwrap(), &input).unwrap().body;
+        let made: Json = serde_json::from_str(&made).unwrap();
+        let expected = json!({"auth": {}, "header": {"X": "it's"}, "identity": {"sourceIp": "1.1.1.1", "user": ""}});
+        assert_eq!(made, expected);
     }
 
     /// The template that the console generates for "method request passthrough".

@@ -75,7 +75,8 @@ fn is_read_only(operation: &str) -> bool {
 
 /// Secrets never enter the trail.
 fn redact(mut parameters: Json) -> Json {
-    const SECRET: &[&str] = &["Password", "SecretAccessKey", "ZipFile", "PrivateKey", "WebIdentityToken", "SAMLAssertion"];
+    const SECRET: &[&str] =
+        &["Password", "SecretAccessKey", "ZipFile", "PrivateKey", "WebIdentityToken", "SAMLAssertion"];
     if let Json::Object(object) = &mut parameters {
         for (key, value) in object.iter_mut() {
             if SECRET.iter().any(|secret| key.ends_with(secret)) {
@@ -94,7 +95,11 @@ mod tests {
 
     #[test]
     fn data_events_and_secrets() {
-        assert!(is_data("dynamodb", "PutItem") && is_data("dynamodb", "BatchGetItem") && !is_data("dynamodb", "CreateTable"));
+        assert!(
+            is_data("dynamodb", "PutItem")
+                && is_data("dynamodb", "BatchGetItem")
+                && !is_data("dynamodb", "CreateTable")
+        );
         assert!(is_data("s3", "GetObject") && !is_data("s3", "CreateBucket"));
         let redacted = redact(serde_json::json!({ "Code": { "ZipFile": "UEs=" }, "FunctionName": "f" }));
         assert_eq!(redacted["Code"]["ZipFile"], "HIDDEN_DUE_TO_SECURITY_REASONS");

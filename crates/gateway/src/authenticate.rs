@@ -247,7 +247,11 @@ impl Words {
 
     pub(crate) fn incomplete(&self, text: &str) -> ApiError {
         if self.s3 {
-            return ApiError::new(400, "AuthorizationHeaderMalformed", format!("The authorization header is malformed; {text}"));
+            return ApiError::new(
+                400,
+                "AuthorizationHeaderMalformed",
+                format!("The authorization header is malformed; {text}"),
+            );
         }
         let code = if self.query() { "IncompleteSignature" } else { "IncompleteSignatureException" };
         ApiError::new(if self.query() { 403 } else { self.status() }, code, text)
@@ -308,7 +312,9 @@ impl Words {
     }
 
     fn bad_date(&self, date: &str) -> ApiError {
-        self.incomplete(&format!("Date must be in ISO-8601 'basic format'. Got '{date}'. See http://en.wikipedia.org/wiki/ISO_8601"))
+        self.incomplete(&format!(
+            "Date must be in ISO-8601 'basic format'. Got '{date}'. See http://en.wikipedia.org/wiki/ISO_8601"
+        ))
     }
 
     fn scope_date(&self, scope: &str, date: &str) -> ApiError {

@@ -5,7 +5,9 @@ use std::collections::VecDeque;
 
 use parking_lot::Mutex;
 use policy::{Conditions, Decision, Denial, PolicyKind, Request, decide};
-use service::{Access, AnyOperation, ApiError, Arn, BoxFuture, Context, Internal, Principal, Service, Stages, Timestamp};
+use service::{
+    Access, AnyOperation, ApiError, Arn, BoxFuture, Context, Internal, Principal, Service, Stages, Timestamp,
+};
 
 use crate::audit;
 

@@ -31,10 +31,8 @@ pub struct ChunkSigner {
 impl ChunkSigner {
     fn check(&mut self, signature: &str, hash: &str) -> Result<(), StreamError> {
         let empty = sha256_hex(b"");
-        let text = format!(
-            "AWS4-HMAC-SHA256-PAYLOAD\n{}\n{}\n{}\n{empty}\n{hash}",
-            self.date, self.scope, self.previous
-        );
+        let text =
+            format!("AWS4-HMAC-SHA256-PAYLOAD\n{}\n{}\n{}\n{empty}\n{hash}", self.date, self.scope, self.previous);
         self.compare(signature, &text)
     }
 
@@ -238,7 +236,12 @@ impl ChunkedDecoder {
         if line.is_empty() {
             return self.end_trailers();
         }
-        let malformed = || error("MalformedTrailerError", "The request contained trailing data that was not well-formed or did not conform to our published schema.");
+        let malformed = || {
+            error(
+                "MalformedTrailerError",
+                "The request contained trailing data that was not well-formed or did not conform to our published schema.",
+            )
+        };
         let (name, value) = line.split_once(':').ok_or_else(malformed)?;
         if self.trailers.len() >= 16 {
             return Err(malformed());

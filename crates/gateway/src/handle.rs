@@ -72,22 +72,23 @@ impl Gateway {
         };
         let claim = Claim::read(&parts, &query);
         let origin = header(&parts.headers, "origin").map(str::to_owned);
-        let mut response = {
-            let (claim, broken) = match claim {
-                Ok(claim) => (claim, None),
-                Err(text) => (Claim::None, Some(text)),
+        let mut response =
+            {
+                let (claim, broken) = match claim {
+                    Ok(claim) => (claim, None),
+                    Err(text) => (Claim::None, Some(text)),
+                };
+                let call = Call { parts: &parts, query, host, host_name, claim, path, request_id, source_ip, secure };
+                if let Some(front) = self.fronts.iter().find(|front| {
+                    front.matches(without_port(&call.host_name), call.parts.uri.path(), &call.parts.headers)
+                }) {
+                    return self.front(&**front, &call, body).await;
+                }
+                if let Some(preflight) = cors::preflight(&parts) {
+                    return preflight;
+                }
+                self.api(&call, broken, body).await
             };
-            let call = Call { parts: &parts, query, host, host_name, claim, path, request_id, source_ip, secure };
-            if let Some(front) = self.fronts.iter().find(|front| {
-                front.matches(without_port(&call.host_name), call.parts.uri.path(), &call.parts.headers)
-            }) {
-                return self.front(&**front, &call, body).await;
-            }
-            if let Some(preflight) = cors::preflight(&parts) {
-                return preflight;
-            }
-            self.api(&call, broken, body).await
-        };
         if let Some(origin) = origin {
             cors::allow(response.headers_mut(), &origin);
         }
@@ -138,12 +139,14 @@ impl Gateway {
             match body.collect(MAX_BODY).await {
                 Ok(bytes) => {
                     let params = wire::query::Params::parse(&bytes).unwrap_or_default();
-                    action = params.get("Action").map(|action| {
-                        (action.to_owned(), params.get("Version").unwrap_or_default().to_owned())
-                    });
+                    action = params
+                        .get("Action")
+                        .map(|action| (action.to_owned(), params.get("Version").unwrap_or_default().to_owned()));
                     body = ByteStream::from(bytes);
                 }
-                Err(error) => return self.lost(call, ApiError::new(413, error.code, error.message), Protocol::AwsQuery),
+                Err(error) => {
+                    return self.lost(call, ApiError::new(413, error.code, error.message), Protocol::AwsQuery);
+                }
             }
         }
         let hints = Hints {
@@ -324,11 +327,16 @@ fn unknown_operation(service: &ServiceModel, protocol: Protocol, name: &str, par
             ApiError::new(400, "InvalidAction", text)
         }
         Protocol::RestXml => {
-            let error = ApiError::new(405, "MethodNotAllowed", "The specified method is not allowed against this resource.");
+            let error =
+                ApiError::new(405, "MethodNotAllowed", "The specified method is not allowed against this resource.");
             error.with("Method", parts.method.as_str())
         }
         Protocol::RestJson1 => {
-            let text = format!("Unable to determine service/operation name to be authorized ({} {})", parts.method, parts.uri.path());
+            let text = format!(
+                "Unable to determine service/operation name to be authorized ({} {})",
+                parts.method,
+                parts.uri.path()
+            );
             ApiError::new(403, "MissingAuthenticationTokenException", text)
         }
         _ => ApiError::new(400, "UnknownOperationException", ""),
@@ -392,7 +400,11 @@ fn chunk_decoder(call: &Call<'_>, caller: &Caller, hash: &str) -> Result<Option<
         "STREAMING-AWS4-HMAC-SHA256-PAYLOAD" | "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER" => true,
         "STREAMING-UNSIGNED-PAYLOAD-TRAILER" => false,
         _ if hash.starts_with("STREAMING-") => {
-            return Err(ApiError::new(501, "NotImplemented", "A header you provided implies functionality that is not implemented."));
+            return Err(ApiError::new(
+                501,
+                "NotImplemented",
+                "A header you provided implies functionality that is not implemented.",
+            ));
         }
         _ => return Ok(None),
     };

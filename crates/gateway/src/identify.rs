@@ -141,9 +141,7 @@ impl Directory {
         };
         let model = service.model();
         let named_operation = |protocol: Protocol, name: &str| match model.operation(name) {
-            Some(operation) => {
-                Ok(Destination { service: service.clone(), operation, protocol, labels: Vec::new() })
-            }
+            Some(operation) => Ok(Destination { service: service.clone(), operation, protocol, labels: Vec::new() }),
             None => Err(Lost::Operation(service.clone(), protocol, name.to_owned())),
         };
         if let Some((_, operation)) = cbor.and_then(|path| path.split_once("/operation/"))

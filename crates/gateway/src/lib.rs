@@ -29,6 +29,6 @@ pub mod signature;
 
 pub use authorize::{Explanation, Pipeline};
 pub use body::Body;
-pub use chunked::{ChunkedDecoder, ChunkSigner};
+pub use chunked::{ChunkSigner, ChunkedDecoder};
 pub use handle::Gateway;
 pub use listen::{ListenError, Server};

@@ -71,7 +71,8 @@ impl Authority {
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         let certificate = params.self_signed(&key).map_err(failed)?;
         let key_pem = key.serialize_pem();
-        let authority = Authority { pem: certificate.pem(), issuer: Issuer::new(params, key), leaves: Mutex::default() };
+        let authority =
+            Authority { pem: certificate.pem(), issuer: Issuer::new(params, key), leaves: Mutex::default() };
         Ok((authority, key_pem))
     }
 

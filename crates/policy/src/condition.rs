@@ -170,7 +170,9 @@ impl Condition {
             return self.values.iter().any(|value| value.eq_ignore_ascii_case("true") == absent);
         }
         let Some(found) = found.filter(|values| !values.is_empty()) else {
-            return self.if_exists || self.negated && self.set != Some(Set::ForAnyValue) || self.set == Some(Set::ForAllValues);
+            return self.if_exists
+                || self.negated && self.set != Some(Set::ForAnyValue)
+                || self.set == Some(Set::ForAllValues);
         };
         let one = |value: &String| {
             let hit = self.values.iter().any(|wanted| {

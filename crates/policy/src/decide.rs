@@ -84,10 +84,13 @@ enum Verdict {
 pub fn decide(request: &Request, policies: &Policies, resource: Option<&Source>) -> Decision {
     let denied = |explicit, kind, statement| Decision::Denied(Denial { explicit, kind, statement });
     let identity = judge(&policies.identity, request, Principal::Attached);
-    let resource_verdict = resource.map_or(Verdict::Silent, |source| judge(std::slice::from_ref(source), request, Principal::Named));
-    let boundary = policies.boundary.as_ref().map(|source| judge(std::slice::from_ref(source), request, Principal::Attached));
+    let resource_verdict =
+        resource.map_or(Verdict::Silent, |source| judge(std::slice::from_ref(source), request, Principal::Named));
+    let boundary =
+        policies.boundary.as_ref().map(|source| judge(std::slice::from_ref(source), request, Principal::Attached));
     let session = policies.session.as_ref().map(|sources| judge(sources, request, Principal::Attached));
-    let control: Vec<Verdict> = policies.service_control.iter().map(|level| judge(level, request, Principal::Attached)).collect();
+    let control: Vec<Verdict> =
+        policies.service_control.iter().map(|level| judge(level, request, Principal::Attached)).collect();
 
     // An explicit deny anywhere wins.
     for verdict in &control {
@@ -206,7 +209,8 @@ fn judge(sources: &[Source], request: &Request, principals: Principal) -> Verdic
 
 fn applies(statement: &Statement, policy: &Policy, request: &Request, principals: Principal) -> bool {
     let variables = policy.variables;
-    let for_caller = || statement.principal.as_ref().is_some_and(|list| named(list, request, statement.effect, principals));
+    let for_caller =
+        || statement.principal.as_ref().is_some_and(|list| named(list, request, statement.effect, principals));
     (principals == Principal::Attached || for_caller())
         && any(&statement.action, |pattern| matches_ignoring_case(pattern, &request.action))
         && statement.resource.as_ref().is_none_or(|resource| {
@@ -238,7 +242,8 @@ fn is_principal(kind: &str, value: &str, request: &Request, effect: Effect, prin
         "AWS" => {
             // `123456789012` and `arn:aws:iam::123456789012:root` are the whole account. For an allow, that delegates
             // to the account's own policies; this is decided by the caller, who still needs an identity policy.
-            let account = value.strip_prefix("arn:aws:iam::").and_then(|rest| rest.strip_suffix(":root")).unwrap_or(value);
+            let account =
+                value.strip_prefix("arn:aws:iam::").and_then(|rest| rest.strip_suffix(":root")).unwrap_or(value);
             if account == caller.account && !caller.account.is_empty() {
                 return effect == Effect::Deny || principals == Principal::NamedOrOfAccount || delegated(request);
             }
@@ -253,8 +258,7 @@ fn is_principal(kind: &str, value: &str, request: &Request, effect: Effect, prin
 /// Naming an account trusts it to decide: its root may, others only with an identity policy of theirs. Across
 /// accounts and in trust policies the identity policy is asked anyway; within the account it must be the one to allow.
 fn delegated(request: &Request) -> bool {
-    request.caller.kind == CallerKind::Root
-        || request.caller.account != request.resource_account
+    request.caller.kind == CallerKind::Root || request.caller.account != request.resource_account
 }
 
 /// A statement of the policy allows the session or user by its own ARN.

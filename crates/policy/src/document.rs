@@ -105,9 +105,7 @@ impl Policy {
             check_actions(statement)?;
             for pattern in &resource.patterns {
                 if pattern != "*" && !pattern.starts_with("arn:") && !pattern.starts_with("${") {
-                    return malformed(format!(
-                        "Resource {pattern} must be in ARN format or \"*\"."
-                    ));
+                    return malformed(format!("Resource {pattern} must be in ARN format or \"*\"."));
                 }
                 if pattern.starts_with("arn:") && pattern.split(':').count() < 6 && !pattern.ends_with('*') {
                     return malformed(format!("Resource {pattern} must be in ARN format or \"*\"."));
@@ -130,9 +128,7 @@ impl Policy {
                 Some(principals) if !principals.list.is_empty() => {}
                 _ => return malformed("AssumeRole policy must contain principals"),
             }
-            let assumes = |action: &String| {
-                action == "*" || action.to_ascii_lowercase().starts_with("sts:")
-            };
+            let assumes = |action: &String| action == "*" || action.to_ascii_lowercase().starts_with("sts:");
             if statement.action.patterns.iter().any(|action| !assumes(action)) {
                 return malformed("AssumeRole policy may only specify STS AssumeRole actions.");
             }
@@ -159,9 +155,8 @@ fn check_actions(statement: &Statement) -> Result<()> {
 
 fn statement(value: &Value) -> Result<Statement> {
     let Value::Object(object) = value else { return malformed("Syntax errors in policy.") };
-    const KEYS: [&str; 9] = [
-        "Sid", "Effect", "Principal", "NotPrincipal", "Action", "NotAction", "Resource", "NotResource", "Condition",
-    ];
+    const KEYS: [&str; 9] =
+        ["Sid", "Effect", "Principal", "NotPrincipal", "Action", "NotAction", "Resource", "NotResource", "Condition"];
     if object.keys().any(|key| !KEYS.contains(&key.as_str())) {
         return malformed("Syntax errors in policy.");
     }

@@ -12,7 +12,7 @@ mod document;
 mod pattern;
 mod request;
 
-pub use decide::{Decision, Denial, PolicyKind, Policies, Source, decide, trusts};
+pub use decide::{Decision, Denial, Policies, PolicyKind, Source, decide, trusts};
 pub use document::{Effect, Malformed, Policy, Statement};
 pub use pattern::matches;
 pub use request::{Caller, CallerKind, Conditions, Request};

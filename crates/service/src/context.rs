@@ -161,7 +161,8 @@ impl Context {
 
     /// Calls a service as the caller of this context.
     pub async fn perform<O: Operation>(&self, input: O::Input) -> Result<O::Output, ApiError> {
-        let unknown = || ApiError::new(501, "NotImplemented", format!("{}:{} is not implemented.", O::SERVICE, O::MODEL.name));
+        let unknown =
+            || ApiError::new(501, "NotImplemented", format!("{}:{} is not implemented.", O::SERVICE, O::MODEL.name));
         let service = self.cloud.service(O::SERVICE).ok_or_else(unknown)?;
         let operation = service.operation(O::MODEL.name).ok_or_else(unknown)?;
         let output: Box<dyn Any + Send> =

@@ -81,6 +81,9 @@ pub trait Directory: Send + Sync {
     /// A role by its ARN.
     fn role(&self, arn: &str) -> Result<Option<Role>, StoreError>;
 
+    /// The client ids (audiences) of an account's OpenID Connect provider; `None` where it has none of this issuer.
+    fn oidc_clients(&self, account: &str, issuer: &str) -> Result<Option<Vec<String>>, StoreError>;
+
     /// Issues temporary credentials. Nothing is checked here: the caller has.
     fn issue(&self, principal: &Principal, session: &NewSession) -> Result<SessionCredentials, StoreError>;
 }

@@ -19,7 +19,11 @@ impl From<StoreError> for Internal {
 impl From<Internal> for ApiError {
     fn from(error: Internal) -> Self {
         tracing::error!(reason = %error.0, "internal failure");
-        ApiError::new(500, "InternalFailure", "The request processing has failed because of an unknown error, exception or failure.")
+        ApiError::new(
+            500,
+            "InternalFailure",
+            "The request processing has failed because of an unknown error, exception or failure.",
+        )
     }
 }
 

@@ -86,6 +86,11 @@ pub trait Service: Any + Send + Sync {
         Vec::new()
     }
 
+    /// What the service keeps, for `welkin status`: the plural of a kind of resource, and the prefix of its keys.
+    fn resources(&self) -> &'static [(&'static str, &'static str)] {
+        &[]
+    }
+
     /// Called once, when every service is there: starts background work and resumes what a stop interrupted.
     fn start(&self, _cloud: &Arc<Cloud>) {}
 
@@ -161,7 +166,7 @@ impl<S: Implements<O>, O: Operation> AnyOperation for Typed<S, O> {
     ) -> BoxFuture<'a, Result<Untyped, ApiError>> {
         Box::pin(async move {
             let any: &dyn Any = service;
-        let service = any.downcast_ref::<S>().ok_or_else(mismatch)?;
+            let service = any.downcast_ref::<S>().ok_or_else(mismatch)?;
             let input = input.downcast::<O::Input>().map_err(|_| mismatch())?;
             let output = service.call(cx, *input).await?;
             Ok(Box::new(output) as Untyped)

@@ -8,12 +8,30 @@ use serde::{Deserialize, Serialize};
 pub enum Principal {
     Anonymous,
     /// The root user of an account.
-    Root { account: String },
-    User { account: String, path: String, name: String, id: String },
-    AssumedRole { account: String, role_path: String, role: String, role_id: String, session: String },
-    FederatedUser { account: String, name: String },
+    Root {
+        account: String,
+    },
+    User {
+        account: String,
+        path: String,
+        name: String,
+        id: String,
+    },
+    AssumedRole {
+        account: String,
+        role_path: String,
+        role: String,
+        role_id: String,
+        session: String,
+    },
+    FederatedUser {
+        account: String,
+        name: String,
+    },
     /// A service of this cloud acting on its own account: `apigateway.amazonaws.com`.
-    Service { name: String },
+    Service {
+        name: String,
+    },
 }
 
 impl Principal {

@@ -37,15 +37,14 @@ impl Disk {
     pub fn open(folder: &Path, durability: Durability) -> Result<Disk> {
         let failed = |reason: String| StoreError::Open { folder: folder.to_owned(), reason };
         std::fs::create_dir_all(folder).map_err(|error| failed(error.to_string()))?;
-        let database = Database::builder(folder)
-            .cache_size(CACHE_BYTES)
-            .worker_threads(2)
-            .open()
-            .map_err(|error| match error {
-                fjall::Error::Locked => StoreError::Locked(folder.to_owned()),
-                fjall::Error::Io(error) => failed(error.to_string()),
-                error => failed(format!("{error:?}")),
-            })?;
+        let database =
+            Database::builder(folder).cache_size(CACHE_BYTES).worker_threads(2).open().map_err(
+                |error| match error {
+                    fjall::Error::Locked => StoreError::Locked(folder.to_owned()),
+                    fjall::Error::Io(error) => failed(error.to_string()),
+                    error => failed(format!("{error:?}")),
+                },
+            )?;
         let options = || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES);
         let keyspace = database.keyspace("state", options).map_err(|error| failed(format!("{error:?}")))?;
         match keyspace.get(FORMAT_KEY)? {

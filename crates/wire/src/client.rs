@@ -32,8 +32,7 @@ pub fn encode_request(
     write: impl FnOnce(&mut dyn Encoder),
 ) -> Request {
     let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-    let mut request =
-        Request { method: "POST", uri: "/".to_owned(), headers: Vec::new(), body: Bytes::new() };
+    let mut request = Request { method: "POST", uri: "/".to_owned(), headers: Vec::new(), body: Bytes::new() };
     match protocol {
         Protocol::AwsJson10 | Protocol::AwsJson11 => {
             let mut encoder = JsonEncoder::new(schema, Names::Model);
@@ -69,7 +68,9 @@ pub fn encode_request(
             request.method = operation.method;
             request.uri = UriPattern::parse(operation.uri).expand(&parts.labels, &parts.query);
             request.headers = parts.headers;
-            if let Some(content_type) = parts.content_type {
+            // A member that is bound to the header says it better than the kind of the body.
+            let stated = request.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type"));
+            if let Some(content_type) = parts.content_type.filter(|_| !stated) {
                 request.headers.push(header("content-type", content_type));
             }
             request.body = match parts.stream {

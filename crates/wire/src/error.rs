@@ -77,10 +77,16 @@ impl ErrorReply {
             // Errors of Amazon's own framework are in its namespaces, modelled ones in the service's.
             let namespace = match self.code.as_str() {
                 "ValidationException" if service.error_namespace.is_some() => Some("com.amazon.coral.validate"),
-                "SerializationException" | "UnrecognizedClientException" | "AccessDeniedException"
-                | "MissingAuthenticationTokenException" | "InvalidSignatureException"
-                | "IncompleteSignatureException" | "UnknownOperationException" | "ThrottlingException"
-                | "ExpiredTokenException" | "InternalFailure"
+                "SerializationException"
+                | "UnrecognizedClientException"
+                | "AccessDeniedException"
+                | "MissingAuthenticationTokenException"
+                | "InvalidSignatureException"
+                | "IncompleteSignatureException"
+                | "UnknownOperationException"
+                | "ThrottlingException"
+                | "ExpiredTokenException"
+                | "InternalFailure"
                     if service.error_namespace.is_some() =>
                 {
                     Some("com.amazon.coral.service")

@@ -100,8 +100,7 @@ impl Message {
             return Ok(None);
         }
         let mut prelude = &buffer[..12];
-        let (total, headers_len, crc) =
-            (prelude.get_u32() as usize, prelude.get_u32() as usize, prelude.get_u32());
+        let (total, headers_len, crc) = (prelude.get_u32() as usize, prelude.get_u32() as usize, prelude.get_u32());
         if crc32fast::hash(&buffer[..8]) != crc {
             return malformed("the checksum of the prelude does not match");
         }

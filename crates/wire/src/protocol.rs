@@ -148,9 +148,8 @@ pub type Labels = Vec<(&'static str, String)>;
 
 impl Router {
     pub fn new(service: &'static ServiceModel) -> Self {
-        let mut routes: Vec<_> = (service.operations.iter())
-            .map(|operation| (*operation, rest::UriPattern::parse(operation.uri)))
-            .collect();
+        let mut routes: Vec<_> =
+            (service.operations.iter()).map(|operation| (*operation, rest::UriPattern::parse(operation.uri))).collect();
         routes.sort_by_key(|(_, pattern)| std::cmp::Reverse(pattern.specificity()));
         Router { routes }
     }
@@ -162,16 +161,16 @@ impl Router {
         query: &[(String, String)],
         headers: &HeaderMap,
     ) -> Option<(&'static OperationModel, Labels)> {
-        let mut matching = self.routes.iter().filter(|(operation, pattern)| {
-            operation.method == method && pattern.match_query(query)
-        });
+        let mut matching =
+            self.routes.iter().filter(|(operation, pattern)| operation.method == method && pattern.match_query(query));
         let (first, pattern, labels) =
             matching.find_map(|(operation, pattern)| Some((*operation, pattern, pattern.match_path(path)?)))?;
         let same = matching.filter(|(_, other)| other.segments == pattern.segments && other.query == pattern.query);
         let mut best = (first, required(first, query, headers));
         for (operation, _) in same {
             let found = required(operation, query, headers);
-            if found > best.1 {
+            // Of twins the one whose name continues the other's is the successor: PutBucketLifecycleConfiguration.
+            if found > best.1 || (found == best.1 && operation.name.starts_with(best.0.name)) {
                 best = (operation, found);
             }
         }

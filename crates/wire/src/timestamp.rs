@@ -146,8 +146,7 @@ fn parse_http_date(text: &str) -> Option<Timestamp> {
     let rest = text.split_once(", ").map_or(text, |(_, rest)| rest);
     let mut parts = rest.split_ascii_whitespace();
     let day: i8 = parts.next()?.parse().ok()?;
-    const MONTHS: [&str; 12] =
-        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
     let month_name = parts.next()?;
     let month = MONTHS.iter().position(|name| *name == month_name)? as i8 + 1;
     let year: i16 = parts.next()?.parse().ok()?;

@@ -218,14 +218,7 @@ fn responses_decode_to_the_given_result_and_back() {
 }
 
 /// An error of ours must carry the code and the message where the vector's error has them.
-fn errors(
-    protocol: Protocol,
-    model: &Model,
-    case: &Json,
-    _: &Json,
-    _: &HeaderMap,
-    _: &[u8],
-) -> Result<(), String> {
+fn errors(protocol: Protocol, model: &Model, case: &Json, _: &Json, _: &HeaderMap, _: &[u8]) -> Result<(), String> {
     let code = case["errorCode"].as_str().unwrap_or_default();
     let message = case["errorMessage"].as_str().unwrap_or("a message");
     let reply = wire::ErrorReply::new(400, code, message);

@@ -1,7 +1,7 @@
 //! Everything of an API that a deployment freezes, and the form in which it serves requests.
 
 use crate::path::{Route, Router};
-use apigateway_api::{GatewayResponse, Integration, Method, Model, RequestValidator, Resource, RestApi};
+use apigateway_api::{Authorizer, GatewayResponse, Integration, Method, Model, RequestValidator, Resource, RestApi};
 use expressions::{
     schema::{Documents, Schema},
     vtl::Template,
@@ -16,6 +16,7 @@ pub struct Definition {
     pub models: Vec<Model>,
     pub validators: Vec<RequestValidator>,
     pub responses: Vec<GatewayResponse>,
+    pub authorizers: Vec<Authorizer>,
 }
 
 /// A definition with its paths, templates and schemas compiled, once for many requests.

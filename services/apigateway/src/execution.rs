@@ -5,10 +5,10 @@
 
 use crate::{
     definition::Compiled,
-    gateway_response::{self, Failure, INTEGRATION_FAILURE, INTEGRATION_TIMEOUT, Reply},
+    gateway_response::{self, BAD_REQUEST_BODY, Failure, INTEGRATION_FAILURE, INTEGRATION_TIMEOUT, Reply},
     integration::{self, Outbound},
     log::{Log, pairs},
-    parameters::Answer,
+    parameters::{self, Answer},
     proxy,
     request::Incoming,
     validation,
@@ -69,6 +69,8 @@ pub enum Unanswered {
     /// Not allowed, or the function does not exist: AWS tells neither from the other.
     Denied,
     Timeout,
+    /// What was sent is no input of the function: its words are for the caller.
+    Invalid(String),
     Failed(String),
 }
 
@@ -134,8 +136,8 @@ pub async fn run(
         .method_integration
         .as_ref()
         .ok_or_else(|| Failure::configuration("No integration defined for method"))?;
-    match &integration.r#type {
-        Some(IntegrationType::Mock) => mock(compiled, method, integration, request, backend, log),
+    let mut reply = match &integration.r#type {
+        Some(IntegrationType::Mock) => return mock(compiled, method, integration, request, backend, log),
         Some(IntegrationType::AwsProxy) => lambda_proxy(compiled, method, integration, request, backend, log).await,
         Some(IntegrationType::Aws) if action_of(integration).is_some() => {
             action(compiled, method, integration, request, backend, log).await
@@ -143,7 +145,11 @@ pub async fn run(
         Some(IntegrationType::Aws) => lambda(compiled, method, integration, request, backend, log).await,
         Some(IntegrationType::HttpProxy) => http_proxy(integration, request, backend, log).await,
         _ => http(compiled, method, integration, request, backend, log).await,
+    }?;
+    if let Some(trace) = request.header("x-amzn-trace-id") {
+        reply.headers.push(("X-Amzn-Trace-Id".to_owned(), trace.to_owned()));
     }
+    Ok(reply)
 }
 
 fn begin(request: &Incoming, now: Timestamp, log: &mut Log) {
@@ -173,15 +179,23 @@ fn mock(
 ) -> Result<Reply, Failure> {
     let outbound = integration::request(compiled, integration, request)?;
     log.data(backend.now(), || format!("Endpoint request body after transformations: {}", lossy(&outbound.body)));
-    let stated: Option<u16> = serde_json::from_slice::<Json>(&outbound.body)
-        .ok()
-        .and_then(|body| body["statusCode"].as_u64())
-        .and_then(|status| status.try_into().ok());
-    let status = stated.ok_or_else(|| {
+    let status = stated_status(&outbound.body).ok_or_else(|| {
         Failure::configuration("Unable to parse statusCode. It should be an integer defined in the request template")
     })?;
     let answer = Answer { status, ..Answer::default() };
     integration::respond(compiled, method, integration, request, &answer, Some(&status.to_string()))
+}
+
+/// The `statusCode` of a mock's template. Tools write it without quotes, `{statusCode:200}`, and API Gateway reads that.
+fn stated_status(body: &[u8]) -> Option<u16> {
+    let text = std::str::from_utf8(body).ok()?;
+    if let Ok(body) = serde_json::from_str::<Json>(text) {
+        return parameters::text(&body["statusCode"])?.parse().ok();
+    }
+    let (_, rest) = text.split_once("statusCode")?;
+    let value = rest.trim_start_matches(['"', '\'', ' ', '\t', '\r', '\n']).strip_prefix(':')?;
+    let digits = value.trim_start_matches(['"', '\'', ' ', '\t', '\r', '\n']);
+    digits[..digits.find(|c: char| !c.is_ascii_digit()).unwrap_or(digits.len())].parse().ok()
 }
 
 /// The function that an integration's address names: `arn:aws:apigateway:…:lambda:path/…/functions/ARN/invocations`.
@@ -257,6 +271,7 @@ async fn call(
 fn unanswered(reason: Unanswered) -> Failure {
     match reason {
         Unanswered::Denied => Failure::configuration("Invalid permissions on Lambda function"),
+        Unanswered::Invalid(message) => Failure::new(BAD_REQUEST_BODY, message.clone()).logged(message),
         Unanswered::Timeout => Failure::new(INTEGRATION_TIMEOUT, "Endpoint request timed out")
             .logged("Execution failed due to a timeout error"),
         Unanswered::Failed(reason) => Failure::new(INTEGRATION_FAILURE, "Internal server error")

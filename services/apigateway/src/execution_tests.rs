@@ -175,11 +175,18 @@ fn a_mock_answers_by_itself() {
     assert_eq!((reply.status, body(&reply)), (200, ""));
     assert!(reply.headers.contains(&("Access-Control-Allow-Origin".into(), "*".into())));
 
+    for template in ["{statusCode:200}", "{ 'statusCode' : 200 }", r#"{"statusCode":"200",}"#] {
+        let request_templates = map(&[("application/json", template.to_owned())]);
+        let lenient = Integration { request_templates, ..integration.clone() };
+        let (reply, _) = run(&api("/", "GET", lenient), request("GET", "/", ""), &World::answering(json!(null), None));
+        assert_eq!(reply.status, 200, "{template}");
+    }
+
     let without_status =
         Integration { request_templates: map(&[("application/json", "{}".to_owned())]), ..integration };
     let (reply, log) =
         run(&api("/", "GET", without_status), request("GET", "/", ""), &World::answering(json!(null), None));
-    assert_eq!((reply.status, body(&reply)), (500, r#"{"message":"Internal server error"}"#));
+    assert_eq!((reply.status, body(&reply)), (500, r#"{"message": "Internal server error"}"#));
     assert!(log.contains("Unable to parse statusCode"));
 }
 
@@ -211,7 +218,7 @@ fn a_failing_function_is_a_bad_gateway_for_a_proxy() {
     let compiled = api("/", "GET", lambda(IntegrationType::AwsProxy));
     let world = World::answering(json!({"errorMessage": "boom"}), Some("Unhandled"));
     let (reply, log) = run(&compiled, request("GET", "/", ""), &world);
-    assert_eq!((reply.status, body(&reply)), (502, r#"{"message":"Internal server error"}"#));
+    assert_eq!((reply.status, body(&reply)), (502, r#"{"message": "Internal server error"}"#));
     assert!(log.contains("due to customer function error: boom"), "{log}");
 }
 
@@ -219,9 +226,17 @@ fn a_failing_function_is_a_bad_gateway_for_a_proxy() {
 fn without_permission_the_caller_learns_nothing() {
     let compiled = api("/", "GET", lambda(IntegrationType::Aws));
     let (reply, log) = run(&compiled, request("GET", "/", ""), &World::new(Err(Unanswered::Denied)));
-    assert_eq!((reply.status, body(&reply)), (500, r#"{"message":"Internal server error"}"#));
+    assert_eq!((reply.status, body(&reply)), (500, r#"{"message": "Internal server error"}"#));
     let line = "Execution failed due to configuration error: Invalid permissions on Lambda function";
     assert!(log.contains(line), "{log}");
+}
+
+#[test]
+fn a_body_that_is_no_event_is_the_callers_fault() {
+    let compiled = api("/", "POST", lambda(IntegrationType::Aws));
+    let world = World::new(Err(Unanswered::Invalid("Could not parse request body into json: x".into())));
+    let (reply, _) = run(&compiled, request("POST", "/", "nonsense"), &world);
+    assert_eq!((reply.status, body(&reply)), (400, r#"{"message":"Could not parse request body into json: x"}"#));
 }
 
 #[test]

@@ -4,19 +4,22 @@
 //! - `/restapis/{api}/{stage}/_user_request_/…` and `/_aws/execute-api/{api}/{stage}/…`
 
 use crate::{
+    authorizer::{self, Grants},
     backend::{World, timeout},
     definition::Compiled,
     error::Error,
-    execution::{finish, route, run},
-    execution_log,
+    execution::{Backend as _, Invocation, finish, function_of, route, run},
     gateway_response::{self, Failure, Kind, Reply},
+    integration,
     log::Log,
+    logging,
     ops::stage::logs,
     request::{Caller, Incoming, canonical_name, parse_query},
     store::{Place, site},
     throttle::Throttles,
+    usage,
 };
-use apigateway_api::{Method, MethodSetting, Stage};
+use apigateway_api::{ApiKeySourceType, Method, MethodSetting, Stage};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use service::{Access, ApiError, BoxFuture, ByteStream, Cloud, Context, Front, FrontRequest, FrontResponse, Principal};
@@ -66,11 +69,13 @@ impl Deployments {
 pub struct ExecuteApi {
     deployments: Arc<Deployments>,
     throttles: Arc<Throttles>,
+    grants: Arc<Grants>,
 }
 
 impl ExecuteApi {
     pub fn reset(&self) {
         self.deployments.clear();
+        self.grants.clear();
     }
 }
 
@@ -159,7 +164,7 @@ async fn serve(front: &ExecuteApi, request: FrontRequest, extended_id: &str) -> 
             );
         }
     }
-    site.answer(&front.throttles, request.signer, incoming).await
+    site.answer(front, request.signer, incoming).await
 }
 
 /// An answer that no API had a say in.
@@ -264,7 +269,7 @@ impl Site {
 
     async fn answer(
         &self,
-        throttles: &Throttles,
+        front: &ExecuteApi,
         signer: Option<Result<Context, ApiError>>,
         mut incoming: Incoming,
     ) -> Reply {
@@ -276,8 +281,13 @@ impl Site {
         let data = setting.is_some_and(|setting| setting.data_trace_enabled == Some(true));
         let mut log = Log::new(setting.is_some_and(logs), data, &incoming.request_id);
         let world = World { cx: self.cx.clone(), timeout: timeout(method) };
-        let admitted = match self.authorize(signer, method, &incoming) {
-            Ok(()) => self.throttle(throttles, setting, &incoming),
+        let asked = self.ask(&front.grants, method, &mut incoming, &world).await;
+        let keyed = |usage_key: Option<String>, incoming: &mut Incoming| {
+            self.authorize(signer, method, incoming)?;
+            self.count(&front.throttles, method, usage_key, incoming)
+        };
+        let admitted = match asked.and_then(|usage_key| keyed(usage_key, &mut incoming)) {
+            Ok(()) => self.throttle(&front.throttles, setting, &incoming),
             Err(failure) => Err(failure),
         };
         let result = match admitted {
@@ -288,9 +298,30 @@ impl Site {
         let reply = finish(compiled, &incoming, self.cx.now(), &mut log, result);
         let wanted = setting.and_then(|setting| setting.logging_level.as_deref());
         if wanted == Some("INFO") || (wanted == Some("ERROR") && failed) {
-            execution_log::write(&self.cx, &incoming, log);
+            logging::execution(&self.cx, &incoming, &log);
+        }
+        if let Some(settings) = &self.stage.access_log_settings {
+            logging::access(&self.cx, &incoming, settings, &reply);
         }
         reply
+    }
+
+    /// Demands an API key where the method does, and counts its use.
+    fn count(
+        &self,
+        throttles: &Throttles,
+        method: &Method,
+        usage_key: Option<String>,
+        incoming: &mut Incoming,
+    ) -> Result<(), Failure> {
+        if method.api_key_required != Some(true) {
+            return Ok(());
+        }
+        let from_authorizer = self.compiled.definition.api.api_key_source == Some(ApiKeySourceType::Authorizer);
+        let value = if from_authorizer { usage_key } else { incoming.header("x-api-key").map(str::to_owned) };
+        let key = usage::admit(&self.cx, throttles, value.as_deref(), &incoming.api, &incoming.stage)?;
+        incoming.api_key = key.id.zip(key.value);
+        Ok(())
     }
 
     fn throttle(
@@ -314,6 +345,54 @@ impl Site {
         settings.get(&own).or_else(|| settings.get("*/*"))
     }
 
+    /// Asks the method's Lambda authorizer, if it has one, and keeps what it said. It may name the caller's API key.
+    async fn ask(
+        &self,
+        grants: &Grants,
+        method: &Method,
+        incoming: &mut Incoming,
+        world: &World,
+    ) -> Result<Option<String>, Failure> {
+        if method.authorization_type.as_deref() != Some("CUSTOM") {
+            return Ok(None);
+        }
+        let authorizers = &self.compiled.definition.authorizers;
+        let authorizer = authorizers.iter().find(|authorizer| authorizer.id == method.authorizer_id);
+        let authorizer = authorizer.ok_or_else(|| authorizer::configuration("The authorizer is not there"))?;
+        let identity = authorizer::identity(authorizer, incoming)?;
+        let method_arn = method_arn(incoming);
+        let id = authorizer.id.as_deref().unwrap_or_default();
+        let key = serde_json::json!([incoming.api, incoming.stage, incoming.deployment, id, identity]).to_string();
+        let now = self.cx.now();
+        let grant = match grants.get(&key, now) {
+            Some(grant) => grant,
+            None => {
+                let event = authorizer::event(authorizer, &identity, incoming, &method_arn);
+                let uri = authorizer.authorizer_uri.as_deref().unwrap_or_default();
+                let uri = integration::expand(uri, incoming, &incoming.path_parameters);
+                let function = function_of(&uri).ok_or_else(|| authorizer::configuration("Invalid authorizer URI"))?;
+                let Incoming { region, account, api, .. } = &*incoming;
+                let invocation = Invocation {
+                    function: function.to_owned(),
+                    payload: event.to_string().into(),
+                    asynchronous: false,
+                    source_arn: format!("arn:aws:execute-api:{region}:{account}:{api}/authorizers/{id}"),
+                    credentials: authorizer.authorizer_credentials.clone().filter(|role| !role.is_empty()),
+                };
+                let failed = |_| authorizer::configuration("Invalid permissions on the authorizer's function");
+                let grant = authorizer::read(&world.invoke(invocation).await.map_err(failed)?)?;
+                let ttl = authorizer.authorizer_result_ttl_in_seconds.unwrap_or(authorizer::DEFAULT_TTL);
+                if ttl > 0 {
+                    grants.put(key, now.plus_secs(ttl.into()), grant.clone());
+                }
+                grant
+            }
+        };
+        authorizer::allows(&grant, incoming, &method_arn)?;
+        incoming.authorizer = Some(grant.context);
+        Ok(grant.usage_key)
+    }
+
     /// Decides by the method's authorization type and the API's policy.
     fn authorize(
         &self,
@@ -321,7 +400,7 @@ impl Site {
         method: &Method,
         incoming: &Incoming,
     ) -> Result<(), Failure> {
-        let arn = incoming.execution_arn(&incoming.method, if incoming.path.is_empty() { "/" } else { &incoming.path });
+        let arn = method_arn(incoming);
         let signed = method.authorization_type.as_deref() == Some("AWS_IAM");
         let caller = match signer {
             Some(Ok(signer)) if signed => signer,
@@ -341,6 +420,11 @@ impl Site {
             Failure::new(gateway_response::ACCESS_DENIED, message)
         })
     }
+}
+
+/// The ARN of what a request asks for.
+fn method_arn(incoming: &Incoming) -> String {
+    incoming.execution_arn(&incoming.method, if incoming.path.is_empty() { "/" } else { &incoming.path })
 }
 
 /// What a wrong signature is answered with.

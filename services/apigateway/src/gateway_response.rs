@@ -53,6 +53,8 @@ kinds! {
 }
 
 const DEFAULT_TEMPLATE: &str = r#"{"message":$context.error.messageString}"#;
+/// What AWS sends for failures on its own side where nobody wrote a template: with a space that the default lacks.
+const SERVER_TEMPLATE: &str = r#"{"message": $context.error.messageString}"#;
 
 pub fn kind(name: &str) -> Option<Kind> {
     KINDS.iter().find(|kind| kind.name == name).copied()
@@ -147,9 +149,11 @@ pub fn render(failure: &Failure, custom: &[GatewayResponse], request: &Incoming,
         _ => configured.unwrap_or(500),
     };
     let mut context = context.clone();
+    // Of some failures AWS tells the caller nothing at all: the message is null.
+    let message = Some(failure.message.as_str()).filter(|message| !message.is_empty());
     context["error"] = serde_json::json!({
-        "message": failure.message,
-        "messageString": Json::from(failure.message.as_str()).to_string(),
+        "message": message,
+        "messageString": Json::from(message).to_string(),
         "responseType": failure.kind.name,
         "validationErrorString": failure.validation,
     });
@@ -165,7 +169,8 @@ pub fn render(failure: &Failure, custom: &[GatewayResponse], request: &Incoming,
     let mut headers = vec![("x-amzn-ErrorType".to_owned(), failure.kind.error_type.to_owned())];
     let body = chosen.map(|(content_type, template)| {
         headers.push(("Content-Type".to_owned(), content_type.clone()));
-        fill(template, request, &context)
+        let unwritten = template == DEFAULT_TEMPLATE && status >= 500 && message.is_some();
+        fill(if unwritten { SERVER_TEMPLATE } else { template }, "", request, &context)
     });
     for (target, source) in response.response_parameters.unwrap_or_default() {
         let Some(name) = target.strip_prefix("gatewayresponse.header.") else { continue };
@@ -181,8 +186,9 @@ pub fn render(failure: &Failure, custom: &[GatewayResponse], request: &Incoming,
     Reply { status, headers, body: body.unwrap_or_default().into() }
 }
 
-/// Puts variables into a template: `$context.x`, `$stageVariables.x`, `$method.request.header.x`.
-fn fill(template: &str, request: &Incoming, context: &Json) -> String {
+/// Puts variables into a template: `$context.x`, `$stageVariables.x`, `$method.request.header.x`; `missing` stands for
+/// what has no value.
+pub fn fill(template: &str, missing: &str, request: &Incoming, context: &Json) -> String {
     let mut out = String::new();
     let mut rest = template;
     while let Some(at) = rest.find('$') {
@@ -195,7 +201,7 @@ fn fill(template: &str, request: &Incoming, context: &Json) -> String {
         let known = ["context.", "stageVariables.", "method."].iter().any(|prefix| name.starts_with(prefix));
         let taken = name.len() + if braced { 2 } else { 0 };
         if known && after.len() >= taken {
-            out.push_str(&variable(name, request, context).unwrap_or_default());
+            out.push_str(variable(name, request, context).as_deref().unwrap_or(missing));
             rest = &after[taken..];
         } else {
             out.push('$');

@@ -9,11 +9,11 @@
 //! - what is shown to callers of a deployed API never tells more than API Gateway does: the reasons are in its log;
 //! - a function runs only when its own policy, or the integration's role, allows the method that calls it.
 
+mod authorizer;
 mod backend;
 mod definition;
 mod error;
 mod execution;
-mod execution_log;
 #[cfg(test)]
 mod execution_tests;
 mod front;
@@ -22,6 +22,8 @@ mod front_tests;
 mod gateway_response;
 mod integration;
 mod log;
+mod logging;
+mod openapi;
 mod ops;
 mod parameters;
 mod patch;
@@ -32,6 +34,7 @@ mod store;
 #[cfg(test)]
 mod testing;
 mod throttle;
+mod usage;
 mod validation;
 
 use front::ExecuteApi;
@@ -48,21 +51,28 @@ pub struct ApiGateway {
 }
 
 operations! { ApiGateway, apigateway_api:
-    CreateDeployment, CreateModel, CreateRequestValidator, CreateResource, CreateRestApi, CreateStage,
+    CreateApiKey, CreateAuthorizer, CreateDeployment, CreateModel, CreateRequestValidator, CreateResource,
+    CreateRestApi, CreateStage, CreateUsagePlan, CreateUsagePlanKey, DeleteApiKey, DeleteAuthorizer,
     DeleteDeployment, DeleteGatewayResponse, DeleteIntegration, DeleteIntegrationResponse, DeleteMethod,
     DeleteMethodResponse, DeleteModel, DeleteRequestValidator, DeleteResource, DeleteRestApi, DeleteStage,
-    GetAccount, GetDeployment, GetDeployments, GetGatewayResponse, GetGatewayResponses, GetIntegration,
+    DeleteUsagePlan, DeleteUsagePlanKey, GetAccount, GetApiKey, GetApiKeys, GetAuthorizer, GetAuthorizers,
+    GetDeployment, GetDeployments, GetGatewayResponse, GetGatewayResponses, GetIntegration,
     GetIntegrationResponse, GetMethod, GetMethodResponse, GetModel, GetModels, GetRequestValidator,
     GetRequestValidators, GetResource, GetResources, GetRestApi, GetRestApis, GetStage, GetStages, GetTags,
-    PutGatewayResponse, PutIntegration, PutIntegrationResponse, PutMethod, PutMethodResponse, TagResource,
-    TestInvokeMethod, UntagResource, UpdateAccount, UpdateDeployment, UpdateGatewayResponse, UpdateIntegration,
-    UpdateIntegrationResponse, UpdateMethod, UpdateMethodResponse, UpdateModel, UpdateRequestValidator,
-    UpdateResource, UpdateRestApi, UpdateStage,
+    GetUsage, GetUsagePlan, GetUsagePlanKey, GetUsagePlanKeys, GetUsagePlans, ImportRestApi, PutGatewayResponse,
+    PutIntegration, PutIntegrationResponse, PutMethod, PutMethodResponse, PutRestApi, TagResource,
+    TestInvokeMethod, UntagResource, UpdateAccount, UpdateApiKey, UpdateAuthorizer, UpdateDeployment,
+    UpdateGatewayResponse, UpdateIntegration, UpdateIntegrationResponse, UpdateMethod, UpdateMethodResponse,
+    UpdateModel, UpdateRequestValidator, UpdateResource, UpdateRestApi, UpdateStage, UpdateUsagePlan,
 }
 
 impl Service for ApiGateway {
     fn model(&self) -> &'static wire::ServiceModel {
         &apigateway_api::SERVICE_MODEL
+    }
+
+    fn resources(&self) -> &'static [(&'static str, &'static str)] {
+        &[("REST APIs", "apigateway/api\0\u{1}")]
     }
 
     fn operations(&self) -> &'static [&'static dyn AnyOperation] {

@@ -33,6 +33,10 @@ pub struct Incoming {
     pub extended_id: String,
     pub time: Timestamp,
     pub caller: Option<Caller>,
+    /// The id and the value of the API key that was used.
+    pub api_key: Option<(String, String)>,
+    /// What a Lambda authorizer said: `$context.authorizer`.
+    pub authorizer: Option<Json>,
 
     pub account: String,
     pub region: String,
@@ -86,7 +90,7 @@ impl Incoming {
     /// The value of `$context`.
     pub fn context(&self) -> Json {
         let caller = self.caller.as_ref();
-        json!({
+        let mut context = json!({
             "accountId": self.account,
             "apiId": self.api,
             "deploymentId": self.deployment,
@@ -116,7 +120,15 @@ impl Incoming {
             "resourceId": self.resource_id,
             "resourcePath": self.resource_path,
             "stage": self.stage,
-        })
+        });
+        if let Some((id, value)) = &self.api_key {
+            context["identity"]["apiKey"] = Json::from(value.as_str());
+            context["identity"]["apiKeyId"] = Json::from(id.as_str());
+        }
+        if let Some(authorizer) = &self.authorizer {
+            context["authorizer"] = authorizer.clone();
+        }
+        context
     }
 }
 

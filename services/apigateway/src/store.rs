@@ -5,7 +5,10 @@
 
 use crate::{definition::Definition, error::Error};
 use ::store::{Snapshot, Transaction};
-use apigateway_api::{Account, Deployment, GatewayResponse, Model, RequestValidator, Resource, RestApi, Stage};
+use apigateway_api::{
+    Account, ApiKey, Authorizer, Deployment, GatewayResponse, Model, RequestValidator, Resource, RestApi, Stage,
+    UsagePlan, UsagePlanKey,
+};
 use bytes::Bytes;
 use serde_json::{Value as Json, json};
 use service::{Context, Key, Page, Range, StoreError, decode_token, encode_token};
@@ -34,6 +37,10 @@ macro_rules! records {
 }
 
 records! {
+    ApiKey, "key", |_| "Invalid API Key identifier specified".to_owned();
+    UsagePlan, "plan", |_| "Invalid Usage Plan ID specified".to_owned();
+    UsagePlanKey, "plan-key", |_| "Invalid API Key identifier specified".to_owned();
+    Authorizer, "authorizer", |_| "Invalid Authorizer identifier specified".to_owned();
     Resource, "resource", |_| "Invalid Resource identifier specified".to_owned();
     Model, "model", |id| format!("Invalid model name specified: {id}");
     RequestValidator, "validator", |_| "Invalid Request Validator identifier specified".to_owned();
@@ -79,6 +86,11 @@ impl<'a> Place<'a> {
         Self { account: cx.account(), region: cx.region(), api }
     }
 
+    /// Where the records are that belong to no API but to the account.
+    pub fn of_account(cx: &'a Context) -> Self {
+        Self::new(cx, "")
+    }
+
     fn key(self, kind: &str) -> Key {
         Key::new(kind).text(self.account).text(self.region).text(self.api)
     }
@@ -114,6 +126,11 @@ impl<'a> Place<'a> {
         tx.delete(self.key(T::KIND).text(id));
     }
 
+    pub fn delete_all<T: Record>(self, tx: &mut Transaction<'_>) -> Result<(), Error> {
+        tx.delete_range(Range::prefix(self.key(T::KIND)))?;
+        Ok(())
+    }
+
     pub fn all<T: Record>(self, reader: &mut impl Reader) -> Result<Vec<T>, Error> {
         let records = reader.all(Range::prefix(self.key(T::KIND)))?;
         records.iter().map(|record| Ok(from_record(record)?)).collect()
@@ -127,13 +144,33 @@ impl<'a> Place<'a> {
         limit: Option<i32>,
     ) -> Result<(Vec<T>, Option<String>), Error> {
         self.api(snapshot)?;
-        page(snapshot, Range::prefix(self.key(T::KIND)), position, limit)
+        page(snapshot, Range::prefix(self.key(T::KIND)), position, limit, |_| true)
+    }
+
+    /// A page of those records whose ids begin with `within` and that are `wanted`.
+    pub fn page_where<T: Record>(
+        self,
+        snapshot: &Snapshot,
+        within: &str,
+        position: Option<&str>,
+        limit: Option<i32>,
+        wanted: impl Fn(&T) -> bool,
+    ) -> Result<(Vec<T>, Option<String>), Error> {
+        let range = Range::prefix(self.key(T::KIND).raw(within.as_bytes()));
+        page(snapshot, range, position, limit, wanted)
     }
 
     /// Deletes the API and everything of it.
     pub fn delete_api(self, tx: &mut Transaction<'_>) -> Result<(), Error> {
-        let kinds =
-            [Resource::KIND, Model::KIND, RequestValidator::KIND, GatewayResponse::KIND, Deployment::KIND, Stage::KIND];
+        let kinds = [
+            Authorizer::KIND,
+            Resource::KIND,
+            Model::KIND,
+            RequestValidator::KIND,
+            GatewayResponse::KIND,
+            Deployment::KIND,
+            Stage::KIND,
+        ];
         for kind in kinds.into_iter().chain([API, SNAPSHOT]) {
             tx.delete_range(Range::prefix(self.key(kind)))?;
         }
@@ -149,6 +186,7 @@ impl<'a> Place<'a> {
             models: self.all(reader)?,
             validators: self.all(reader)?,
             responses: self.all(reader)?,
+            authorizers: self.all(reader)?,
         })
     }
 
@@ -164,6 +202,7 @@ impl<'a> Place<'a> {
             "models": as_list(&definition.models)?,
             "validators": as_list(&definition.validators)?,
             "responses": as_list(&definition.responses)?,
+            "authorizers": as_list(&definition.authorizers)?,
         });
         tx.put(self.key(SNAPSHOT).text(deployment), record.to_string());
         Ok(())
@@ -183,6 +222,7 @@ impl<'a> Place<'a> {
             models: from_list(&record["models"])?,
             validators: from_list(&record["validators"])?,
             responses: from_list(&record["responses"])?,
+            authorizers: from_list(&record["authorizers"])?,
         }))
     }
 }
@@ -190,6 +230,7 @@ impl<'a> Place<'a> {
 const API: &str = "apigateway/api";
 const SNAPSHOT: &str = "apigateway/snapshot";
 const SITE: &str = "apigateway/site";
+const KEY_VALUE: &str = "apigateway/key-value";
 const ACCOUNT: &str = "apigateway/account";
 
 /// The page length when none is asked for, and the longest.
@@ -204,7 +245,7 @@ pub fn apis(
     limit: Option<i32>,
 ) -> Result<(Vec<RestApi>, Option<String>), Error> {
     let range = Range::prefix(Key::new(API).text(cx.account()).text(cx.region()));
-    page(snapshot, range, position, limit)
+    page(snapshot, range, position, limit, |_| true)
 }
 
 fn page<T: Structure>(
@@ -212,6 +253,7 @@ fn page<T: Structure>(
     range: Range,
     position: Option<&str>,
     limit: Option<i32>,
+    wanted: impl Fn(&T) -> bool,
 ) -> Result<(Vec<T>, Option<String>), Error> {
     let limit = match limit {
         None => PAGE,
@@ -220,7 +262,8 @@ fn page<T: Structure>(
     };
     let invalid = || Error::BadRequest("Invalid position parameter".to_owned());
     let after = position.map(|position| decode_token(position).ok_or_else(invalid)).transpose()?;
-    let page = Page::read::<Error>(snapshot, range, after.as_deref(), limit, |_, value| Ok(Some(from_record(value)?)))?;
+    let read = |_: &Bytes, value: &Bytes| Ok(Some(from_record(value)?).filter(&wanted));
+    let page = Page::read::<Error>(snapshot, range, after.as_deref(), limit, read)?;
     Ok((page.items, page.next.map(|key| encode_token(&key))))
 }
 
@@ -228,6 +271,28 @@ fn page<T: Structure>(
 pub fn site(reader: &impl Reader, api: &str) -> Result<Option<(String, String)>, Error> {
     let Some(record) = reader.get(Key::new(SITE).text(api).as_slice())? else { return Ok(None) };
     Ok(serde_json::from_slice(&record).map(Some).map_err(|error| StoreError::Corrupt(error.to_string()))?)
+}
+
+/// The place of the id of the API key that has a value.
+fn key_value(cx: &Context, value: &str) -> Key {
+    Key::new(KEY_VALUE).text(cx.account()).text(cx.region()).text(value)
+}
+
+/// The API key that has a value.
+pub fn key_of(cx: &Context, reader: &impl Reader, value: &str) -> Result<Option<ApiKey>, Error> {
+    let Some(id) = reader.get(key_value(cx, value).as_slice())? else { return Ok(None) };
+    Place::of_account(cx).find(reader, &String::from_utf8_lossy(&id))
+}
+
+pub fn put_key(cx: &Context, tx: &mut Transaction<'_>, key: &ApiKey) {
+    let id = key.id.clone().unwrap_or_default();
+    Place::of_account(cx).put(tx, &id, key);
+    tx.put(key_value(cx, key.value.as_deref().unwrap_or_default()), id);
+}
+
+pub fn delete_key(cx: &Context, tx: &mut Transaction<'_>, key: &ApiKey) {
+    Place::of_account(cx).delete::<ApiKey>(tx, key.id.as_deref().unwrap_or_default());
+    tx.delete(key_value(cx, key.value.as_deref().unwrap_or_default()));
 }
 
 /// The settings of an account in a region.
@@ -260,7 +325,7 @@ fn as_list<T: Structure>(values: &[T]) -> Result<Vec<Json>, StoreError> {
     values.iter().map(as_json).collect()
 }
 
-fn from_json<T: Structure>(value: &Json) -> Result<T, StoreError> {
+pub fn from_json<T: Structure>(value: &Json) -> Result<T, StoreError> {
     from_record(value.to_string().as_bytes())
 }
 

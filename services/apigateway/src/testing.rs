@@ -14,10 +14,10 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-/// Answers every invocation with the same, and remembers the calls.
+/// Answers each function's invocations with what was set for it, and remembers the calls.
 #[derive(Default)]
 pub struct Functions {
-    pub answer: Mutex<Option<InvocationResponse>>,
+    pub answers: Mutex<BTreeMap<String, InvocationResponse>>,
     pub calls: Mutex<Vec<(Context, InvocationRequest)>>,
 }
 
@@ -29,8 +29,8 @@ async fn invoke(
     cx: &Context,
     request: InvocationRequest,
 ) -> Result<InvocationResponse, ApiError> {
+    let answer = functions.answers.lock().unwrap().get(&request.function_name).cloned();
     functions.calls.lock().unwrap().push((cx.clone(), request));
-    let answer = functions.answer.lock().unwrap().clone();
     answer.ok_or_else(|| ApiError::new(403, "AccessDeniedException", "not allowed"))
 }
 
@@ -53,6 +53,9 @@ impl Directory for Nobody {
         Ok(Arc::default())
     }
     fn role(&self, _: &str) -> Result<Option<Role>, StoreError> {
+        Ok(None)
+    }
+    fn oidc_clients(&self, _: &str, _: &str) -> Result<Option<Vec<String>>, StoreError> {
         Ok(None)
     }
     fn issue(&self, _: &Principal, _: &NewSession) -> Result<SessionCredentials, StoreError> {
@@ -98,6 +101,7 @@ impl World {
             strict: false,
             endpoint: "http://127.0.0.1:4566".to_owned(),
             files: std::path::PathBuf::new(),
+            authority: std::path::PathBuf::new(),
         };
         let clock = Clock::frozen(Timestamp::from_secs(1_000_000_000));
         let cloud = Cloud::new(Store::memory(), clock, Random::seeded(7), config);

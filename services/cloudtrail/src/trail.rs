@@ -48,13 +48,7 @@ fn by_number(number: u64) -> Key {
 
 impl Trail {
     pub fn new(store: Store, random: Random) -> Arc<Self> {
-        Arc::new(Trail {
-            store,
-            random,
-            waiting: Mutex::default(),
-            state: Mutex::default(),
-            wake: Notify::new(),
-        })
+        Arc::new(Trail { store, random, waiting: Mutex::default(), state: Mutex::default(), wake: Notify::new() })
     }
 
     /// Writes what waits, batch by batch, for as long as the cloud runs.
@@ -118,12 +112,7 @@ impl Trail {
         Ok(())
     }
 
-    fn drop_old(
-        &self,
-        tx: &mut service::Transaction<'_>,
-        state: &mut State,
-        now: Timestamp,
-    ) -> Result<(), StoreError> {
+    fn drop_old(&self, tx: &mut service::Transaction<'_>, state: &mut State, now: Timestamp) -> Result<(), StoreError> {
         let at = Key::new("cloudtrail/number").as_slice().len();
         let limit = now.plus_millis(-KEPT_MILLIS).millis();
         // A few with every batch keep the trail at its length.

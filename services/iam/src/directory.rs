@@ -14,7 +14,7 @@ use service::{
 use store::Snapshot;
 
 use crate::aws_managed;
-use crate::entity::{AccessKey, Grants, Group, KeyStatus, ManagedPolicy, Role, SessionRecord, User};
+use crate::entity::{AccessKey, Grants, Group, KeyStatus, ManagedPolicy, OidcProvider, Role, SessionRecord, User};
 use crate::store as records;
 
 /// See the module.
@@ -271,6 +271,12 @@ impl Directory for IamDirectory {
         });
         // The path is part of the name here: a wrong one is another role, which does not exist.
         Ok(role.filter(|role| role.arn == arn))
+    }
+
+    fn oidc_clients(&self, account: &str, issuer: &str) -> Result<Option<Vec<String>>, StoreError> {
+        let host = issuer.split_once("://").map_or(issuer, |(_, host)| host).trim_end_matches('/');
+        let provider = records::get::<OidcProvider>(&self.store.snapshot(), account, host)?;
+        Ok(provider.map(|provider| provider.client_ids))
     }
 
     fn issue(&self, principal: &Principal, session: &NewSession) -> Result<SessionCredentials, StoreError> {

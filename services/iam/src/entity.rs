@@ -109,6 +109,18 @@ impl ManagedPolicy {
     }
 }
 
+/// An OpenID Connect provider whose tokens the account takes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct OidcProvider {
+    /// The issuer without `https://`, which is also its name in ARNs.
+    pub host: String,
+    pub created: Millis,
+    pub client_ids: Vec<String>,
+    pub thumbprints: Vec<String>,
+    #[serde(default)]
+    pub tags: Tags,
+}
+
 /// A long-term key. The record stays after deletion, so that a deleted key is not taken for an unknown one.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AccessKey {

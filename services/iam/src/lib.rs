@@ -28,6 +28,7 @@ service::operations! { Iam, iam_api:
     CreateAccountAlias,
     CreateGroup,
     CreateInstanceProfile,
+    CreateOpenIDConnectProvider,
     CreatePolicy,
     CreatePolicyVersion,
     CreateRole,
@@ -37,6 +38,7 @@ service::operations! { Iam, iam_api:
     DeleteGroup,
     DeleteGroupPolicy,
     DeleteInstanceProfile,
+    DeleteOpenIDConnectProvider,
     DeletePolicy,
     DeletePolicyVersion,
     DeleteRole,
@@ -51,6 +53,7 @@ service::operations! { Iam, iam_api:
     GetGroup,
     GetGroupPolicy,
     GetInstanceProfile,
+    GetOpenIDConnectProvider,
     GetPolicy,
     GetPolicyVersion,
     GetRole,
@@ -68,6 +71,7 @@ service::operations! { Iam, iam_api:
     ListGroupsForUser,
     ListInstanceProfiles,
     ListInstanceProfilesForRole,
+    ListOpenIDConnectProviders,
     ListPolicies,
     ListPolicyVersions,
     ListRolePolicies,
@@ -110,6 +114,10 @@ impl Iam {
 impl Service for Iam {
     fn model(&self) -> &'static ServiceModel {
         &iam_api::SERVICE_MODEL
+    }
+
+    fn resources(&self) -> &'static [(&'static str, &'static str)] {
+        &[("users", "iam/user\0\u{1}"), ("groups", "iam/group\0\u{1}"), ("roles", "iam/role\0\u{1}"), ("policies", "iam/policy\0\u{1}")]
     }
 
     fn operations(&self) -> &'static [&'static dyn AnyOperation] {

@@ -5,7 +5,7 @@ use serde::de::DeserializeOwned;
 use service::{Key, Range, StoreError, from_record, to_record};
 use store::{Snapshot, Transaction};
 
-use crate::entity::{AccessKey, Group, InstanceProfile, ManagedPolicy, Role, SessionRecord, User};
+use crate::entity::{AccessKey, Group, InstanceProfile, ManagedPolicy, OidcProvider, Role, SessionRecord, User};
 
 /// A record that belongs to an account and has a name.
 pub trait Named: Serialize + DeserializeOwned {
@@ -32,6 +32,7 @@ named! {
     Role = "iam/role", |role| role.name.clone();
     InstanceProfile = "iam/instance-profile", |profile| profile.name.clone();
     ManagedPolicy = "iam/policy", |policy| policy.name.clone();
+    OidcProvider = "iam/oidc-provider", |provider| provider.host.clone();
 }
 
 pub fn key<T: Named>(account: &str, name: &str) -> Key {

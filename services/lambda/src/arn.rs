@@ -91,6 +91,21 @@ mod tests {
         );
     }
 
+    proptest::proptest! {
+        /// What is written is read again; what cannot be read is refused without a panic.
+        #[test]
+        fn arns_are_read_back(name in "[a-zA-Z0-9_-]{1,64}", qualifier in proptest::option::of("[a-zA-Z0-9_$-]{1,20}")) {
+            let reference = Reference { qualifier, ..Reference::new("eu-west-1", "111111111111", &name) };
+            let read = Reference::parse(&reference.to_string(), None, ACCOUNT, "us-east-1");
+            proptest::prop_assert_eq!(read, Some(reference));
+        }
+
+        #[test]
+        fn any_text_is_taken(text in ".{0,60}") {
+            let _ = Reference::parse(&text, Some("x"), ACCOUNT, "us-east-1");
+        }
+    }
+
     #[test]
     fn contradictions_are_refused() {
         assert_eq!(parse("f:live", Some("test")), None);

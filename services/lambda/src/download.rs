@@ -25,8 +25,9 @@ pub fn link(cx: &Context, package: &str) -> Result<String, StoreError> {
 pub struct Download;
 
 impl Front for Download {
-    fn matches(&self, _host: &str, path: &str, _headers: &HeaderMap) -> bool {
-        path.starts_with(PATH)
+    fn matches(&self, host: &str, path: &str, _headers: &HeaderMap) -> bool {
+        // Below other hosts the same path may be an object's.
+        matches!(host, "127.0.0.1" | "localhost") && path.starts_with(PATH)
     }
 
     fn serve(&self, request: FrontRequest) -> BoxFuture<'static, FrontResponse> {

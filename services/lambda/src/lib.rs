@@ -15,6 +15,7 @@ mod arn;
 mod download;
 mod error;
 mod events;
+mod front;
 mod function;
 mod logs;
 mod ops;
@@ -22,11 +23,15 @@ mod package;
 mod permission;
 mod runner;
 mod store;
+mod throttle;
+mod url;
 
 use std::sync::Arc;
 
 use service::policy::Source;
-use service::{AnyOperation, Cloud, Context, Front, Service, StoreError};
+use service::{AnyOperation, ApiError, Cloud, Context, Front, Service, StoreError};
+
+use wire::DecodeError;
 
 pub use runner::Options;
 
@@ -50,18 +55,24 @@ service::operations! { Lambda, lambda_api:
     AddPermission,
     CreateAlias,
     CreateFunction,
+    CreateFunctionUrlConfig,
     DeleteAlias,
     DeleteFunction,
+    DeleteFunctionConcurrency,
+    DeleteFunctionUrlConfig,
     DeleteLayerVersion,
     GetAccountSettings,
     GetAlias,
     GetFunction,
+    GetFunctionConcurrency,
     GetFunctionConfiguration,
+    GetFunctionUrlConfig,
     GetLayerVersion,
     GetLayerVersionByArn,
     GetPolicy,
     Invoke,
     ListAliases,
+    ListFunctionUrlConfigs,
     ListFunctions,
     ListLayerVersions,
     ListLayers,
@@ -69,12 +80,14 @@ service::operations! { Lambda, lambda_api:
     ListVersionsByFunction,
     PublishLayerVersion,
     PublishVersion,
+    PutFunctionConcurrency,
     RemovePermission,
     TagResource,
     UntagResource,
     UpdateAlias,
     UpdateFunctionCode,
     UpdateFunctionConfiguration,
+    UpdateFunctionUrlConfig,
 }
 
 impl Service for Lambda {
@@ -82,8 +95,22 @@ impl Service for Lambda {
         &lambda_api::SERVICE_MODEL
     }
 
+    fn resources(&self) -> &'static [(&'static str, &'static str)] {
+        &[("functions", "lambda/function\0\u{1}"), ("layer versions", "lambda/layer\0\u{1}")]
+    }
+
     fn operations(&self) -> &'static [&'static dyn AnyOperation] {
         OPERATIONS
+    }
+
+    fn malformed(&self, error: &DecodeError) -> ApiError {
+        match error {
+            DecodeError::Malformed(text) => {
+                let message = format!("Could not parse request body into json: {text}");
+                ApiError::new(400, "InvalidRequestContentException", message)
+            }
+            error => ApiError::new(400, "SerializationException", error.to_string()),
+        }
     }
 
     fn resource_policy(&self, cx: &Context, resource: &str) -> Result<Option<Source>, StoreError> {
@@ -91,7 +118,7 @@ impl Service for Lambda {
     }
 
     fn fronts(&self) -> Vec<Box<dyn Front>> {
-        vec![Box::new(download::Download)]
+        vec![Box::new(download::Download), Box::new(front::Urls::new(self.runner.clone()))]
     }
 
     fn start(&self, cloud: &Arc<Cloud>) {

@@ -19,6 +19,7 @@ use crate::function::default_log_group;
 use crate::logs::{self, Logs};
 use crate::package::{self, PackageError};
 use crate::store::{self as records, Configuration, Function, LayerUse, State, Update};
+use crate::throttle::Throttle;
 
 /// Where functions run and what they may use of this machine.
 #[derive(Clone, Debug)]
@@ -55,6 +56,7 @@ pub struct Runner {
     activated: Notify,
     swept: OnceCell<()>,
     logs: Logs,
+    throttle: Throttle,
     options: Options,
 }
 
@@ -74,7 +76,14 @@ impl Runner {
             capacity: options.capacity,
             reserve: options.reserve,
         });
-        Self { environments, activated: Notify::new(), swept: OnceCell::new(), logs: Logs::default(), options }
+        Self {
+            environments,
+            activated: Notify::new(),
+            swept: OnceCell::new(),
+            logs: Logs::default(),
+            throttle: Throttle::default(),
+            options,
+        }
     }
 
     /// Takes up what a stop interrupted, and removes unpacked code that nothing refers to.
@@ -234,6 +243,7 @@ impl Runner {
         configuration: &Configuration,
         invocation: Invocation,
     ) -> Result<Outcome, Error> {
+        let _running = self.throttle.begin(&function.reference().to_string(), function.reserved)?;
         let spec = self.spec(cx, function, configuration).await?;
         let role = configuration.role.clone();
         let session = function.name.clone();

@@ -6,6 +6,7 @@
 //! lambda/alias     account region name alias      an alias
 //! lambda/layer     account region name number     a version of a layer
 //! lambda/code      sha256 number                  a piece of a package
+//! lambda/url       id                             which function a URL leads to
 //! lambda/event     time id                        an asynchronous invocation that waits for its time
 //! ```
 //!
@@ -32,6 +33,43 @@ pub struct Function {
     pub policies: BTreeMap<String, ResourcePolicy>,
     /// How many versions have been published, deleted ones included.
     pub versions: u64,
+    /// How many invocations may run at once.
+    #[serde(default)]
+    pub reserved: Option<i32>,
+    /// Function URLs by alias; the unqualified function's is under the empty string.
+    #[serde(default)]
+    pub urls: BTreeMap<String, Url>,
+}
+
+/// A function URL.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Url {
+    pub id: String,
+    /// `NONE` or `AWS_IAM`.
+    pub auth: String,
+    pub cors: Option<CrossOrigin>,
+    pub created: i64,
+    pub modified: i64,
+}
+
+/// What a URL allows pages of other origins.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct CrossOrigin {
+    pub credentials: bool,
+    pub headers: Vec<String>,
+    pub methods: Vec<String>,
+    pub origins: Vec<String>,
+    pub expose: Vec<String>,
+    pub max_age: Option<i32>,
+}
+
+/// Which function a URL leads to.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct UrlOwner {
+    pub account: String,
+    pub region: String,
+    pub name: String,
+    pub qualifier: Option<String>,
 }
 
 /// What a version of a function is.
@@ -166,6 +204,10 @@ pub fn layers_key(account: &str, region: &str) -> Key {
 /// How many versions of a layer there have ever been, so that no number comes twice.
 pub fn layer_count_key(account: &str, region: &str, name: &str) -> Key {
     Key::new("lambda/layer-count").text(account).text(region).text(name)
+}
+
+pub fn url_key(id: &str) -> Key {
+    Key::new("lambda/url").text(id)
 }
 
 pub fn events_key() -> Key {

@@ -338,7 +338,9 @@ mod tests {
         assert!(hits("ERROR -timeout", "ERROR") && !hits("ERROR -timeout", "ERROR timeout"));
         assert!(hits("\"a b\"", "x a b y") && !hits("\"a b\"", "a  b"));
         assert!(hits("%[0-9]{3}%", "code 500"));
-        assert!(Filter::parse("a:b").is_none() && Filter::parse("\"open").is_none() && Filter::parse("[a, b]").is_none());
+        assert!(
+            Filter::parse("a:b").is_none() && Filter::parse("\"open").is_none() && Filter::parse("[a, b]").is_none()
+        );
     }
 
     #[test]

@@ -125,12 +125,7 @@ pub fn save_group(tx: &mut Transaction<'_>, place: &Place, group: &Group) -> Res
     Ok(())
 }
 
-pub fn load_stream(
-    tx: &Transaction<'_>,
-    place: &Place,
-    group: &str,
-    name: &str,
-) -> Result<Option<Stream>, StoreError> {
+pub fn load_stream(tx: &Transaction<'_>, place: &Place, group: &str, name: &str) -> Result<Option<Stream>, StoreError> {
     tx.get(place.stream(group, name).as_slice())?.map(|bytes| from_record(&bytes)).transpose()
 }
 

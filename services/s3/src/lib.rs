@@ -106,6 +106,10 @@ impl Service for S3 {
         &s3_api::SERVICE_MODEL
     }
 
+    fn resources(&self) -> &'static [(&'static str, &'static str)] {
+        &[("buckets", "s3/bucket\0\u{1}"), ("objects", "s3/object\0\u{1}")]
+    }
+
     fn operations(&self) -> &'static [&'static dyn AnyOperation] {
         OPERATIONS
     }

@@ -2,10 +2,11 @@
 //!
 //! It has no state of its own: sessions are issued by IAM through [`service::Directory`]. A role is assumed only by
 //! callers that both its trust policy names and, unless it names them in person within its account, their own policies
-//! allow. Web identity tokens are verified against nothing here yet: see the README.
+//! allow. A web identity token is verified with the keys of its provider, which the role's account must know.
 
 mod error;
 mod ops;
+mod token;
 
 use service::policy::{Policy, Source};
 use service::{AnyOperation, ApiError, Context, Service, StoreError};
@@ -15,6 +16,7 @@ pub use error::Error;
 
 service::operations! { Sts, sts_api:
     AssumeRole,
+    AssumeRoleWithWebIdentity,
     DecodeAuthorizationMessage,
     GetAccessKeyInfo,
     GetCallerIdentity,

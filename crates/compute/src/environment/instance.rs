@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::launch::mebibytes;
 use super::process::{Ended, Process};
 use super::report::{Report, Status, millis};
-use super::{FunctionSpec, Invocation, Outcome, WallClock};
+use super::{FunctionSpec, Invocation, LogLine, Outcome, WallClock};
 use crate::runtime_api::{Next, Phase, Reply, error_payload};
 use crate::sandbox::Exit;
 
@@ -26,6 +26,35 @@ pub struct Instance {
     failure: Option<Failure>,
     clock: WallClock,
     _permit: OwnedSemaphorePermit,
+}
+
+/// The outcome for a function whose own program cannot be executed, or is not there.
+pub fn unstartable(
+    function: &FunctionSpec,
+    invocation: &Invocation,
+    log_stream: String,
+    why: &str,
+    now: i64,
+) -> Outcome {
+    let id = &invocation.request_id;
+    let message = format!("RequestId: {id} Error: {why}");
+    let report = Report {
+        request_id: id.clone(),
+        duration: Duration::ZERO,
+        memory_mb: function.memory_mb,
+        peak_mb: 0,
+        init: None,
+        status: Status::Error(INVALID_ENTRYPOINT.into()),
+    };
+    let lines = [
+        format!("START RequestId: {id} Version: {}", function.version),
+        format!("{message}\n{INVALID_ENTRYPOINT}"),
+        format!("END RequestId: {id}"),
+        report.line(),
+    ];
+    let logs = lines.into_iter().map(|message| LogLine { timestamp_millis: now, message }).collect();
+    let payload = error_payload(INVALID_ENTRYPOINT, &message);
+    Outcome { payload, function_error: Some("Unhandled"), logs, log_stream, report }
 }
 
 /// What callers are told when a function could not answer.
@@ -194,6 +223,7 @@ impl Instance {
     }
 }
 
+const INVALID_ENTRYPOINT: &str = "Runtime.InvalidEntrypoint";
 const EXITED: &str = "Runtime.ExitError";
 const OUT_OF_MEMORY: &str = "Runtime.OutOfMemory";
 

@@ -226,6 +226,48 @@ mod tests {
         assert_eq!(messages(&mut logs), ["a\nb", "two"]);
     }
 
+    proptest::proptest! {
+        /// However the bytes arrive, the records are the same, and nothing else is lost or made up.
+        #[test]
+        fn records_survive_any_cut(texts in proptest::collection::vec(".{0,40}", 0..6), cuts in proptest::collection::vec(1usize..30, 0..20)) {
+            let bytes: Vec<u8> = texts.iter().flat_map(|text| frame(text)).collect();
+            let mut logs = Logs {
+                output: None,
+                records: None,
+                partial: Vec::new(),
+                frames: Vec::new(),
+                lines: Vec::new(),
+                kept: 0,
+                clock: Arc::new(|| 7),
+            };
+            let mut rest = &bytes[..];
+            for cut in cuts {
+                let (now, later) = rest.split_at(cut.min(rest.len()));
+                logs.frames.extend_from_slice(now);
+                logs.cut_frames(0);
+                rest = later;
+            }
+            logs.frames.extend_from_slice(rest);
+            logs.cut_frames(0);
+            proptest::prop_assert_eq!(messages(&mut logs), texts);
+            proptest::prop_assert!(logs.frames.is_empty() && logs.partial.is_empty());
+        }
+
+        #[test]
+        fn any_bytes_are_taken(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..200)) {
+            let mut logs = Logs {
+                output: None,
+                records: None,
+                partial: Vec::new(),
+                frames: bytes,
+                lines: Vec::new(),
+                kept: 0,
+                clock: Arc::new(|| 7),
+            };
+            logs.finish();
+        }
+    }
+
     #[tokio::test]
     async fn garbage_on_the_record_pipe_is_output() {
         let (mut logs, out, mut records) = logs();

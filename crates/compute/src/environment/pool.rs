@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::future::Future;
+use std::io::ErrorKind;
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
@@ -9,12 +10,12 @@ use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
-use super::instance::{Instance, Invoked};
+use super::instance::{Instance, Invoked, unstartable};
 use super::process::Process;
 use super::reserve::Reserve;
 use super::{Config, Error, FunctionSpec, Identity, Invocation, Outcome, launch};
 use crate::interpreters::{Interpreter, Interpreters, Runtime};
-use crate::sandbox::{Backend, Probe, Sandboxes};
+use crate::sandbox::{self, Backend, Probe, Sandboxes};
 use crate::sdk::SdkCache;
 use crate::{bootstraps, environment::launch::Installation};
 
@@ -120,7 +121,26 @@ impl Environments {
         let identity = identity.await.map_err(Error::Identity)?;
         let machine = self.inner.machine().await?;
         let installation = self.inner.installation(&machine, &function.runtime)?;
-        let instance = self.inner.start(&machine, &installation, function, identity, permit).await?;
+        let log_stream = identity.log_stream.clone();
+        let instance = match self.inner.start(&machine, &installation, function, identity, permit).await {
+            Ok(instance) => instance,
+            Err(Error::Sandbox(sandbox::Error::Program { program, source })) => {
+                let why = match source.kind() {
+                    ErrorKind::NotFound => {
+                        "Couldn't find valid bootstrap(s): [/var/task/bootstrap /opt/bootstrap]".into()
+                    }
+                    // As Go, in which AWS's side is written, words it.
+                    _ => {
+                        let reason = source.to_string().to_lowercase();
+                        let reason = reason.split(" (os error").next().unwrap_or_default();
+                        format!("fork/exec {program}: {reason}")
+                    }
+                };
+                let now = (self.inner.config.wall_clock)();
+                return Ok(unstartable(function, invocation, log_stream, &why, now));
+            }
+            Err(error) => return Err(error),
+        };
         let invoked = instance.invoke(function, invocation).await;
         let (inner, reserve_for) = (self.inner.clone(), installation);
         tokio::spawn(async move { inner.reserve.fill(&inner, &machine, &reserve_for).await });

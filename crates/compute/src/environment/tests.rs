@@ -31,7 +31,7 @@ fn config(directory: &Path, backend: Option<Backend>, reserve: usize) -> Config 
         work: directory.join("work"),
         cache: directory.join("cache"),
         path: "/usr/local/bin:/usr/bin:/bin".into(),
-        home: Some("/root".into()),
+        home: None,
         endpoint_port: 4566,
         backend,
         wall_clock: Arc::new(now),
@@ -366,6 +366,25 @@ async fn a_custom_runtime_brings_its_bootstrap() {
     let function = bench.function("provided.al2023", "any", &[("bootstrap", bootstrap)]);
     let outcome = bench.invoke(&function, "\"loud\"").await;
     assert_eq!(text(&outcome), "\"LOUD\"", "{}", log(&outcome));
+}
+
+#[tokio::test]
+async fn a_bootstrap_that_cannot_run_is_the_functions_fault() {
+    let bench = bench();
+    let outcome = bench.invoke(&bench.function("provided.al2", "any", &[("other", "")]), "{}").await;
+    let missing = "RequestId: 1234 Error: Couldn't find valid bootstrap(s): [/var/task/bootstrap /opt/bootstrap]";
+    assert_eq!(
+        json(&outcome),
+        serde_json::json!({ "errorType": "Runtime.InvalidEntrypoint", "errorMessage": missing })
+    );
+    let function = bench.function("provided.al2", "any", &[("bootstrap", "not a program")]);
+    let outcome = bench.invoke(&function, "{}").await;
+    assert_eq!(json(&outcome)["errorType"], "Runtime.InvalidEntrypoint");
+    assert!(
+        log(&outcome).contains("Error: fork/exec /var/task/bootstrap: exec format error\nRuntime.InvalidEntrypoint"),
+        "{}",
+        log(&outcome)
+    );
 }
 
 #[tokio::test]

@@ -83,6 +83,9 @@ pub enum Exit {
 pub enum Error {
     #[error("could not start a sandbox: {step}: {source}")]
     Setup { step: String, source: io::Error },
+    /// The sandbox was ready, but the program in it cannot be executed.
+    #[error("could not execute {program}: {source}")]
+    Program { program: String, source: io::Error },
     #[error("the thread that starts sandboxes has ended")]
     SpawnerGone,
 }

@@ -77,7 +77,7 @@ impl Native {
             Handle { pid, pidfd: Arc::new(pidfd), group: Arc::new(Mutex::new(group)), injector: self.injector.clone() };
         let begun =
             self.admit(&handle).and_then(|()| ours.write_all(&[GO])).map_err(Error::setup("admitting the child"));
-        match begun.and_then(|()| receive(&mut ours, spec.ports.len().min(4))) {
+        match begun.and_then(|()| receive(&mut ours, spec)) {
             Ok(listeners) => Ok(Started { handle, output: output.into(), records: records.into(), listeners }),
             Err(error) => {
                 handle.kill();
@@ -233,17 +233,23 @@ fn reap(pidfd: &OwnedFd) -> io::Result<Exit> {
 }
 
 /// Listeners from the child, then the end of its socket, which says that the program runs.
-fn receive(socket: &mut UnixStream, count: usize) -> Result<Vec<TcpListener>, Error> {
+fn receive(socket: &mut UnixStream, spec: &Spec) -> Result<Vec<TcpListener>, Error> {
     let (first, descriptors) = receive_descriptors(socket).map_err(Error::setup("talking to the child"))?;
     let listeners = descriptors.into_iter().map(TcpListener::from).collect::<Vec<_>>();
     let mut report = if first == [GO] { Vec::new() } else { first };
     socket.read_to_end(&mut report).map_err(Error::setup("talking to the child"))?;
     if let [stage, a, b, c, d, e, f, g, h] = report[..] {
+        let is_program = usize::from(stage) == STAGES.len() - 1;
         let stage = STAGES.get(usize::from(stage)).unwrap_or(&"starting");
         let (step, errno) = (u32::from_ne_bytes([a, b, c, d]), i32::from_ne_bytes([e, f, g, h]));
-        return Err(Error::setup(format!("{stage} (step {step})"))(io::Error::from_raw_os_error(errno)));
+        let source = io::Error::from_raw_os_error(errno);
+        return Err(if is_program {
+            Error::Program { program: spec.program.display().to_string(), source }
+        } else {
+            Error::setup(format!("{stage} (step {step})"))(source)
+        });
     }
-    if listeners.len() != count {
+    if listeners.len() != spec.ports.len() {
         return Err(Error::setup("talking to the child")(io::ErrorKind::UnexpectedEof.into()));
     }
     Ok(listeners)

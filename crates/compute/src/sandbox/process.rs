@@ -47,7 +47,8 @@ pub fn start(spec: &Spec, work: &Path) -> Result<Started, Error> {
         .stderr(second);
     // SAFETY: `prepare` only makes system calls that are allowed between fork and exec.
     unsafe { command.pre_exec(prepare) };
-    let child = command.spawn().map_err(Error::setup(format!("executing {}", spec.program.display())))?;
+    let child =
+        command.spawn().map_err(|source| Error::Program { program: spec.program.display().to_string(), source })?;
     Ok(Started { child, output: output.into(), listeners, temporary })
 }
 

@@ -23,7 +23,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { output: 10 << 20, iterations: 1000, work: 128 << 20, depth: 120 }
+        Self { output: 10 << 20, iterations: 1000, work: 64 << 20, depth: 120 }
     }
 }
 

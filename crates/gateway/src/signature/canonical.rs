@@ -40,9 +40,8 @@ impl CanonicalRequest<'_> {
 
     /// `name:value,value` with inner white space folded.
     fn header(&self, name: &str) -> String {
-        let mut values: Vec<String> = (self.headers.get_all(name).iter())
-            .map(|value| fold(&String::from_utf8_lossy(value.as_bytes())))
-            .collect();
+        let mut values: Vec<String> =
+            (self.headers.get_all(name).iter()).map(|value| fold(&String::from_utf8_lossy(value.as_bytes()))).collect();
         if values.is_empty() && name == "host" {
             values.push(self.host.to_owned());
         }

@@ -11,7 +11,7 @@ use aws_lc_rs::{digest, hmac};
 
 pub use canonical::{CanonicalRequest, canonical_query, canonical_uri};
 pub use v2::{V2, verify_v2};
-pub use v4::{ALGORITHM, Scope, SigningKeys, V4, ParseError, signing_key};
+pub use v4::{ALGORITHM, ParseError, Scope, SigningKeys, V4, signing_key};
 
 pub(crate) fn sha256_hex(bytes: &[u8]) -> String {
     hex(digest::digest(&digest::SHA256, bytes).as_ref())

@@ -59,7 +59,13 @@ fn read(text: &str) -> Raw {
         let value = HeaderValue::from_bytes(value.trim().as_bytes()).unwrap();
         map.append(HeaderName::from_bytes(name.to_ascii_lowercase().as_bytes()).unwrap(), value);
     }
-    Raw { method: method.to_owned(), path: path.to_owned(), query: query.to_owned(), headers: map, body: body.to_owned() }
+    Raw {
+        method: method.to_owned(),
+        path: path.to_owned(),
+        query: query.to_owned(),
+        headers: map,
+        body: body.to_owned(),
+    }
 }
 
 #[test]
@@ -103,7 +109,8 @@ fn the_vectors_of_aws() {
 #[test]
 fn incomplete_headers_are_named() {
     let mut headers = HeaderMap::new();
-    headers.insert("authorization", HeaderValue::from_static("AWS4-HMAC-SHA256 Credential=a/20150830/r/s/aws4_request"));
+    headers
+        .insert("authorization", HeaderValue::from_static("AWS4-HMAC-SHA256 Credential=a/20150830/r/s/aws4_request"));
     let ParseError(text) = V4::from_headers(&headers).unwrap_err();
     assert_eq!(
         text,

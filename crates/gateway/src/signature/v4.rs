@@ -84,9 +84,8 @@ impl V4 {
 
     /// Reads the `X-Amz-…` parameters of a presigned request.
     pub fn from_query(query: &[(String, String)]) -> Result<V4, ParseError> {
-        let get = |name: &str| {
-            query.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.clone())
-        };
+        let get =
+            |name: &str| query.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.clone());
         let need = |name: &str| {
             get(name).ok_or_else(|| ParseError(format!("AWS query-string parameters must include '{name}'. ")))
         };

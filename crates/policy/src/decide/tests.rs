@@ -90,7 +90,8 @@ fn an_explicit_deny_wins_over_everything() {
 
 #[test]
 fn every_level_of_the_organization_must_allow() {
-    let policies = Policies { service_control: vec![vec![source(ALLOW)], vec![source(ALLOW_OTHER)]], ..identity(ALLOW) };
+    let policies =
+        Policies { service_control: vec![vec![source(ALLOW)], vec![source(ALLOW_OTHER)]], ..identity(ALLOW) };
     denied(decide(&request(CallerKind::User, ACCOUNT), &policies, None), false, PolicyKind::ServiceControl);
     denied(decide(&request(CallerKind::Root, ACCOUNT), &policies, None), false, PolicyKind::ServiceControl);
     let policies = Policies { service_control: vec![vec![source(ALLOW)], vec![source(ALLOW)]], ..identity(ALLOW) };
@@ -108,7 +109,11 @@ fn a_resource_policy_alone_is_enough_within_the_account() {
 #[test]
 fn naming_the_account_delegates_to_its_policies() {
     let resource = source(&allow_to(r#"{"AWS":"111111111111"}"#));
-    denied(decide(&request(CallerKind::User, ACCOUNT), &Policies::default(), Some(&resource)), false, PolicyKind::Identity);
+    denied(
+        decide(&request(CallerKind::User, ACCOUNT), &Policies::default(), Some(&resource)),
+        false,
+        PolicyKind::Identity,
+    );
     allowed(decide(&request(CallerKind::User, ACCOUNT), &identity(ALLOW), Some(&resource)));
 }
 
@@ -162,7 +167,11 @@ fn services_and_anonymous_callers_need_the_resource_policy() {
     let service = source(&allow_to(r#"{"Service":"lambda.amazonaws.com"}"#));
     allowed(decide(&request(CallerKind::Service, ACCOUNT), &Policies::default(), Some(&service)));
     denied(decide(&request(CallerKind::Service, ACCOUNT), &Policies::default(), None), false, PolicyKind::Resource);
-    denied(decide(&request(CallerKind::Anonymous, ACCOUNT), &Policies::default(), Some(&service)), false, PolicyKind::Resource);
+    denied(
+        decide(&request(CallerKind::Anonymous, ACCOUNT), &Policies::default(), Some(&service)),
+        false,
+        PolicyKind::Resource,
+    );
     let everybody = source(&allow_to(r#""*""#));
     allowed(decide(&request(CallerKind::Anonymous, ACCOUNT), &Policies::default(), Some(&everybody)));
 }
@@ -174,7 +183,8 @@ fn negated_elements() {
     allowed(decide(&request, &identity(not_action), None));
     let not_this = r#"{"Effect":"Allow","NotAction":"dynamodb:*","Resource":"*"}"#;
     denied(decide(&request, &identity(not_this), None), false, PolicyKind::Identity);
-    let not_resource = r#"{"Effect":"Allow","Action":"*","NotResource":"arn:aws:dynamodb:us-east-1:111111111111:table/t"}"#;
+    let not_resource =
+        r#"{"Effect":"Allow","Action":"*","NotResource":"arn:aws:dynamodb:us-east-1:111111111111:table/t"}"#;
     denied(decide(&request, &identity(not_resource), None), false, PolicyKind::Identity);
     let not_principal = source(
         r#"{"Effect":"Deny","NotPrincipal":{"AWS":"arn:aws:iam::111111111111:user/u"},"Action":"*","Resource":"*"}"#,
@@ -201,7 +211,9 @@ fn variables_in_resources_need_the_new_version() {
 
 #[test]
 fn malformed_documents_are_named() {
-    for text in ["", "[]", "{}", r#"{"Statement":[{}]}"#, r#"{"Version":"2020","Statement":[]}"#, r#"{"Statement":[],"x":1}"#] {
+    for text in
+        ["", "[]", "{}", r#"{"Statement":[{}]}"#, r#"{"Version":"2020","Statement":[]}"#, r#"{"Statement":[],"x":1}"#]
+    {
         assert!(Policy::parse(text).is_err(), "{text}");
     }
     let trust = Policy::parse(&format!(r#"{{"Statement":[{ALLOW}]}}"#)).unwrap();

@@ -19,12 +19,21 @@ pub fn status(query: &Query) -> Result<ExitCode, Failure> {
         return Ok(ExitCode::SUCCESS);
     }
     let text = |key: &str| health[key].as_str().unwrap_or_default().to_owned();
-    println!("Welkin {} is up at {endpoint} (account {}, {}, auth {}).", text("version"), text("account"), text("region"), text("auth"));
+    println!(
+        "Welkin {} is up at {endpoint} (account {}, {}, auth {}).",
+        text("version"),
+        text("account"),
+        text("region"),
+        text("auth")
+    );
     println!();
-    println!("{:<12} {:>10}", "service", "operations");
+    println!("{:<12} {:>10}   resources", "service", "operations");
     for (name, service) in services.as_object().into_iter().flatten() {
         let known = service["operations"].as_array().map_or(0, Vec::len);
-        println!("{name:<12} {known:>4} of {:>3}", service["of"].as_u64().unwrap_or(0));
+        let resources: Vec<String> = (service["resources"].as_object().into_iter().flatten())
+            .map(|(kind, count)| format!("{count} {kind}"))
+            .collect();
+        println!("{name:<12} {known:>3} of {:>3}   {}", service["of"].as_u64().unwrap_or(0), resources.join(", "));
     }
     Ok(ExitCode::SUCCESS)
 }

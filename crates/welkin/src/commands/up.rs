@@ -37,6 +37,7 @@ async fn serve(up: &Up) -> Result<(), Failure> {
         strict: up.auth == Auth::Strict,
         endpoint: endpoint.clone(),
         files: state.files.clone(),
+        authority: state.folder.as_deref().unwrap_or(&state.files).join("ca.pem"),
     };
     let assembled = cloud::assemble(
         state.store.clone(),
@@ -96,8 +97,9 @@ impl State {
             return Ok(State { store: Store::memory(), folder: None, files, _temporary: Some(temporary) });
         }
         let folder = up.state.clone().unwrap_or_else(cloud::default_state);
-        std::fs::create_dir_all(&folder)
-            .map_err(|error| format!("cannot make the state folder {}: {error}; choose another with --state", folder.display()))?;
+        std::fs::create_dir_all(&folder).map_err(|error| {
+            format!("cannot make the state folder {}: {error}; choose another with --state", folder.display())
+        })?;
         let folder = std::path::absolute(&folder)?;
         let durability = match up.durability {
             Durability::Window => store::Durability::Window,
@@ -109,9 +111,11 @@ impl State {
 }
 
 fn banner(up: &Up, endpoint: &str, state: &State, root_key: Option<&(String, String)>) {
-    let folder = state.folder.as_deref().map_or_else(|| "none (ephemeral)".to_owned(), |folder| folder.display().to_string());
+    let folder =
+        state.folder.as_deref().map_or_else(|| "none (ephemeral)".to_owned(), |folder| folder.display().to_string());
     if up.json {
-        let mut line = json!({ "endpoint": endpoint, "state": folder, "region": up.region, "account": up.default_account });
+        let mut line =
+            json!({ "endpoint": endpoint, "state": folder, "region": up.region, "account": up.default_account });
         if let Some((id, secret)) = root_key {
             line["rootKey"] = json!({ "accessKeyId": id, "secretAccessKey": secret });
         }

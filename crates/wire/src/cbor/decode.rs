@@ -9,11 +9,7 @@ use crate::schema::{Kind, Schema};
 use crate::timestamp::Timestamp;
 
 /// Decodes one CBOR item. An empty text reads as an empty structure.
-pub fn decode<T>(
-    body: &[u8],
-    schema: &'static Schema,
-    read: impl FnOnce(&mut dyn Decoder) -> Result<T>,
-) -> Result<T> {
+pub fn decode<T>(body: &[u8], schema: &'static Schema, read: impl FnOnce(&mut dyn Decoder) -> Result<T>) -> Result<T> {
     const EMPTY_MAP: &[u8] = &[0xa0];
     let mut cbor = Cbor::new(if body.is_empty() { EMPTY_MAP } else { body });
     let value = read(&mut CborDecoder { cbor: &mut cbor, schema, depth: 0 })?;

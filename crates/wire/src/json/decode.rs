@@ -8,8 +8,8 @@ use std::fmt;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use serde_core::de::{self, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_core::Deserialize as _;
+use serde_core::de::{self, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use crate::codec::{DecodeError, Decoder, EachElement, EachEntry, EachMember, Result};
 use crate::schema::{Kind, Location, Member, Schema, TimestampFormat};
@@ -185,7 +185,9 @@ fn mismatch<T>(found: &Scalar, wanted: &str) -> Result<T> {
         Scalar::Integer(_) => "NUMBER_VALUE",
         Scalar::Double(_) => "DECIMAL_VALUE",
         Scalar::String(_) => "STRING_VALUE",
-        Scalar::List => return Err(DecodeError::Type("Unrecognized collection type class java.lang.String".to_owned())),
+        Scalar::List => {
+            return Err(DecodeError::Type("Unrecognized collection type class java.lang.String".to_owned()));
+        }
         Scalar::Map => return Err(DecodeError::Type("Start of structure or map found where not expected.".to_owned())),
     };
     Err(DecodeError::Type(format!("{token} cannot be converted to {wanted}")))
@@ -255,10 +257,9 @@ impl<'de, D: Deserializer<'de>> Decoder for JsonDecoder<D> {
 
     fn blob(&mut self) -> Result<Bytes> {
         match self.scalar()? {
-            Scalar::String(text) => STANDARD
-                .decode(&text)
-                .map(Bytes::from)
-                .map_err(|_| DecodeError::Type("Invalid base64 data".to_owned())),
+            Scalar::String(text) => {
+                STANDARD.decode(&text).map(Bytes::from).map_err(|_| DecodeError::Type("Invalid base64 data".to_owned()))
+            }
             other => mismatch(&other, "Blob"),
         }
     }

@@ -37,8 +37,7 @@ struct Frame {
 
 impl QueryEncoder {
     pub fn new(action: &str, version: &str, schema: &'static Schema, dialect: Dialect) -> Self {
-        let next =
-            Next { schema, path: String::new(), flattened: false, format: TimestampFormat::Iso8601 };
+        let next = Next { schema, path: String::new(), flattened: false, format: TimestampFormat::Iso8601 };
         QueryEncoder { out: format!("Action={action}&Version={version}"), dialect, stack: Vec::new(), next }
     }
 

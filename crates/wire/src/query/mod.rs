@@ -5,8 +5,8 @@ mod encode;
 mod params;
 
 pub use decode::decode;
-pub(crate) use encode::UNRESERVED;
 pub use encode::QueryEncoder;
+pub(crate) use encode::UNRESERVED;
 pub use params::{Params, percent_decode};
 
 use crate::schema::{Kind, Member};

@@ -84,6 +84,10 @@ impl RestDecoder<'_> {
             return Ok(());
         }
         match member.schema.kind {
+            // S3's LocationConstraint: a document of one element.
+            Kind::Enum(_) if self.message.format == BodyFormat::Xml => {
+                xml::decode(self.message.body, member.schema, |decoder| each(index, decoder))
+            }
             Kind::Blob | Kind::String | Kind::Enum(_) => {
                 let stream = ByteStream::from(Bytes::copy_from_slice(self.message.body));
                 each(index, &mut RawDecoder { schema: member.schema, stream })

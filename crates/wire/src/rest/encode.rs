@@ -56,11 +56,7 @@ pub struct RestEncoder {
 
 impl RestEncoder {
     /// `xml_root` names the root element, and its namespace, of a body in XML that is not a payload member.
-    pub fn new(
-        schema: &'static Schema,
-        format: BodyFormat,
-        xml_root: (&'static str, Option<&'static str>),
-    ) -> Self {
+    pub fn new(schema: &'static Schema, format: BodyFormat, xml_root: (&'static str, Option<&'static str>)) -> Self {
         RestEncoder {
             schema,
             format,

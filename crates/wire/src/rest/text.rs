@@ -91,7 +91,9 @@ impl Decoder for TextDecoder<'_> {
 
 /// Splits a header into the values of a list. HTTP dates contain a comma themselves; quoted values may.
 pub fn split_header(value: &str, element: &Member) -> Vec<String> {
-    if element.schema.kind_is_timestamp() && element.timestamp_or(TimestampFormat::HttpDate) == TimestampFormat::HttpDate {
+    if element.schema.kind_is_timestamp()
+        && element.timestamp_or(TimestampFormat::HttpDate) == TimestampFormat::HttpDate
+    {
         let parts: Vec<&str> = value.split(',').collect();
         return parts.chunks(2).map(|pair| pair.join(",").trim().to_owned()).collect();
     }

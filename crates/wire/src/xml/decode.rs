@@ -11,11 +11,7 @@ use crate::timestamp::Timestamp;
 
 /// Decodes a whole document whose root is the value; the root's name is not looked at. An empty text reads as an
 /// empty structure.
-pub fn decode<T>(
-    body: &[u8],
-    schema: &'static Schema,
-    read: impl FnOnce(&mut dyn Decoder) -> Result<T>,
-) -> Result<T> {
+pub fn decode<T>(body: &[u8], schema: &'static Schema, read: impl FnOnce(&mut dyn Decoder) -> Result<T>) -> Result<T> {
     let root = if body.is_empty() { Node::default() } else { Node::parse(body)? };
     read(&mut XmlDecoder::new(&root, schema))
 }

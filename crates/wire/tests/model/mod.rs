@@ -254,4 +254,3 @@ pub fn same(a: &Json, b: &Json) -> bool {
         (a, b) => a == b,
     }
 }
-

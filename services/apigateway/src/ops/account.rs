@@ -3,7 +3,7 @@
 use super::arn;
 use crate::{
     ApiGateway,
-    backend::trusts,
+    backend::session,
     error::Error,
     patch::{self, Slot},
     store,
@@ -33,24 +33,22 @@ fn slot<'a>(account: &'a mut Account, path: &[&str]) -> Option<Slot<'a>> {
 }
 
 async fn update(_: &ApiGateway, cx: &Context, request: UpdateAccountRequest) -> Result<Account, Error> {
-    let mut account = store::account(cx, &cx.store().snapshot())?;
-    let operations = request.patch_operations.as_deref().unwrap_or_default();
-    patch::apply(&mut account, operations, &["/cloudwatchRoleArn"], slot)?;
-    account.cloudwatch_role_arn = account.cloudwatch_role_arn.filter(|role| !role.is_empty());
-    if let Some(role) = &account.cloudwatch_role_arn {
-        check_role(cx, role)?;
-    }
     cx.store().write(|tx| {
+        let mut account = store::account(cx, tx)?;
+        let operations = request.patch_operations.as_deref().unwrap_or_default();
+        patch::apply(&mut account, operations, &["/cloudwatchRoleArn"], slot)?;
+        account.cloudwatch_role_arn = account.cloudwatch_role_arn.filter(|role| !role.is_empty());
+        if let Some(role) = &account.cloudwatch_role_arn {
+            check_role(cx, role)?;
+        }
         store::put_account(cx, tx, &account);
-        Ok::<_, Error>(())
-    })?;
-    Ok(reply(account))
+        Ok(reply(account))
+    })
 }
 
 /// The role must be there and trust this service.
 fn check_role(cx: &Context, role: &str) -> Result<(), Error> {
-    let found = cx.cloud.directory().role(role)?;
-    if found.is_some_and(|role| trusts(&role)) {
+    if session(cx, role)?.is_some() {
         return Ok(());
     }
     let message = "The role ARN does not have required permissions configured. Please grant trust permission for API \

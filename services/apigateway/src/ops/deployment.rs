@@ -1,6 +1,6 @@
 //! Deployments: an API frozen as it was.
 
-use super::{arn, stage};
+use super::{arn, now, stage};
 use crate::{
     ApiGateway,
     definition::Definition,
@@ -32,7 +32,7 @@ async fn create(_: &ApiGateway, cx: &Context, request: CreateDeploymentRequest) 
         let deployment = Deployment {
             id: Some(id.clone()),
             description: request.description,
-            created_date: Some(cx.now()),
+            created_date: Some(now(cx)),
             api_summary: None,
         };
         place.put(tx, &id, &deployment);
@@ -45,7 +45,7 @@ async fn create(_: &ApiGateway, cx: &Context, request: CreateDeploymentRequest) 
                 None => stage::new(cx, &name),
             };
             stage.deployment_id = Some(id);
-            stage.last_updated_date = Some(cx.now());
+            stage.last_updated_date = Some(now(cx));
             stage.description = request.stage_description.or(stage.description);
             stage.variables = request.variables.or(stage.variables);
             place.put(tx, &name, &stage);

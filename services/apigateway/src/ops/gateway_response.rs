@@ -21,12 +21,12 @@ fn response_arn(cx: &Context, api: &str, response_type: &GatewayResponseType) ->
     arn(cx, format!("/restapis/{api}/gatewayresponses/{}", response_type.as_str()))
 }
 
-fn known(response_type: &GatewayResponseType) -> Result<Kind, Error> {
+pub fn known(response_type: &GatewayResponseType) -> Result<Kind, Error> {
     let invalid = || Error::BadRequest(format!("Invalid gateway response type specified: {}", response_type.as_str()));
     kind(response_type.as_str()).ok_or_else(invalid)
 }
 
-fn check(response: &GatewayResponse) -> Result<(), Error> {
+pub fn check(response: &GatewayResponse) -> Result<(), Error> {
     if let Some(status) = response.status_code.as_deref().filter(|status| !status.is_empty())
         && !status.parse::<u16>().is_ok_and(|status| (100..600).contains(&status))
     {

@@ -54,7 +54,7 @@ async fn put(_: &ApiGateway, cx: &Context, request: PutIntegrationRequest) -> Re
         response_transfer_mode: request.response_transfer_mode,
         integration_target: request.integration_target,
     };
-    change(cx, &request.rest_api_id, &request.resource_id, &request.http_method, |method| {
+    change(cx, &request.rest_api_id, &request.resource_id, &request.http_method, |_, method| {
         check(cx, &integration, method)?;
         method.method_integration = Some(integration.clone());
         Ok(integration)
@@ -62,7 +62,7 @@ async fn put(_: &ApiGateway, cx: &Context, request: PutIntegrationRequest) -> Re
 }
 
 /// Whether an integration is complete, and of a kind that this service can carry out.
-fn check(cx: &Context, integration: &Integration, method: &Method) -> Result<(), Error> {
+pub fn check(cx: &Context, integration: &Integration, method: &Method) -> Result<(), Error> {
     let r#type = integration.r#type.clone().unwrap_or_default();
     let uri = integration.uri.as_deref().unwrap_or_default();
     if r#type != IntegrationType::Mock {
@@ -197,7 +197,7 @@ fn slot<'a>(integration: &'a mut Integration, path: &[&str]) -> Option<Slot<'a>>
 }
 
 async fn update(_: &ApiGateway, cx: &Context, request: UpdateIntegrationRequest) -> Result<Integration, Error> {
-    change(cx, &request.rest_api_id, &request.resource_id, &request.http_method, |method| {
+    change(cx, &request.rest_api_id, &request.resource_id, &request.http_method, |_, method| {
         let mut integration = method.method_integration.clone().ok_or_else(missing)?;
         let operations = request.patch_operations.as_deref().unwrap_or_default();
         patch::apply(&mut integration, operations, PATHS, slot)?;
@@ -208,7 +208,7 @@ async fn update(_: &ApiGateway, cx: &Context, request: UpdateIntegrationRequest)
 }
 
 async fn delete(_: &ApiGateway, cx: &Context, request: DeleteIntegrationRequest) -> Result<wire::Unit, Error> {
-    change(cx, &request.rest_api_id, &request.resource_id, &request.http_method, |method| {
+    change(cx, &request.rest_api_id, &request.resource_id, &request.http_method, |_, method| {
         method.method_integration.take().ok_or_else(missing)?;
         Ok(wire::Unit::default())
     })

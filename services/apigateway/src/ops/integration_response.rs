@@ -39,7 +39,7 @@ async fn put(
         response_templates: request.response_templates,
         content_handling: request.content_handling,
     };
-    change(cx, &request.rest_api_id, &request.resource_id, &request.http_method, |method| {
+    change(cx, &request.rest_api_id, &request.resource_id, &request.http_method, |_, method| {
         check(&response, &request.status_code, method)?;
         let integration = method.method_integration.as_mut().ok_or_else(no_integration)?;
         integration.integration_responses.get_or_insert_default().insert(request.status_code.clone(), response.clone());
@@ -48,7 +48,7 @@ async fn put(
 }
 
 /// A response may set only headers that the method declares for its status.
-fn check(response: &IntegrationResponse, status: &str, method: &Method) -> Result<(), Error> {
+pub fn check(response: &IntegrationResponse, status: &str, method: &Method) -> Result<(), Error> {
     let declared = method.method_responses.as_ref().and_then(|responses| responses.get(status));
     let declared = declared.and_then(|response| response.response_parameters.as_ref());
     for (target, source) in response.response_parameters.iter().flatten() {
@@ -101,7 +101,7 @@ async fn update(
         "/responseTemplates/{content_type}",
         "/contentHandling",
     ];
-    change(cx, &request.rest_api_id, &request.resource_id, &request.http_method, |method| {
+    change(cx, &request.rest_api_id, &request.resource_id, &request.http_method, |_, method| {
         let integration = method.method_integration.as_ref().ok_or_else(no_integration)?;
         let responses = integration.integration_responses.as_ref();
         let mut response =
@@ -115,7 +115,7 @@ async fn update(
 }
 
 async fn delete(_: &ApiGateway, cx: &Context, request: DeleteIntegrationResponseRequest) -> Result<wire::Unit, Error> {
-    change(cx, &request.rest_api_id, &request.resource_id, &request.http_method, |method| {
+    change(cx, &request.rest_api_id, &request.resource_id, &request.http_method, |_, method| {
         let integration = method.method_integration.as_mut().ok_or_else(no_integration)?;
         let responses = integration.integration_responses.as_mut();
         responses.and_then(|responses| responses.remove(&request.status_code)).ok_or_else(missing)?;

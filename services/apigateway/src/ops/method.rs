@@ -35,12 +35,12 @@ pub fn change<T>(
     api: &str,
     resource_id: &str,
     http_method: &str,
-    change: impl FnOnce(&mut Method) -> Result<T, Error>,
+    change: impl FnOnce(&Transaction<'_>, &mut Method) -> Result<T, Error>,
 ) -> Result<T, Error> {
     cx.store().write(|tx| {
         let place = Place::new(cx, api);
         let mut resource: Resource = place.get(tx, resource_id)?;
-        let changed = change(find(&mut resource, http_method)?)?;
+        let changed = change(tx, find(&mut resource, http_method)?)?;
         place.put(tx, resource_id, &resource);
         Ok(changed)
     })
@@ -84,20 +84,25 @@ async fn put(_: &ApiGateway, cx: &Context, request: PutMethodRequest) -> Result<
 }
 
 /// Whether a method refers only to what is there, and asks only for what this service does.
-fn check(place: Place<'_>, tx: &Transaction<'_>, method: &Method) -> Result<(), Error> {
+pub fn check(place: Place<'_>, tx: &Transaction<'_>, method: &Method) -> Result<(), Error> {
     match method.authorization_type.as_deref().unwrap_or_default() {
         "NONE" | "AWS_IAM" => {}
-        kind @ ("CUSTOM" | "COGNITO_USER_POOLS") => {
-            return Err(Error::NotImplemented(format!("Authorization of type {kind} is not implemented.")));
+        "CUSTOM" => {
+            let id = method.authorizer_id.as_deref().unwrap_or_default();
+            if place.find::<Authorizer>(tx, id)?.is_none() {
+                let message = "Invalid authorizer ID specified. Setting the authorization type to CUSTOM or \
+                               COGNITO_USER_POOLS requires a valid authorizer.";
+                return Err(Error::BadRequest(message.to_owned()));
+            }
+        }
+        "COGNITO_USER_POOLS" => {
+            return Err(Error::NotImplemented("Authorization by Cognito user pools is not implemented.".to_owned()));
         }
         _ => {
             let message =
                 "Invalid authorization type specified. Valid options are NONE,AWS_IAM,CUSTOM,COGNITO_USER_POOLS";
             return Err(Error::BadRequest(message.to_owned()));
         }
-    }
-    if method.api_key_required == Some(true) {
-        return Err(Error::NotImplemented("API keys are not implemented.".to_owned()));
     }
     if let Some(id) = &method.request_validator_id {
         place

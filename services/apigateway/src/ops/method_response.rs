@@ -27,7 +27,7 @@ fn missing() -> Error {
     Error::NotFound("Invalid Response status code specified".to_owned())
 }
 
-fn check(response: &MethodResponse) -> Result<(), Error> {
+pub fn check(response: &MethodResponse) -> Result<(), Error> {
     for parameter in response.response_parameters.iter().flat_map(BTreeMap::keys) {
         if parameter.strip_prefix("method.response.header.").is_none_or(str::is_empty) {
             return Err(invalid_mapping(parameter));
@@ -44,8 +44,8 @@ async fn put(_: &ApiGateway, cx: &Context, request: PutMethodResponseRequest) ->
     };
     check(&response)?;
     let place = Place::new(cx, &request.rest_api_id);
-    check_models(place, &cx.store().snapshot(), response.response_models.as_ref())?;
-    change(cx, &request.rest_api_id, &request.resource_id, &request.http_method, |method| {
+    change(cx, &request.rest_api_id, &request.resource_id, &request.http_method, |tx, method| {
+        check_models(place, tx, response.response_models.as_ref())?;
         let responses = method.method_responses.get_or_insert_default();
         if responses.contains_key(&request.status_code) {
             return Err(Error::Conflict("Response already exists for this resource".to_owned()));
@@ -72,21 +72,20 @@ fn slot<'a>(response: &'a mut MethodResponse, path: &[&str]) -> Option<Slot<'a>>
 
 async fn update(_: &ApiGateway, cx: &Context, request: UpdateMethodResponseRequest) -> Result<MethodResponse, Error> {
     let place = Place::new(cx, &request.rest_api_id);
-    let snapshot = cx.store().snapshot();
-    change(cx, &request.rest_api_id, &request.resource_id, &request.http_method, |method| {
+    change(cx, &request.rest_api_id, &request.resource_id, &request.http_method, |tx, method| {
         let responses = method.method_responses.as_mut();
         let response = responses.and_then(|responses| responses.get_mut(&request.status_code)).ok_or_else(missing)?;
         let operations = request.patch_operations.as_deref().unwrap_or_default();
         let paths = &["/responseParameters/{parameter}", "/responseModels/{content_type}"];
         patch::apply(response, operations, paths, slot)?;
         check(response)?;
-        check_models(place, &snapshot, response.response_models.as_ref())?;
+        check_models(place, tx, response.response_models.as_ref())?;
         Ok(response.clone())
     })
 }
 
 async fn delete(_: &ApiGateway, cx: &Context, request: DeleteMethodResponseRequest) -> Result<wire::Unit, Error> {
-    change(cx, &request.rest_api_id, &request.resource_id, &request.http_method, |method| {
+    change(cx, &request.rest_api_id, &request.resource_id, &request.http_method, |_, method| {
         let responses = method.method_responses.as_mut();
         responses.and_then(|responses| responses.remove(&request.status_code)).ok_or_else(missing)?;
         Ok(wire::Unit::default())

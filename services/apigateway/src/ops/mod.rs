@@ -1,8 +1,11 @@
 //! The operations, a file a noun.
 
 pub mod account;
+pub mod api_key;
+pub mod authorizer;
 pub mod deployment;
 pub mod gateway_response;
+pub mod import;
 pub mod integration;
 pub mod integration_response;
 pub mod method;
@@ -16,10 +19,16 @@ pub mod tag;
 pub mod test_invoke;
 #[cfg(test)]
 mod tests;
+pub mod usage_plan;
 
-use service::Context;
+use service::{Context, Timestamp};
 
 /// `arn:aws:apigateway:region::/path`: what permission to manage something is about.
 fn arn(cx: &Context, path: impl AsRef<str>) -> String {
     format!("arn:aws:apigateway:{}::{}", cx.region(), path.as_ref())
+}
+
+/// The time as this service shows it: in whole seconds.
+fn now(cx: &Context) -> Timestamp {
+    Timestamp::from_secs(cx.now().secs())
 }

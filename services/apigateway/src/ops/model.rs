@@ -42,7 +42,7 @@ async fn create(_: &ApiGateway, cx: &Context, request: CreateModelRequest) -> Re
 }
 
 /// A schema must be one, and refer only to models of the same API.
-fn check(place: Place<'_>, reader: &mut impl Reader, schema: Option<&str>) -> Result<(), Error> {
+pub fn check(place: Place<'_>, reader: &mut impl Reader, schema: Option<&str>) -> Result<(), Error> {
     let invalid = |reason: String| {
         let message = format!("Invalid model specified: Validation Result: warnings : [], errors : [{reason}]");
         Error::BadRequest(message)

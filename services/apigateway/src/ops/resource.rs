@@ -27,9 +27,6 @@ async fn create(_: &ApiGateway, cx: &Context, request: CreateResourceRequest) ->
         let place = Place::new(cx, &request.rest_api_id);
         let parent: Resource = place.get(tx, &request.parent_id)?;
         let siblings: Vec<Resource> = place.all(tx)?;
-        if siblings.len() >= MOST_RESOURCES {
-            return Err(Error::LimitExceeded("Maximum number of resources for this API has been reached. Please contact AWS if you need additional resources.".to_owned()));
-        }
         check_place(&parent, None, &request.path_part, &siblings)?;
         let id = cx.random().lower_alphanumeric(6);
         let resource = Resource {
@@ -45,7 +42,12 @@ async fn create(_: &ApiGateway, cx: &Context, request: CreateResourceRequest) ->
 }
 
 /// Whether a part may stand below a parent, beside the siblings that are there.
-fn check_place(parent: &Resource, own: Option<&str>, part: &str, all: &[Resource]) -> Result<(), Error> {
+pub fn check_place(parent: &Resource, own: Option<&str>, part: &str, all: &[Resource]) -> Result<(), Error> {
+    if own.is_none() && all.len() >= MOST_RESOURCES {
+        let message = "Maximum number of resources for this API has been reached. Please contact AWS if you need \
+                       additional resources.";
+        return Err(Error::LimitExceeded(message.to_owned()));
+    }
     let parent_part = parent.path_part.as_deref().unwrap_or_default();
     if path::is_greedy(parent_part) {
         let message = format!("Cannot create a child of a resource with a greedy path variable: {parent_part}");

@@ -1,12 +1,13 @@
 //! REST APIs themselves.
 
-use super::arn;
+use super::{arn, now};
 use crate::{
     ApiGateway,
     error::Error,
     patch::{self, Slot},
     store::{Place, apis},
 };
+use ::store::Transaction;
 use apigateway_api::*;
 use service::{Context, check_tags, operation};
 use std::collections::BTreeMap;
@@ -22,6 +23,11 @@ const EMPTY_MODEL: &str = "{\n  \"$schema\": \"http://json-schema.org/draft-04/s
 const ERROR_MODEL: &str = "{\n  \"$schema\" : \"http://json-schema.org/draft-04/schema#\",\n  \"title\" : \"Error Schema\",\n  \"type\" : \"object\",\n  \"properties\" : {\n    \"message\" : { \"type\" : \"string\" }\n  }\n}";
 
 async fn create(_: &ApiGateway, cx: &Context, request: CreateRestApiRequest) -> Result<RestApi, Error> {
+    cx.store().write(|tx| create_in(cx, tx, request))
+}
+
+/// Makes an API with what every new one has.
+pub fn create_in(cx: &Context, tx: &mut Transaction<'_>, request: CreateRestApiRequest) -> Result<RestApi, Error> {
     if request.name.trim().is_empty() {
         return Err(Error::BadRequest("Invalid API name specified".to_owned()));
     }
@@ -37,7 +43,7 @@ async fn create(_: &ApiGateway, cx: &Context, request: CreateRestApiRequest) -> 
         id: Some(id.clone()),
         name: Some(request.name),
         description: request.description,
-        created_date: Some(cx.now()),
+        created_date: Some(now(cx)),
         version: request.version,
         binary_media_types: request.binary_media_types,
         minimum_compression_size: request.minimum_compression_size,
@@ -51,39 +57,32 @@ async fn create(_: &ApiGateway, cx: &Context, request: CreateRestApiRequest) -> 
         api_status: Some(ApiStatus::Available),
         ..RestApi::default()
     };
-    cx.store().write(|tx| {
-        let place = Place::new(cx, &id);
-        if let Some(source) = &request.clone_from {
-            return copy(place, Place::new(cx, source), tx, api);
-        }
-        place.put_api(tx, &api);
-        let resource = Resource { id: Some(root.clone()), path: Some("/".to_owned()), ..Resource::default() };
-        place.put(tx, &root, &resource);
-        let defaults = [
-            ("Empty", "This is a default empty schema model", EMPTY_MODEL),
-            ("Error", "This is a default error schema model", ERROR_MODEL),
-        ];
-        for (name, description, schema) in defaults {
-            let model = Model {
-                id: Some(cx.random().lower_alphanumeric(6)),
-                name: Some(name.to_owned()),
-                description: Some(description.to_owned()),
-                schema: Some(schema.to_owned()),
-                content_type: Some("application/json".to_owned()),
-            };
-            place.put(tx, name, &model);
-        }
-        Ok(reply(api))
-    })
+    let place = Place::new(cx, &id);
+    if let Some(source) = &request.clone_from {
+        return copy(place, Place::new(cx, source), tx, api);
+    }
+    place.put_api(tx, &api);
+    let resource = Resource { id: Some(root.clone()), path: Some("/".to_owned()), ..Resource::default() };
+    place.put(tx, &root, &resource);
+    let defaults = [
+        ("Empty", "This is a default empty schema model", EMPTY_MODEL),
+        ("Error", "This is a default error schema model", ERROR_MODEL),
+    ];
+    for (name, description, schema) in defaults {
+        let model = Model {
+            id: Some(cx.random().lower_alphanumeric(6)),
+            name: Some(name.to_owned()),
+            description: Some(description.to_owned()),
+            schema: Some(schema.to_owned()),
+            content_type: Some("application/json".to_owned()),
+        };
+        place.put(tx, name, &model);
+    }
+    Ok(reply(api))
 }
 
 /// A new API with the resources, models, validators and responses of another.
-fn copy(
-    place: Place<'_>,
-    source: Place<'_>,
-    tx: &mut ::store::Transaction<'_>,
-    api: RestApi,
-) -> Result<RestApi, Error> {
+fn copy(place: Place<'_>, source: Place<'_>, tx: &mut Transaction<'_>, api: RestApi) -> Result<RestApi, Error> {
     let original = source.definition(tx)?;
     let api = RestApi {
         root_resource_id: original.api.root_resource_id,
@@ -100,6 +99,9 @@ fn copy(
     }
     for validator in &original.validators {
         place.put(tx, validator.id.as_deref().unwrap_or_default(), validator);
+    }
+    for authorizer in &original.authorizers {
+        place.put(tx, authorizer.id.as_deref().unwrap_or_default(), authorizer);
     }
     for response in &original.responses {
         place.put(tx, response.response_type.as_ref().map_or("", |name| name.as_str()), response);
@@ -120,7 +122,7 @@ fn endpoint(configuration: Option<EndpointConfiguration>) -> Result<EndpointConf
     Ok(configuration)
 }
 
-fn check_policy(policy: Option<&str>) -> Result<(), Error> {
+pub fn check_policy(policy: Option<&str>) -> Result<(), Error> {
     let Some(policy) = policy.filter(|policy| !policy.is_empty()) else { return Ok(()) };
     let object = serde_json::from_str::<serde_json::Value>(policy).is_ok_and(|policy| policy.is_object());
     if object {
@@ -146,7 +148,7 @@ pub fn check_api_tags(tags: Option<&BTreeMap<String, String>>) -> Result<(), Err
 }
 
 /// An API as the control plane shows it: its policy with the quotes escaped, as AWS does.
-fn reply(mut api: RestApi) -> RestApi {
+pub fn reply(mut api: RestApi) -> RestApi {
     api.policy = api.policy.map(|policy| policy.replace('\\', "\\\\").replace('"', "\\\""));
     api
 }

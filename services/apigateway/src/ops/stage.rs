@@ -1,9 +1,10 @@
 //! Stages: a name under which a deployment is reachable, with its variables and settings.
 
-use super::{arn, rest_api::check_api_tags};
+use super::{arn, now, rest_api::check_api_tags};
 use crate::{
     ApiGateway,
     error::Error,
+    logging::group_of,
     patch::{self, Slot},
     store::{self, Place},
 };
@@ -52,8 +53,8 @@ pub fn new(cx: &Context, name: &str) -> Stage {
         cache_cluster_status: Some(CacheClusterStatus::NotAvailable),
         method_settings: Some(BTreeMap::new()),
         tracing_enabled: Some(false),
-        created_date: Some(cx.now()),
-        last_updated_date: Some(cx.now()),
+        created_date: Some(now(cx)),
+        last_updated_date: Some(now(cx)),
         ..Stage::default()
     }
 }
@@ -106,6 +107,7 @@ async fn list(_: &ApiGateway, cx: &Context, request: GetStagesRequest) -> Result
 }
 
 const PATHS: &[&str] = &[
+    "/accessLogSettings",
     "/accessLogSettings/destinationArn",
     "/accessLogSettings/format",
     "/deploymentId",
@@ -127,6 +129,10 @@ fn slot<'a>(stage: &'a mut Stage, path: &[&str]) -> Option<Slot<'a>> {
         ["variables", name] => Slot::Entry(&mut stage.variables, (*name).to_owned()),
         ["cacheClusterEnabled"] => Slot::Flag(&mut stage.cache_cluster_enabled),
         ["tracingEnabled"] => Slot::Flag(&mut stage.tracing_enabled),
+        ["accessLogSettings"] => Slot::Set(Box::new(|value| {
+            stage.access_log_settings = None;
+            value.is_none()
+        })),
         ["accessLogSettings", "destinationArn"] => {
             Slot::Text(&mut stage.access_log_settings.get_or_insert_default().destination_arn)
         }
@@ -181,12 +187,13 @@ async fn update(_: &ApiGateway, cx: &Context, request: UpdateStageRequest) -> Re
             .access_log_settings
             .filter(|settings| settings.destination_arn.is_some() || settings.format.is_some());
         check_settings(&stage)?;
-        let logs = stage.method_settings.iter().flat_map(BTreeMap::values).any(logs);
+        let logs =
+            stage.access_log_settings.is_some() || stage.method_settings.iter().flat_map(BTreeMap::values).any(logs);
         if logs && store::account(cx, tx)?.cloudwatch_role_arn.is_none() {
             let message = "CloudWatch Logs role ARN must be set in account settings to enable logging";
             return Err(Error::BadRequest(message.to_owned()));
         }
-        stage.last_updated_date = Some(cx.now());
+        stage.last_updated_date = Some(now(cx));
         place.put(tx, &request.stage_name, &stage);
         Ok(stage)
     })
@@ -204,8 +211,22 @@ fn check_settings(stage: &Stage) -> Result<(), Error> {
             return Err(Error::NotImplemented("Detailed metrics of a stage are not implemented.".to_owned()));
         }
     }
-    if stage.access_log_settings.is_some() {
-        return Err(Error::NotImplemented("Access logs of a stage are not implemented.".to_owned()));
+    let Some(settings) = &stage.access_log_settings else { return Ok(()) };
+    match settings.destination_arn.as_deref() {
+        None => return Err(Error::BadRequest("Access log destination must be specified".to_owned())),
+        Some(arn) if arn.starts_with("arn:aws:firehose:") => {
+            return Err(Error::NotImplemented("Access logs to Firehose are not implemented.".to_owned()));
+        }
+        Some(arn) if group_of(arn).is_none() => {
+            let message = "Access Log destination must only contain characters a-z, A-Z, 0-9, '_', '-', '/', '.': '*' and be a log group's ARN";
+            return Err(Error::BadRequest(message.to_owned()));
+        }
+        Some(_) => {}
+    }
+    let format = settings.format.as_deref().unwrap_or_default();
+    if !format.contains("$context.requestId") && !format.contains("$context.extendedRequestId") {
+        let message = "Access log format must include $context.requestId or $context.extendedRequestId";
+        return Err(Error::BadRequest(message.to_owned()));
     }
     Ok(())
 }

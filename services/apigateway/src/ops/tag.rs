@@ -1,69 +1,90 @@
 //! Tags of APIs and stages.
 
 use super::{arn, rest_api::check_api_tags};
-use crate::{ApiGateway, error::Error, store::Place};
+use crate::{
+    ApiGateway,
+    error::Error,
+    store::{Place, Reader},
+};
 use ::store::Transaction;
-use apigateway_api::*;
+use apigateway_api::{
+    GetTags, GetTagsRequest, RestApi, Stage, TagResource, TagResourceRequest, UntagResource, UntagResourceRequest,
+};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use service::{Context, operation};
 use std::collections::BTreeMap;
 
-operation! { ApiGateway, TagResource, action: "apigateway:PUT" on |cx, r| arn(cx, format!("/tags/{}", r.resource_arn)), handler: tag }
-operation! { ApiGateway, UntagResource, action: "apigateway:DELETE" on |cx, r| arn(cx, format!("/tags/{}", r.resource_arn)), handler: untag }
-operation! { ApiGateway, GetTags, action: "apigateway:GET" on |cx, r| arn(cx, format!("/tags/{}", r.resource_arn)), handler: get }
+operation! { ApiGateway, TagResource, action: "apigateway:PUT" on |cx, r| tags_arn(cx, &r.resource_arn), handler: tag }
+operation! { ApiGateway, UntagResource, action: "apigateway:DELETE" on |cx, r| tags_arn(cx, &r.resource_arn), handler: untag }
+operation! { ApiGateway, GetTags, action: "apigateway:GET" on |cx, r| tags_arn(cx, &r.resource_arn), handler: get }
 
-type Tagged = Option<BTreeMap<String, String>>;
+fn tags_arn(cx: &Context, resource_arn: &str) -> String {
+    arn(cx, format!("/tags/{}", utf8_percent_encode(resource_arn, NON_ALPHANUMERIC)))
+}
 
-/// Changes the tags of what an ARN names.
-fn change<T>(
-    cx: &Context,
-    tx: &mut Transaction<'_>,
-    resource_arn: &str,
-    change: impl FnOnce(&mut Tagged) -> Result<T, Error>,
-) -> Result<T, Error> {
-    let invalid = || Error::BadRequest("Invalid ARN specified in the request.".to_owned());
-    let path = resource_arn.strip_prefix(&arn(cx, "/restapis/")).ok_or_else(invalid)?;
-    match path.split('/').collect::<Vec<_>>()[..] {
-        [api] => {
-            let place = Place::new(cx, api);
-            let mut record = place.api(tx)?;
-            let result = change(&mut record.tags)?;
-            place.put_api(tx, &record);
-            Ok(result)
+type Tags = BTreeMap<String, String>;
+
+/// What has tags.
+enum Target<'a> {
+    Api(Place<'a>),
+    Stage(Place<'a>, &'a str),
+}
+
+impl<'a> Target<'a> {
+    fn of(cx: &'a Context, resource_arn: &'a str) -> Result<Self, Error> {
+        let path = resource_arn.strip_prefix(&arn(cx, "/restapis/"));
+        match path.map(|path| path.split('/').collect::<Vec<_>>()).as_deref() {
+            Some([api]) => Ok(Self::Api(Place::new(cx, api))),
+            Some([api, "stages", stage]) => Ok(Self::Stage(Place::new(cx, api), stage)),
+            _ => Err(Error::BadRequest("Invalid ARN specified in the request.".to_owned())),
         }
-        [api, "stages", name] => {
-            let place = Place::new(cx, api);
-            let mut record: Stage = place.get(tx, name)?;
-            let result = change(&mut record.tags)?;
-            place.put(tx, name, &record);
-            Ok(result)
+    }
+
+    fn read(&self, reader: &impl Reader) -> Result<Tags, Error> {
+        let tags = match self {
+            Self::Api(place) => place.api(reader)?.tags,
+            Self::Stage(place, stage) => place.get::<Stage>(reader, stage)?.tags,
+        };
+        Ok(tags.unwrap_or_default())
+    }
+
+    fn write(&self, tx: &mut Transaction<'_>, tags: Tags) -> Result<(), Error> {
+        match self {
+            Self::Api(place) => {
+                let api = RestApi { tags: Some(tags), ..place.api(tx)? };
+                place.put_api(tx, &api);
+            }
+            Self::Stage(place, name) => {
+                let stage = Stage { tags: Some(tags), ..place.get(tx, name)? };
+                place.put(tx, name, &stage);
+            }
         }
-        _ => Err(invalid()),
+        Ok(())
     }
 }
 
 async fn tag(_: &ApiGateway, cx: &Context, request: TagResourceRequest) -> Result<wire::Unit, Error> {
+    let target = Target::of(cx, &request.resource_arn)?;
     cx.store().write(|tx| {
-        change(cx, tx, &request.resource_arn, |tags| {
-            tags.get_or_insert_default().extend(request.tags);
-            check_api_tags(tags.as_ref())?;
-            Ok(wire::Unit::default())
-        })
+        let mut tags = target.read(tx)?;
+        tags.extend(request.tags);
+        check_api_tags(Some(&tags))?;
+        target.write(tx, tags)?;
+        Ok(wire::Unit::default())
     })
 }
 
 async fn untag(_: &ApiGateway, cx: &Context, request: UntagResourceRequest) -> Result<wire::Unit, Error> {
+    let target = Target::of(cx, &request.resource_arn)?;
     cx.store().write(|tx| {
-        change(cx, tx, &request.resource_arn, |tags| {
-            if let Some(tags) = tags {
-                tags.retain(|key, _| !request.tag_keys.contains(key));
-            }
-            Ok(wire::Unit::default())
-        })
+        let mut tags = target.read(tx)?;
+        tags.retain(|key, _| !request.tag_keys.contains(key));
+        target.write(tx, tags)?;
+        Ok(wire::Unit::default())
     })
 }
 
-async fn get(_: &ApiGateway, cx: &Context, request: GetTagsRequest) -> Result<Tags, Error> {
-    cx.store().write(|tx| {
-        change(cx, tx, &request.resource_arn, |tags| Ok(Tags { tags: Some(tags.clone().unwrap_or_default()) }))
-    })
+async fn get(_: &ApiGateway, cx: &Context, request: GetTagsRequest) -> Result<apigateway_api::Tags, Error> {
+    let tags = Target::of(cx, &request.resource_arn)?.read(&cx.store().snapshot())?;
+    Ok(apigateway_api::Tags { tags: Some(tags) })
 }

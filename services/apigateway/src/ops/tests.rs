@@ -2,6 +2,7 @@
 
 use crate::{ApiGateway, testing::World};
 use apigateway_api::*;
+use serde_json::json;
 use service::{ApiError, Implements, Operation};
 use std::{
     collections::BTreeMap,
@@ -199,7 +200,7 @@ fn methods_and_integrations_are_checked() {
         rest_api_id: api,
         resource_id: root,
         http_method: "PUT".into(),
-        authorization_type: "CUSTOM".into(),
+        authorization_type: "COGNITO_USER_POOLS".into(),
         ..PutMethodRequest::default()
     };
     assert_eq!(world.refused(PutMethod, request).1, "NotImplemented");
@@ -381,4 +382,128 @@ fn pages_follow_each_other() {
     }
     assert_eq!(seen, 5);
     assert!(world.call(GetRestApis, GetRestApisRequest { position: Some("zz".into()), limit: None }).is_err());
+}
+
+#[test]
+fn documents_become_apis() {
+    let world = World::new();
+    let function = "arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/arn:aws:lambda:us-east-1:000000000000:function:f/invocations";
+    let document = json!({
+        "openapi": "3.0.1",
+        "info": {"title": "pets", "version": "1.0"},
+        "x-amazon-apigateway-request-validators": {"all": {"validateRequestBody": true, "validateRequestParameters": true}},
+        "x-amazon-apigateway-request-validator": "all",
+        "x-amazon-apigateway-gateway-responses": {"DEFAULT_4XX": {"responseParameters": {"gatewayresponse.header.X": "'1'"}}},
+        "paths": {
+            "/pets/{id}": {
+                "parameters": [{"name": "id", "in": "path", "required": true}],
+                "post": {
+                    "security": [{"signed": []}],
+                    "requestBody": {"content": {"application/json": {"schema": {"$ref": "#/components/schemas/Pets"}}}},
+                    "responses": {"200": {"headers": {"X-A": {}}}, "default": {}},
+                    "x-amazon-apigateway-integration": {
+                        "type": "aws", "httpMethod": "POST", "uri": function, "passthroughBehavior": "when_no_templates",
+                        "responses": {"default": {"statusCode": "200", "responseParameters": {"method.response.header.X-A": "'a'"}}}
+                    }
+                },
+                "x-amazon-apigateway-any-method": {
+                    "security": [{"token": []}],
+                    "x-amazon-apigateway-integration": {"type": "aws_proxy", "httpMethod": "POST", "uri": function}
+                }
+            }
+        },
+        "components": {
+            "schemas": {"Pet": {"type": "object"}, "Pets": {"type": "array", "items": {"$ref": "#/components/schemas/Pet"}}},
+            "securitySchemes": {
+                "signed": {"type": "apiKey", "in": "header", "name": "Authorization", "x-amazon-apigateway-authtype": "awsSigv4"},
+                "token": {"type": "apiKey", "in": "header", "name": "X-Token", "x-amazon-apigateway-authtype": "custom",
+                    "x-amazon-apigateway-authorizer": {"type": "token", "authorizerUri": function}}
+            }
+        }
+    });
+    let body = bytes::Bytes::from(document.to_string());
+    let request = ImportRestApiRequest { body: body.clone(), ..ImportRestApiRequest::default() };
+    let api = world.call(ImportRestApi, request).unwrap();
+    assert_eq!((api.name.as_deref(), api.version.as_deref()), (Some("pets"), Some("1.0")));
+    let id = api.id.unwrap();
+    let embed = Some(vec!["methods".to_owned()]);
+    let list = GetResourcesRequest { rest_api_id: id.clone(), embed, ..Default::default() };
+    let resources = world.call(GetResources, list.clone()).unwrap().items.unwrap();
+    assert_eq!(resources.len(), 3);
+    let pet = resources.iter().find(|resource| resource.path.as_deref() == Some("/pets/{id}")).unwrap();
+    let methods = pet.resource_methods.as_ref().unwrap();
+    let post = &methods["POST"];
+    assert_eq!(post.authorization_type.as_deref(), Some("AWS_IAM"));
+    assert_eq!(post.request_parameters, Some(map("method.request.path.id", true)));
+    assert_eq!(post.request_models, Some(map("application/json", "Pets".to_owned())));
+    assert!(post.request_validator_id.is_some());
+    let integration = post.method_integration.as_ref().unwrap();
+    assert_eq!(integration.passthrough_behavior.as_deref(), Some("WHEN_NO_TEMPLATES"));
+    assert!(integration.integration_responses.as_ref().unwrap()["200"].selection_pattern.is_none());
+    let any = &methods["ANY"];
+    assert_eq!(any.authorization_type.as_deref(), Some("CUSTOM"));
+    let get = GetAuthorizerRequest { rest_api_id: id.clone(), authorizer_id: any.authorizer_id.clone().unwrap() };
+    let authorizer = world.call(GetAuthorizer, get).unwrap();
+    assert_eq!(authorizer.identity_source.as_deref(), Some("method.request.header.X-Token"));
+
+    let overwrite = PutRestApiRequest {
+        rest_api_id: id.clone(),
+        mode: Some(PutMode::Overwrite),
+        body: json!({"swagger": "2.0", "info": {"title": "less"}, "paths": {}}).to_string().into(),
+        ..PutRestApiRequest::default()
+    };
+    assert_eq!(world.call(PutRestApi, overwrite).unwrap().name.as_deref(), Some("less"));
+    assert_eq!(world.call(GetResources, list).unwrap().items.unwrap().len(), 1);
+
+    let broken = document.to_string().replace("'a'", "nothing");
+    let request = ImportRestApiRequest { body: broken.into(), ..ImportRestApiRequest::default() };
+    assert!(
+        world
+            .refused(ImportRestApi, request)
+            .2
+            .starts_with("Errors found during import:\n\tUnable to put method 'POST'")
+    );
+    let request = ImportRestApiRequest { body: "openapi: 3.0.1".into(), ..ImportRestApiRequest::default() };
+    assert_eq!(world.refused(ImportRestApi, request).1, "NotImplemented");
+    assert_eq!(world.call(GetRestApis, GetRestApisRequest::default()).unwrap().items.unwrap().len(), 1);
+}
+
+#[test]
+fn keys_and_plans_know_each_other() {
+    let world = World::new();
+    let create = |name: &str| CreateApiKeyRequest { name: Some(name.into()), ..CreateApiKeyRequest::default() };
+    let key = world.call(CreateApiKey, create("one")).unwrap();
+    assert_eq!(key.value.as_ref().map(String::len), Some(40));
+    world.call(CreateApiKey, create("two")).unwrap();
+    let again = CreateApiKeyRequest { value: key.value.clone(), ..create("three") };
+    assert_eq!(world.refused(CreateApiKey, again).1, "ConflictException");
+    let short = CreateApiKeyRequest { value: Some("short".into()), ..create("three") };
+    assert_eq!(world.refused(CreateApiKey, short).2, "API Key value should be at least 20 characters");
+    let named = GetApiKeysRequest { name_query: Some("o".into()), ..Default::default() };
+    let listed = world.call(GetApiKeys, named).unwrap().items.unwrap();
+    assert_eq!(listed.len(), 1);
+    assert_eq!(listed[0].value, None);
+
+    let plan = world.call(CreateUsagePlan, CreateUsagePlanRequest { name: "p".into(), ..Default::default() }).unwrap();
+    let (plan, key) = (plan.id.unwrap(), key.id.unwrap());
+    let join =
+        CreateUsagePlanKeyRequest { usage_plan_id: plan.clone(), key_id: key.clone(), key_type: "API_KEY".into() };
+    world.call(CreateUsagePlanKey, join.clone()).unwrap();
+    assert_eq!(world.refused(CreateUsagePlanKey, join).1, "ConflictException");
+    let keys = GetUsagePlanKeysRequest { usage_plan_id: plan.clone(), ..Default::default() };
+    assert_eq!(world.call(GetUsagePlanKeys, keys.clone()).unwrap().items.unwrap().len(), 1);
+    let plans = GetUsagePlansRequest { key_id: Some(key.clone()), ..Default::default() };
+    assert_eq!(world.call(GetUsagePlans, plans).unwrap().items.unwrap().len(), 1);
+    world.call(DeleteApiKey, DeleteApiKeyRequest { api_key: key.clone() }).unwrap();
+    assert!(world.call(GetUsagePlanKeys, keys).unwrap().items.unwrap().is_empty());
+    assert_eq!(
+        world.refused(GetApiKey, GetApiKeyRequest { api_key: key, include_value: None }),
+        error(404, "NotFoundException", "Invalid API Key identifier specified")
+    );
+    let nowhere = UpdateUsagePlanRequest {
+        usage_plan_id: plan.clone(),
+        patch_operations: patch(Op::Add, "/apiStages", "abc:v1"),
+    };
+    assert_eq!(world.refused(UpdateUsagePlan, nowhere).2, "API Stage not found: abc:v1");
+    world.call(DeleteUsagePlan, DeleteUsagePlanRequest { usage_plan_id: plan }).unwrap();
 }

@@ -73,7 +73,9 @@ fn matches(attribute: &LookupAttribute, stored: &Value) -> bool {
         LookupAttributeKey::Username => stored["user"] == wanted,
         LookupAttributeKey::AccessKeyId => stored["key"] == wanted,
         LookupAttributeKey::EventSource => record["eventSource"] == wanted,
-        LookupAttributeKey::ReadOnly => record["readOnly"].as_bool().map(|value| value.to_string()).as_deref() == Some(wanted),
+        LookupAttributeKey::ReadOnly => {
+            record["readOnly"].as_bool().map(|value| value.to_string()).as_deref() == Some(wanted)
+        }
         LookupAttributeKey::ResourceName => resource_names(record).iter().any(|name| name == wanted),
         LookupAttributeKey::ResourceType | LookupAttributeKey::Unknown(_) => false,
     }
@@ -82,7 +84,8 @@ fn matches(attribute: &LookupAttribute, stored: &Value) -> bool {
 /// Names among the parameters: `tableName`, `functionName`, `bucket`, …
 fn resource_names(record: &Value) -> Vec<String> {
     let parameters = record["requestParameters"].as_object().into_iter().flatten();
-    let is_name = |key: &str| key.ends_with("Name") || key.ends_with("Arn") || key.ends_with("ApiId") || key == "bucket";
+    let is_name =
+        |key: &str| key.ends_with("Name") || key.ends_with("Arn") || key.ends_with("ApiId") || key == "bucket";
     parameters.filter(|(key, _)| is_name(key)).filter_map(|(_, value)| value.as_str().map(str::to_owned)).collect()
 }
 

@@ -112,11 +112,7 @@ async fn list_access_keys(
         }));
     }
     let page = slice(keys, request.marker, request.max_items)?;
-    Ok(ListAccessKeysResponse {
-        access_key_metadata: page.items,
-        is_truncated: page.is_truncated,
-        marker: page.marker,
-    })
+    Ok(ListAccessKeysResponse { access_key_metadata: page.items, is_truncated: page.is_truncated, marker: page.marker })
 }
 
 operation! {

@@ -15,8 +15,8 @@ use crate::{Error, Iam, aws_managed};
 
 fn check(tx: &Transaction<'_>, account: &str, arn: &str) -> Result<(), Error> {
     let own = load::<ManagedPolicy>(tx, account, arn.rsplit('/').next().unwrap_or_default())?;
-    let exists = aws_managed::find(arn).is_some()
-        || own.is_some_and(|policy| super::policy::arn_of(&policy, account) == arn);
+    let exists =
+        aws_managed::find(arn).is_some() || own.is_some_and(|policy| super::policy::arn_of(&policy, account) == arn);
     if exists { Ok(()) } else { Err(Error::NoSuchEntity(format!("Policy {arn} does not exist or is not attachable."))) }
 }
 

@@ -46,7 +46,12 @@ fn put<T: Grantee>(iam: &Iam, cx: &Context, entity: &str, name: String, document
         entity.grants_mut().inline.insert(name, document);
         let size: usize = entity.grants().inline.values().map(|text| size_of(text)).sum();
         if size > T::MAX_INLINE {
-            let text = format!("Maximum policy size of {} bytes exceeded for {} {}", T::MAX_INLINE, T::NOUN, entity.key_name());
+            let text = format!(
+                "Maximum policy size of {} bytes exceeded for {} {}",
+                T::MAX_INLINE,
+                T::NOUN,
+                entity.key_name()
+            );
             return Err(Error::LimitExceeded(text));
         }
         Ok(save(tx, cx.account(), &entity)?)
@@ -97,7 +102,10 @@ fn attach<T: Grantee>(iam: &Iam, cx: &Context, entity: &str, arn: String) -> Res
             return Ok(());
         }
         if entity.grants().attached.len() >= MAX_ATTACHED {
-            return Err(Error::LimitExceeded(format!("Cannot exceed quota for PoliciesPer{}: {MAX_ATTACHED}", T::TITLE)));
+            return Err(Error::LimitExceeded(format!(
+                "Cannot exceed quota for PoliciesPer{}: {MAX_ATTACHED}",
+                T::TITLE
+            )));
         }
         entity.grants_mut().attached.push(arn);
         Ok(save(tx, cx.account(), &entity)?)
@@ -218,19 +226,19 @@ macro_rules! grant_operations {
 }
 
 grant_operations! { User, user_name:
-    PutUserPolicy(PutUserPolicyRequest), GetUserPolicy(GetUserPolicyRequest) -> GetUserPolicyResponse,
-    DeleteUserPolicy(DeleteUserPolicyRequest), ListUserPolicies(ListUserPoliciesRequest) -> ListUserPoliciesResponse,
-    AttachUserPolicy(AttachUserPolicyRequest), DetachUserPolicy(DetachUserPolicyRequest),
-    ListAttachedUserPolicies(ListAttachedUserPoliciesRequest) -> ListAttachedUserPoliciesResponse in of_users }
+PutUserPolicy(PutUserPolicyRequest), GetUserPolicy(GetUserPolicyRequest) -> GetUserPolicyResponse,
+DeleteUserPolicy(DeleteUserPolicyRequest), ListUserPolicies(ListUserPoliciesRequest) -> ListUserPoliciesResponse,
+AttachUserPolicy(AttachUserPolicyRequest), DetachUserPolicy(DetachUserPolicyRequest),
+ListAttachedUserPolicies(ListAttachedUserPoliciesRequest) -> ListAttachedUserPoliciesResponse in of_users }
 
 grant_operations! { Group, group_name:
-    PutGroupPolicy(PutGroupPolicyRequest), GetGroupPolicy(GetGroupPolicyRequest) -> GetGroupPolicyResponse,
-    DeleteGroupPolicy(DeleteGroupPolicyRequest), ListGroupPolicies(ListGroupPoliciesRequest) -> ListGroupPoliciesResponse,
-    AttachGroupPolicy(AttachGroupPolicyRequest), DetachGroupPolicy(DetachGroupPolicyRequest),
-    ListAttachedGroupPolicies(ListAttachedGroupPoliciesRequest) -> ListAttachedGroupPoliciesResponse in of_groups }
+PutGroupPolicy(PutGroupPolicyRequest), GetGroupPolicy(GetGroupPolicyRequest) -> GetGroupPolicyResponse,
+DeleteGroupPolicy(DeleteGroupPolicyRequest), ListGroupPolicies(ListGroupPoliciesRequest) -> ListGroupPoliciesResponse,
+AttachGroupPolicy(AttachGroupPolicyRequest), DetachGroupPolicy(DetachGroupPolicyRequest),
+ListAttachedGroupPolicies(ListAttachedGroupPoliciesRequest) -> ListAttachedGroupPoliciesResponse in of_groups }
 
 grant_operations! { Role, role_name:
-    PutRolePolicy(PutRolePolicyRequest), GetRolePolicy(GetRolePolicyRequest) -> GetRolePolicyResponse,
-    DeleteRolePolicy(DeleteRolePolicyRequest), ListRolePolicies(ListRolePoliciesRequest) -> ListRolePoliciesResponse,
-    AttachRolePolicy(AttachRolePolicyRequest), DetachRolePolicy(DetachRolePolicyRequest),
-    ListAttachedRolePolicies(ListAttachedRolePoliciesRequest) -> ListAttachedRolePoliciesResponse in of_roles }
+PutRolePolicy(PutRolePolicyRequest), GetRolePolicy(GetRolePolicyRequest) -> GetRolePolicyResponse,
+DeleteRolePolicy(DeleteRolePolicyRequest), ListRolePolicies(ListRolePoliciesRequest) -> ListRolePoliciesResponse,
+AttachRolePolicy(AttachRolePolicyRequest), DetachRolePolicy(DetachRolePolicyRequest),
+ListAttachedRolePolicies(ListAttachedRolePoliciesRequest) -> ListAttachedRolePoliciesResponse in of_roles }

@@ -149,7 +149,10 @@ async fn update_group(iam: &Iam, cx: &Context, request: UpdateGroupRequest) -> R
                 return Err(Error::EntityAlreadyExists(format!("Group with name {name} already exists.")));
             }
             for mut user in members(tx, cx.account(), &group)? {
-                user.groups.iter_mut().filter(|member| **member == group.name).for_each(|member| name.clone_into(member));
+                user.groups
+                    .iter_mut()
+                    .filter(|member| **member == group.name)
+                    .for_each(|member| name.clone_into(member));
                 save(tx, cx.account(), &user)?;
             }
             remove::<Group>(tx, cx.account(), &group.name);

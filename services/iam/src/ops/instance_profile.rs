@@ -147,7 +147,9 @@ async fn add_role_to_instance_profile(
         let mut profile = InstanceProfile::find_in(tx, cx.account(), &request.instance_profile_name)?;
         let role = Role::find_in(tx, cx.account(), &request.role_name)?;
         if profile.role.is_some() {
-            return Err(Error::LimitExceeded("Cannot exceed quota for InstanceSessionsPerInstanceProfile: 1".to_owned()));
+            return Err(Error::LimitExceeded(
+                "Cannot exceed quota for InstanceSessionsPerInstanceProfile: 1".to_owned(),
+            ));
         }
         profile.role = Some(role.name);
         Ok(save(tx, cx.account(), &profile)?)

@@ -6,6 +6,7 @@ mod boundary;
 mod grants;
 mod group;
 mod instance_profile;
+mod oidc_provider;
 mod policy;
 mod role;
 mod tag;

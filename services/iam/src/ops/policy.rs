@@ -39,9 +39,11 @@ fn name_in(arn: &str) -> &str {
 fn own(tx: &Transaction<'_>, account: &str, arn: &str) -> Result<ManagedPolicy, Error> {
     if aws_managed::find(arn).is_some() {
         // What the caller may not change answers as AWS does for policies of others.
-        return Err(Error::Reply(Box::new(service::ApiError::new(403, "AccessDenied", format!(
-            "User is not authorized to change the AWS managed policy {arn}"
-        )))));
+        return Err(Error::Reply(Box::new(service::ApiError::new(
+            403,
+            "AccessDenied",
+            format!("User is not authorized to change the AWS managed policy {arn}"),
+        ))));
     }
     let policy = load::<ManagedPolicy>(tx, account, name_in(arn))?;
     policy.filter(|policy| arn_of(policy, account) == arn).ok_or_else(|| not_found(arn))
@@ -403,11 +405,15 @@ async fn list_entities_for_policy(
     let groups = found.groups.into_iter().filter(|_| wanted(EntityType::Group));
     let roles = found.roles.into_iter().filter(|_| wanted(EntityType::Role));
     Ok(ListEntitiesForPolicyResponse {
-        policy_users: Some(users.map(|user| PolicyUser { user_name: Some(user.name), user_id: Some(user.id) }).collect()),
+        policy_users: Some(
+            users.map(|user| PolicyUser { user_name: Some(user.name), user_id: Some(user.id) }).collect(),
+        ),
         policy_groups: Some(
             groups.map(|group| PolicyGroup { group_name: Some(group.name), group_id: Some(group.id) }).collect(),
         ),
-        policy_roles: Some(roles.map(|role| PolicyRole { role_name: Some(role.name), role_id: Some(role.id) }).collect()),
+        policy_roles: Some(
+            roles.map(|role| PolicyRole { role_name: Some(role.name), role_id: Some(role.id) }).collect(),
+        ),
         is_truncated: Some(false),
         marker: None,
     })

@@ -104,6 +104,9 @@ async fn delete_alias(_: &Lambda, cx: &Context, request: DeleteAliasRequest) -> 
         tx.delete(records::aliases_key(&reference).text(&request.name));
         if let Some(mut function) = records::function_in(tx, &reference)? {
             function.policies.remove(&request.name);
+            if let Some(url) = function.urls.remove(&request.name) {
+                tx.delete(records::url_key(&url.id));
+            }
             records::put_function(tx, &function)?;
         }
         Ok::<_, Error>(())

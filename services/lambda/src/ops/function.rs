@@ -1,7 +1,7 @@
 //! CreateFunction, GetFunction, GetFunctionConfiguration, ListFunctions, DeleteFunction.
 
 use lambda_api::{
-    CreateFunction, CreateFunctionRequest, DeleteFunction, DeleteFunctionRequest, DeleteFunctionResponse,
+    Concurrency, CreateFunction, CreateFunctionRequest, DeleteFunction, DeleteFunctionRequest, DeleteFunctionResponse,
     FunctionCodeLocation, FunctionConfiguration, FunctionVersion, GetFunction, GetFunctionConfiguration,
     GetFunctionConfigurationRequest, GetFunctionRequest, GetFunctionResponse, ListFunctions, ListFunctionsRequest,
     ListFunctionsResponse, PackageType,
@@ -140,6 +140,7 @@ async fn get_function(_: &Lambda, cx: &Context, request: GetFunctionRequest) -> 
             ..FunctionCodeLocation::default()
         }),
         tags: Some(function.tags.clone()).filter(|tags| !tags.is_empty()),
+        concurrency: function.reserved.map(|reserved| Concurrency { reserved_concurrent_executions: Some(reserved) }),
         ..GetFunctionResponse::default()
     })
 }
@@ -221,6 +222,9 @@ fn delete_whole(cx: &Context, reference: &Reference) -> Result<Vec<String>, Erro
         }
         tx.delete_range(Range::prefix(records::versions_key(reference)))?;
         tx.delete_range(Range::prefix(records::aliases_key(reference)))?;
+        for url in function.urls.values() {
+            tx.delete(records::url_key(&url.id));
+        }
         tx.delete(records::function_key(reference));
         Ok(released)
     })

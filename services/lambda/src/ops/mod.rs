@@ -3,12 +3,14 @@
 mod account;
 mod alias;
 mod code;
+mod concurrency;
 mod configuration;
 mod function;
 pub mod invocation;
 mod layer;
 mod permission;
 mod tag;
+mod url;
 mod version;
 
 #[cfg(test)]

@@ -357,3 +357,50 @@ async fn layers_are_shared_and_outlive_their_deletion() {
     let versions = bench.call::<ListLayerVersions>(list).await.unwrap().layer_versions.unwrap();
     assert_eq!(versions.iter().map(|version| version.version.unwrap()).collect::<Vec<_>>(), [2]);
 }
+
+#[tokio::test]
+async fn urls_lead_to_functions() {
+    let bench = Bench::new();
+    let source = "def handler(event, context):\n    return {'statusCode': 201, 'body': event['rawPath'] + event['queryStringParameters']['q']}\n";
+    bench.call::<CreateFunction>(create("f", source)).await.unwrap();
+    let request = CreateFunctionUrlConfigRequest {
+        function_name: "f".into(),
+        auth_type: FunctionUrlAuthType::None,
+        ..CreateFunctionUrlConfigRequest::default()
+    };
+    let created = bench.call::<CreateFunctionUrlConfig>(request.clone()).await.unwrap();
+    assert_eq!(refused(bench.call::<CreateFunctionUrlConfig>(request).await).1, "ResourceConflictException");
+    let link = format!("{}a/b?q=c", created.function_url);
+    assert_eq!(bench.fetch(&link).await, (201, b"/a/bc".to_vec()));
+    let update = UpdateFunctionUrlConfigRequest {
+        function_name: "f".into(),
+        auth_type: Some(FunctionUrlAuthType::AwsIam),
+        ..UpdateFunctionUrlConfigRequest::default()
+    };
+    bench.call::<UpdateFunctionUrlConfig>(update).await.unwrap();
+    assert_eq!(bench.fetch(&link).await.0, 403, "not signed");
+    bench
+        .call::<DeleteFunctionUrlConfig>(DeleteFunctionUrlConfigRequest { function_name: "f".into(), qualifier: None })
+        .await
+        .unwrap();
+    assert_eq!(bench.fetch(&link).await.0, 404);
+}
+
+#[tokio::test]
+async fn reserved_concurrency_throttles() {
+    let bench = Bench::new();
+    bench.call::<CreateFunction>(create("f", ECHO)).await.unwrap();
+    let put = |reserved| PutFunctionConcurrencyRequest {
+        function_name: "f".into(),
+        reserved_concurrent_executions: reserved,
+    };
+    assert_eq!(refused(bench.call::<PutFunctionConcurrency>(put(901)).await).0, 400);
+    bench.call::<PutFunctionConcurrency>(put(0)).await.unwrap();
+    let (status, code, message) = refused(bench.call::<Invoke>(invoke("f", "{}")).await);
+    assert_eq!((status, code.as_str(), message.as_str()), (429, "TooManyRequestsException", "Rate Exceeded."));
+    bench
+        .call::<DeleteFunctionConcurrency>(DeleteFunctionConcurrencyRequest { function_name: "f".into() })
+        .await
+        .unwrap();
+    assert!(bench.call::<Invoke>(invoke("f", "{}")).await.is_ok());
+}

@@ -206,7 +206,8 @@ async fn get_log_events(_: &Logs, cx: &Context, request: GetLogEventsRequest) ->
         found.reverse();
     }
     let tail = |entry: Option<&(service::Bytes, Event)>| entry.map(|(key, _)| encode_token(&key[at..]));
-    let unmoved = request.next_token.as_deref().and_then(|token| token.split_once('/')).map(|(_, place)| place.to_owned());
+    let unmoved =
+        request.next_token.as_deref().and_then(|token| token.split_once('/')).map(|(_, place)| place.to_owned());
     let edge = unmoved.unwrap_or_else(|| encode_token(&[if forward { 0 } else { 0xff }; 16]));
     let last = tail(found.last()).unwrap_or_else(|| edge.clone());
     let first = tail(found.first()).unwrap_or(edge);
@@ -244,9 +245,8 @@ async fn filter_log_events(
         ));
     }
     let pattern = request.filter_pattern.unwrap_or_default();
-    let filter = Filter::parse(&pattern).ok_or_else(|| {
-        Error::InvalidParameter(format!("Invalid filter pattern: {pattern}"))
-    })?;
+    let filter =
+        Filter::parse(&pattern).ok_or_else(|| Error::InvalidParameter(format!("Invalid filter pattern: {pattern}")))?;
     let (place, snapshot) = (Place::of(cx), cx.store().snapshot());
     let record = snapshot.get(place.group(&group).as_slice())?.ok_or_else(Error::no_group)?;
     let expires = from_record::<Group>(&record)?.expires_before(cx.now().millis());

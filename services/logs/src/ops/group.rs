@@ -65,23 +65,15 @@ async fn describe_log_groups(
     let named: Option<Vec<String>> =
         request.log_group_identifiers.map(|list| list.iter().map(|identifier| name_in(identifier)).collect());
     let limit = usize::try_from(request.limit.unwrap_or(50)).unwrap_or(50);
-    let page = Page::read(
-        &cx.store().snapshot(),
-        Range::prefix(place.groups()),
-        after.as_deref(),
-        limit,
-        |_, value| {
+    let page =
+        Page::read(&cx.store().snapshot(), Range::prefix(place.groups()), after.as_deref(), limit, |_, value| {
             let group: Group = from_record(value)?;
             let wanted = group.name.starts_with(&prefix)
                 && group.name.contains(&pattern)
                 && named.as_ref().is_none_or(|names| names.contains(&group.name));
             Ok::<_, Error>(wanted.then(|| show(&group, &place)))
-        },
-    )?;
-    Ok(DescribeLogGroupsResponse {
-        log_groups: Some(page.items),
-        next_token: page.next.map(|key| encode_token(&key)),
-    })
+        })?;
+    Ok(DescribeLogGroupsResponse { log_groups: Some(page.items), next_token: page.next.map(|key| encode_token(&key)) })
 }
 
 pub(super) fn token(token: Option<&str>) -> Result<Option<Vec<u8>>, Error> {
@@ -130,9 +122,8 @@ operation! {
 }
 
 /// The numbers of days that AWS offers.
-const RETENTIONS: [i32; 22] = [
-    1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653,
-];
+const RETENTIONS: [i32; 22] =
+    [1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653];
 
 async fn put_retention_policy(_: &Logs, cx: &Context, request: PutRetentionPolicyRequest) -> Result<Unit, Error> {
     let days = request.retention_in_days;

@@ -29,10 +29,12 @@ pub(crate) fn group_name(name: Option<&str>, identifier: Option<&str>) -> Result
     match (name, identifier) {
         (Some(name), None) => Ok(name.to_owned()),
         (None, Some(identifier)) => Ok(name_in(identifier)),
-        (Some(_), Some(_)) => Err(Error::InvalidParameter(
-            "LogGroup name and LogGroup ARN are mutually exclusive parameters.".to_owned(),
-        )),
-        (None, None) => Err(Error::InvalidParameter("Either LogGroup name or LogGroup ARN must be specified.".to_owned())),
+        (Some(_), Some(_)) => {
+            Err(Error::InvalidParameter("LogGroup name and LogGroup ARN are mutually exclusive parameters.".to_owned()))
+        }
+        (None, None) => {
+            Err(Error::InvalidParameter("Either LogGroup name or LogGroup ARN must be specified.".to_owned()))
+        }
     }
 }
 

@@ -86,10 +86,7 @@ async fn describe_log_streams(
     let limit = usize::try_from(request.limit.unwrap_or(50)).unwrap_or(50);
     let more = streams.len() > from + limit;
     let shown = streams.iter().skip(from).take(limit).map(|stream| show(stream, &place, &name)).collect();
-    Ok(DescribeLogStreamsResponse {
-        log_streams: Some(shown),
-        next_token: more.then(|| (from + limit).to_string()),
-    })
+    Ok(DescribeLogStreamsResponse { log_streams: Some(shown), next_token: more.then(|| (from + limit).to_string()) })
 }
 
 fn show(stream: &Stream, place: &Place, group: &str) -> LogStream {

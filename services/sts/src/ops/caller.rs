@@ -4,8 +4,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use service::{Context, operation};
 use sts_api::{
-    DecodeAuthorizationMessage, DecodeAuthorizationMessageRequest, DecodeAuthorizationMessageResponse, GetAccessKeyInfo,
-    GetAccessKeyInfoRequest, GetAccessKeyInfoResponse, GetCallerIdentity, GetCallerIdentityRequest,
+    DecodeAuthorizationMessage, DecodeAuthorizationMessageRequest, DecodeAuthorizationMessageResponse,
+    GetAccessKeyInfo, GetAccessKeyInfoRequest, GetAccessKeyInfoResponse, GetCallerIdentity, GetCallerIdentityRequest,
     GetCallerIdentityResponse,
 };
 

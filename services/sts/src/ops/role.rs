@@ -41,7 +41,8 @@ async fn assume_role(_: &Sts, cx: &Context, request: AssumeRoleRequest) -> Resul
     }
     if matches!(cx.principal(), Principal::AssumedRole { .. }) && asked > CHAINED_DURATION {
         return Err(Error::Validation(
-            "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining".to_owned(),
+            "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining"
+                .to_owned(),
         ));
     }
     let principal = Principal::AssumedRole {

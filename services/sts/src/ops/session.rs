@@ -94,7 +94,8 @@ pub(crate) fn arns(descriptors: Option<Vec<PolicyDescriptorType>>) -> Vec<String
 pub(crate) fn tags(tags: Option<Vec<Tag>>) -> Result<BTreeMap<String, String>, Error> {
     let mut map = BTreeMap::new();
     for tag in tags.into_iter().flatten() {
-        let duplicate = format!("Duplicate tag keys found. Please note that Tag keys are case insensitive: {}", tag.key);
+        let duplicate =
+            format!("Duplicate tag keys found. Please note that Tag keys are case insensitive: {}", tag.key);
         if map.insert(tag.key, tag.value).is_some() {
             return Err(Error::Validation(duplicate));
         }

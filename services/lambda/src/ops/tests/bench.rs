@@ -2,7 +2,7 @@
 
 use std::any::Any;
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use logs_api::*;
@@ -45,6 +45,7 @@ impl Bench {
             strict: false,
             endpoint: "http://127.0.0.1:4566".into(),
             files: directory.path().into(),
+            authority: std::path::PathBuf::new(),
         };
         let clock = Clock::frozen(Timestamp::from_millis(START));
         let cloud = Cloud::new(store, clock, Random::system(), config);
@@ -74,17 +75,18 @@ impl Bench {
         self.lambda.resource_policy(&self.context(), arn).unwrap()
     }
 
-    /// What the service's front answers to a link.
+    /// What a front of the service answers to a link, as (status, body).
     pub async fn fetch(&self, link: &str) -> (u16, Vec<u8>) {
-        let uri: http::Uri = link.strip_prefix(&self.cloud.config.endpoint).unwrap().parse().unwrap();
-        let front = self.lambda.fronts().remove(0);
-        assert!(front.matches("127.0.0.1", uri.path(), &http::HeaderMap::new()));
+        let uri: http::Uri = link.parse().unwrap();
+        let host = uri.host().unwrap().to_owned();
+        let fronts = self.lambda.fronts();
+        let front = fronts.iter().find(|front| front.matches(&host, uri.path(), &http::HeaderMap::new())).unwrap();
         let request = FrontRequest {
             cloud: self.cloud.clone(),
             method: http::Method::GET,
+            authority: uri.authority().unwrap().to_string(),
             uri,
-            host: "127.0.0.1".into(),
-            authority: "127.0.0.1:4566".into(),
+            host,
             headers: http::HeaderMap::new(),
             body: ByteStream::from(Bytes::new()),
             source_ip: "127.0.0.1".into(),
@@ -138,7 +140,7 @@ fn options(directory: &Path) -> Options {
         work: directory.join("lambda"),
         cache: directory.join("cache"),
         path: "/usr/local/bin:/usr/bin:/bin".into(),
-        home: Some(PathBuf::from("/root")),
+        home: None,
         endpoint_port: 4566,
         backend: None,
         install_sdks: false,

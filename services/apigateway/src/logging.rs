@@ -1,0 +1,115 @@
+//! What a stage writes to CloudWatch Logs once an answer has gone out: how each request was executed, and that it was
+//! made. Both are written as the role in the account's settings, which must be allowed to.
+
+use crate::{
+    backend::session,
+    error::Error,
+    gateway_response::{Reply, fill},
+    log::Log,
+    request::Incoming,
+    store,
+};
+use apigateway_api::AccessLogSettings;
+use logs_api::{
+    CreateLogGroup, CreateLogGroupRequest, CreateLogStream, CreateLogStreamRequest, InputLogEvent, PutLogEvents,
+    PutLogEventsRequest,
+};
+use service::{ApiError, Context, Principal};
+
+/// Writes a request's execution log to `API-Gateway-Execution-Logs_{api}/{stage}`.
+pub fn execution(cx: &Context, incoming: &Incoming, log: &Log) {
+    let group = format!("API-Gateway-Execution-Logs_{}/{}", incoming.api, incoming.stage);
+    let events = log.events().map(|(time, message)| event(time.millis(), message)).collect();
+    write(cx, incoming, group, events);
+}
+
+/// Writes a request's line of the access log.
+pub fn access(cx: &Context, incoming: &Incoming, settings: &AccessLogSettings, reply: &Reply) {
+    let Some(group) = settings.destination_arn.as_deref().and_then(group_of) else { return };
+    let now = cx.now().millis();
+    let mut context = incoming.context();
+    context["status"] = reply.status.into();
+    context["responseLength"] = reply.body.len().into();
+    context["responseLatency"] = (now - incoming.time.millis()).into();
+    let line = fill(settings.format.as_deref().unwrap_or_default(), "-", incoming, &context);
+    write(cx, incoming, group.to_owned(), vec![event(now, line)]);
+}
+
+/// The log group that a destination names.
+pub fn group_of(destination: &str) -> Option<&str> {
+    let group = destination.strip_prefix("arn:aws:logs:")?.split_once(":log-group:")?.1;
+    Some(group.strip_suffix(":*").unwrap_or(group)).filter(|group| !group.is_empty())
+}
+
+fn event(timestamp: i64, message: String) -> InputLogEvent {
+    InputLogEvent { timestamp, message }
+}
+
+/// Writes events to a stream for the day, without making the caller of the API wait.
+fn write(cx: &Context, incoming: &Incoming, group: String, events: Vec<InputLogEvent>) {
+    let stream = incoming.time.datetime().strftime("%Y/%m/%d/").to_string() + &incoming.deployment;
+    let cx = cx.clone();
+    tokio::spawn(async move {
+        let written = match writer(&cx) {
+            Ok(Some(writer)) => put(&cx, &writer, &group, &stream, events).await,
+            Ok(None) => return,
+            Err(error) => Err(error.into()),
+        };
+        if let Err(error) = written {
+            tracing::warn!(code = error.code, message = error.message, group, "a log was not written");
+        }
+    });
+}
+
+/// The role that the account's settings name.
+fn writer(cx: &Context) -> Result<Option<Principal>, Error> {
+    match store::account(cx, &cx.store().snapshot())?.cloudwatch_role_arn {
+        Some(role) => Ok(session(cx, &role)?),
+        None => Ok(None),
+    }
+}
+
+async fn put(
+    cx: &Context,
+    writer: &Principal,
+    group: &str,
+    stream: &str,
+    events: Vec<InputLogEvent>,
+) -> Result<(), ApiError> {
+    let input = PutLogEventsRequest {
+        log_group_name: group.to_owned(),
+        log_stream_name: stream.to_owned(),
+        log_events: events,
+        ..PutLogEventsRequest::default()
+    };
+    match cx.call::<PutLogEvents>(writer.clone(), input.clone()).await {
+        Err(error) if error.code == "ResourceNotFoundException" => {}
+        result => return result.map(drop),
+    }
+    let create_group = CreateLogGroupRequest { log_group_name: group.to_owned(), ..CreateLogGroupRequest::default() };
+    tolerate(cx.call::<CreateLogGroup>(writer.clone(), create_group).await)?;
+    let create_stream = CreateLogStreamRequest { log_group_name: group.to_owned(), log_stream_name: stream.to_owned() };
+    tolerate(cx.call::<CreateLogStream>(writer.clone(), create_stream).await)?;
+    cx.call::<PutLogEvents>(writer.clone(), input).await.map(drop)
+}
+
+/// Another request may have created it in the meantime.
+fn tolerate<T>(result: Result<T, ApiError>) -> Result<(), ApiError> {
+    match result {
+        Err(error) if error.code == "ResourceAlreadyExistsException" => Ok(()),
+        result => result.map(drop),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn destinations_name_groups() {
+        let arn = "arn:aws:logs:us-east-1:000000000000:log-group:/api/access";
+        assert_eq!(group_of(arn), Some("/api/access"));
+        assert_eq!(group_of(&format!("{arn}:*")), Some("/api/access"));
+        assert_eq!(group_of("arn:aws:firehose:us-east-1:000000000000:deliverystream/x"), None);
+    }
+}
