@@ -7,16 +7,15 @@ use s3_api::{
     DeleteBucketWebsite, DeleteBucketWebsiteRequest, GetBucketAccelerateConfiguration,
     GetBucketAccelerateConfigurationOutput, GetBucketAccelerateConfigurationRequest, GetBucketAcl, GetBucketAclOutput,
     GetBucketAclRequest, GetBucketCors, GetBucketCorsOutput, GetBucketCorsRequest, GetBucketEncryption,
-    GetBucketEncryptionOutput, GetBucketEncryptionRequest, GetBucketLifecycle, GetBucketLifecycleConfiguration,
-    GetBucketLifecycleConfigurationOutput, GetBucketLifecycleConfigurationRequest, GetBucketLifecycleOutput,
-    GetBucketLifecycleRequest, GetBucketLogging, GetBucketLoggingOutput, GetBucketLoggingRequest,
-    GetBucketNotification, GetBucketNotificationConfiguration, GetBucketNotificationConfigurationRequest,
-    GetBucketOwnershipControls, GetBucketOwnershipControlsOutput, GetBucketOwnershipControlsRequest,
-    GetBucketReplication, GetBucketReplicationOutput, GetBucketReplicationRequest, GetBucketRequestPayment,
-    GetBucketRequestPaymentOutput, GetBucketRequestPaymentRequest, GetBucketVersioning, GetBucketVersioningOutput,
-    GetBucketVersioningRequest, GetBucketWebsite, GetBucketWebsiteOutput, GetBucketWebsiteRequest, GetObjectAcl,
-    GetObjectAclOutput, GetObjectAclRequest, GetObjectLockConfiguration, GetObjectLockConfigurationOutput,
-    GetObjectLockConfigurationRequest, Grant, Grantee, NotificationConfiguration, NotificationConfigurationDeprecated,
+    GetBucketEncryptionOutput, GetBucketEncryptionRequest, GetBucketLifecycleConfiguration,
+    GetBucketLifecycleConfigurationOutput, GetBucketLifecycleConfigurationRequest, GetBucketLogging,
+    GetBucketLoggingOutput, GetBucketLoggingRequest, GetBucketNotificationConfiguration,
+    GetBucketNotificationConfigurationRequest, GetBucketOwnershipControls, GetBucketOwnershipControlsOutput,
+    GetBucketOwnershipControlsRequest, GetBucketReplication, GetBucketReplicationOutput, GetBucketReplicationRequest,
+    GetBucketRequestPayment, GetBucketRequestPaymentOutput, GetBucketRequestPaymentRequest, GetBucketVersioning,
+    GetBucketVersioningOutput, GetBucketVersioningRequest, GetBucketWebsite, GetBucketWebsiteOutput,
+    GetBucketWebsiteRequest, GetObjectAcl, GetObjectAclOutput, GetObjectAclRequest, GetObjectLockConfiguration,
+    GetObjectLockConfigurationOutput, GetObjectLockConfigurationRequest, Grant, Grantee, NotificationConfiguration,
     ObjectOwnership, OwnershipControls, OwnershipControlsRule, Payer, Permission, PutBucketAcl, PutBucketAclRequest,
     PutBucketEncryption, PutBucketEncryptionRequest, PutBucketOwnershipControls, PutBucketOwnershipControlsRequest,
     PutBucketRequestPayment, PutBucketRequestPaymentRequest, PutObjectAcl, PutObjectAclOutput, PutObjectAclRequest,
@@ -64,8 +63,6 @@ settings! {
         "s3:GetBucketLogging", get_bucket_logging: |_, _| Ok(GetBucketLoggingOutput::default());
     GetBucketNotificationConfiguration(GetBucketNotificationConfigurationRequest) -> NotificationConfiguration,
         "s3:GetBucketNotification", get_bucket_notification_configuration: |_, _| Ok(NotificationConfiguration::default());
-    GetBucketNotification(GetBucketNotificationConfigurationRequest) -> NotificationConfigurationDeprecated,
-        "s3:GetBucketNotification", get_bucket_notification: |_, _| Ok(NotificationConfigurationDeprecated::default());
     GetBucketRequestPayment(GetBucketRequestPaymentRequest) -> GetBucketRequestPaymentOutput,
         "s3:GetBucketRequestPayment", get_bucket_request_payment: |_, _| {
             Ok(GetBucketRequestPaymentOutput { payer: Some(Payer::BucketOwner) })
@@ -92,10 +89,6 @@ settings! {
         };
     GetBucketLifecycleConfiguration(GetBucketLifecycleConfigurationRequest) -> GetBucketLifecycleConfigurationOutput,
         "s3:GetLifecycleConfiguration", get_bucket_lifecycle_configuration: |bucket, _| {
-            never_set("NoSuchLifecycleConfiguration", "The lifecycle configuration does not exist", &bucket.name)
-        };
-    GetBucketLifecycle(GetBucketLifecycleRequest) -> GetBucketLifecycleOutput,
-        "s3:GetLifecycleConfiguration", get_bucket_lifecycle: |bucket, _| {
             never_set("NoSuchLifecycleConfiguration", "The lifecycle configuration does not exist", &bucket.name)
         };
     GetBucketWebsite(GetBucketWebsiteRequest) -> GetBucketWebsiteOutput,
