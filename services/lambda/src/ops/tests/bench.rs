@@ -56,7 +56,6 @@ impl Bench {
             services: BTreeMap::from(services),
             directory: Arc::new(Roles),
             stages: Arc::new(Direct),
-            audit: Arc::new(Deaf),
         });
         lambda.start(&cloud);
         Self { cloud, lambda, remembered, _directory: directory }
@@ -165,12 +164,6 @@ impl Stages for Direct {
     fn authorize(&self, _: &Context, _: &dyn Service, _: &Access) -> Result<(), ApiError> {
         Ok(())
     }
-}
-
-struct Deaf;
-
-impl Audit for Deaf {
-    fn record(&self, _: AuditEvent) {}
 }
 
 /// `works` can be assumed by Lambda, `untrusting` cannot; there are no others.
