@@ -4,9 +4,9 @@
 use crate::ApiGateway;
 use lambda_api::{InvocationRequest, InvocationResponse, Invoke};
 use service::{
-    Access, AnyOperation, ApiError, BoxFuture, Clock, Cloud, CloudConfig, Context, Credential,
-    Directory, NewSession, Parts, Principal, Random, Role, Service, SessionCredentials, Stages, Store, StoreError,
-    Timestamp, operation, operations, policy::Policies,
+    Access, AnyOperation, ApiError, BoxFuture, Clock, Cloud, CloudConfig, Context, Credential, Directory, NewSession,
+    Parts, Principal, Random, Role, Service, SessionCredentials, Stages, Store, StoreError, Timestamp, operation,
+    operations, policy::Policies,
 };
 use std::{
     any::Any,

@@ -15,8 +15,8 @@ use std::sync::Arc;
 use wire::ServiceModel;
 
 pub use error::Error;
-pub use trail::{MOST, WINDOW};
 use trail::Trail;
+pub use trail::{MOST, WINDOW};
 
 service::operations! { CloudTrail, cloudtrail_api: LookupEvents }
 

@@ -71,7 +71,11 @@ impl Trail {
             return Ok(());
         }
         self.load(&mut state)?;
-        let calls = || batch.iter().map(|event| match &**event { Event::Audit(call) => call });
+        let calls = || {
+            batch.iter().map(|event| match &**event {
+                Event::Audit(call) => call,
+            })
+        };
         let newest = calls().next_back().map_or(Timestamp::default(), |event| event.time);
         self.store.write(|tx| {
             for event in calls() {

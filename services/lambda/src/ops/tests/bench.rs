@@ -13,7 +13,6 @@ use tempfile::TempDir;
 use tokio::sync::Notify;
 use wire::ServiceModel;
 
-use crate::store::{Event, events_key};
 use crate::{Lambda, Options};
 
 pub const ACCOUNT: &str = "000000000000";
@@ -115,7 +114,7 @@ impl Bench {
     pub async fn waiting_until(&self, attempts: u32) -> i64 {
         loop {
             if let Some(event) = self.events().first().filter(|event| event.attempts == attempts) {
-                return event.due;
+                return event.due.millis();
             }
             tokio::task::yield_now().await;
         }
@@ -127,9 +126,8 @@ impl Bench {
         }
     }
 
-    fn events(&self) -> Vec<Event> {
-        let entries = self.cloud.store.scan(Range::prefix(events_key()));
-        entries.map(|entry| from_record(&entry.unwrap().1).unwrap()).collect()
+    fn events(&self) -> Vec<jobs::Job> {
+        crate::events::queue().jobs(&self.cloud.store).unwrap()
     }
 }
 
@@ -197,6 +195,10 @@ impl Directory for Roles {
             trust_policy: trust.to_string(),
             max_session_duration: 3600,
         }))
+    }
+
+    fn oidc_clients(&self, _: &str, _: &str) -> Result<Option<Vec<String>>, StoreError> {
+        Ok(None)
     }
 
     fn issue(&self, principal: &Principal, _: &NewSession) -> Result<SessionCredentials, StoreError> {
