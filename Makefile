@@ -29,6 +29,7 @@ lint:
 	cargo fmt --check
 	cargo clippy --workspace --all-targets --quiet -- --deny warnings
 	cargo xtask style
+	cargo xtask coverage --check
 
 bench:
 	cargo build --release --package welkin --package benches

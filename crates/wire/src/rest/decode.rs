@@ -85,7 +85,7 @@ impl RestDecoder<'_> {
         }
         match member.schema.kind {
             // S3's LocationConstraint: a document of one element.
-            Kind::Enum(_) if self.message.format == BodyFormat::Xml && self.message.body.starts_with(b"<") => {
+            Kind::Enum(_) if self.message.format == BodyFormat::Xml => {
                 xml::decode(self.message.body, member.schema, |decoder| each(index, decoder))
             }
             Kind::Blob | Kind::String | Kind::Enum(_) => {

@@ -44,6 +44,7 @@ impl Bench {
             strict: false,
             endpoint: "http://127.0.0.1:4566".into(),
             files: directory.path().into(),
+            authority: std::path::PathBuf::new(),
         };
         let clock = Clock::frozen(Timestamp::from_millis(START));
         let cloud = Cloud::new(store, clock, Random::system(), config);
