@@ -4,6 +4,7 @@ use std::any::Any;
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
+use events::Bus;
 use store::Store;
 use wire::Timestamp;
 
@@ -41,9 +42,11 @@ pub trait Stages: Send + Sync {
     fn authorize(&self, cx: &Context, service: &dyn Service, access: &crate::Access) -> Result<(), ApiError>;
 }
 
-/// Keeps the record of what was called.
-pub trait Audit: Send + Sync {
-    fn record(&self, event: AuditEvent);
+/// What the stream of events carries.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// A call was answered.
+    Audit(AuditEvent),
 }
 
 /// One call, as CloudTrail tells of it.
@@ -69,6 +72,8 @@ pub struct Cloud {
     pub clock: Clock,
     pub random: Random,
     pub config: CloudConfig,
+    /// What happens in the cloud, as it happens.
+    pub events: Bus<Event>,
     parts: OnceLock<Parts>,
 }
 
@@ -77,12 +82,11 @@ pub struct Parts {
     pub services: BTreeMap<&'static str, Arc<dyn Service>>,
     pub directory: Arc<dyn Directory>,
     pub stages: Arc<dyn Stages>,
-    pub audit: Arc<dyn Audit>,
 }
 
 impl Cloud {
     pub fn new(store: Store, clock: Clock, random: Random, config: CloudConfig) -> Arc<Cloud> {
-        Arc::new(Cloud { store, clock, random, config, parts: OnceLock::new() })
+        Arc::new(Cloud { store, clock, random, config, events: Bus::default(), parts: OnceLock::new() })
     }
 
     /// Sets the services, once, at start.
@@ -112,10 +116,6 @@ impl Cloud {
 
     pub fn stages(&self) -> &dyn Stages {
         &*self.parts().stages
-    }
-
-    pub fn audit(&self) -> &dyn Audit {
-        &*self.parts().audit
     }
 
     /// A context for work that no request asked for, such as a poller's or a timer's.

@@ -4,9 +4,9 @@
 use crate::ApiGateway;
 use lambda_api::{InvocationRequest, InvocationResponse, Invoke};
 use service::{
-    Access, AnyOperation, ApiError, Audit, AuditEvent, BoxFuture, Clock, Cloud, CloudConfig, Context, Credential,
-    Directory, NewSession, Parts, Principal, Random, Role, Service, SessionCredentials, Stages, Store, StoreError,
-    Timestamp, operation, operations, policy::Policies,
+    Access, AnyOperation, ApiError, BoxFuture, Clock, Cloud, CloudConfig, Context, Credential, Directory, NewSession,
+    Parts, Principal, Random, Role, Service, SessionCredentials, Stages, Store, StoreError, Timestamp, operation,
+    operations, policy::Policies,
 };
 use std::{
     any::Any,
@@ -63,10 +63,6 @@ impl Directory for Nobody {
     }
 }
 
-impl Audit for Nobody {
-    fn record(&self, _: AuditEvent) {}
-}
-
 impl Stages for Nobody {
     fn perform<'a>(
         &'a self,
@@ -110,7 +106,7 @@ impl World {
         let services: BTreeMap<&'static str, Arc<dyn Service>> =
             [("apigateway", service.clone() as Arc<dyn Service>), ("lambda", functions.clone())].into();
         let nobody = Arc::new(Nobody);
-        cloud.assemble(Parts { services, directory: nobody.clone(), stages: nobody.clone(), audit: nobody });
+        cloud.assemble(Parts { services, directory: nobody.clone(), stages: nobody });
         let root = Principal::Root { account: "000000000000".to_owned() };
         Self { service, functions, cx: cloud.context(root, "000000000000", "us-east-1") }
     }

@@ -41,13 +41,13 @@ use runner::Runner;
 /// The service.
 pub struct Lambda {
     runner: Arc<Runner>,
-    events: Arc<Events>,
+    events: Events,
 }
 
 impl Lambda {
     pub fn new(options: Options) -> Self {
         let runner = Arc::new(Runner::new(options));
-        Self { events: Arc::new(Events::new(runner.clone())), runner }
+        Self { events: Events::new(runner.clone()), runner }
     }
 }
 
