@@ -51,6 +51,9 @@ impl Directory for Anything {
     fn role(&self, _: &str) -> Result<Option<Role>, StoreError> {
         Ok(None)
     }
+    fn oidc_clients(&self, _: &str, _: &str) -> Result<Option<Vec<String>>, StoreError> {
+        Ok(None)
+    }
     fn issue(&self, _: &Principal, _: &NewSession) -> Result<SessionCredentials, StoreError> {
         Ok(SessionCredentials {
             access_key_id: String::new(),
@@ -71,6 +74,7 @@ impl Bench {
             strict: false,
             endpoint: "http://127.0.0.1:4566".into(),
             files: folder.path().to_owned(),
+            authority: Default::default(),
         };
         let clock = Clock::frozen(Timestamp::from_millis(1_700_000_000_789));
         let cloud = Cloud::new(Store::memory(), clock, Random::seeded(1), config);
