@@ -16,6 +16,8 @@ tools:
 test: tools
 	cargo test --workspace --quiet
 	cargo xtask api --check
+	cargo xtask coverage --check
+	cargo xtask style
 	cargo build --package welkin
 	.tools/venv/bin/python -m pytest tests
 	$(MAKE) labs WELKIN=target/debug/welkin

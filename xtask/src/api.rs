@@ -40,11 +40,15 @@ pub fn generate(root: &Path, check: bool) -> Result {
     }
 }
 
-/// Merges objects member by member; anything else is replaced.
+/// Merges objects member by member, where null removes one; anything else is replaced (RFC 7396).
 fn merge(into: &mut Value, patch: &Value) {
     match (into, patch) {
         (Value::Object(into), Value::Object(patch)) => {
             for (key, value) in patch {
+                if value.is_null() {
+                    into.shift_remove(key);
+                    continue;
+                }
                 merge(into.entry(key.clone()).or_insert(Value::Null), value);
             }
         }

@@ -57,14 +57,12 @@ wire::operations_of! {
     GetBucketEncryption(GetBucketEncryptionRequest) -> GetBucketEncryptionOutput = wire::OperationModel::new("GetBucketEncryption", "GET", "/{Bucket}?encryption");
     GetBucketIntelligentTieringConfiguration(GetBucketIntelligentTieringConfigurationRequest) -> GetBucketIntelligentTieringConfigurationOutput = wire::OperationModel::new("GetBucketIntelligentTieringConfiguration", "GET", "/{Bucket}?intelligent-tiering");
     GetBucketInventoryConfiguration(GetBucketInventoryConfigurationRequest) -> GetBucketInventoryConfigurationOutput = wire::OperationModel::new("GetBucketInventoryConfiguration", "GET", "/{Bucket}?inventory");
-    GetBucketLifecycle(GetBucketLifecycleRequest) -> GetBucketLifecycleOutput = wire::OperationModel::new("GetBucketLifecycle", "GET", "/{Bucket}?lifecycle");
     GetBucketLifecycleConfiguration(GetBucketLifecycleConfigurationRequest) -> GetBucketLifecycleConfigurationOutput = wire::OperationModel::new("GetBucketLifecycleConfiguration", "GET", "/{Bucket}?lifecycle");
     GetBucketLocation(GetBucketLocationRequest) -> GetBucketLocationOutput = wire::OperationModel::new("GetBucketLocation", "GET", "/{Bucket}?location");
     GetBucketLogging(GetBucketLoggingRequest) -> GetBucketLoggingOutput = wire::OperationModel::new("GetBucketLogging", "GET", "/{Bucket}?logging");
     GetBucketMetadataConfiguration(GetBucketMetadataConfigurationRequest) -> GetBucketMetadataConfigurationOutput = wire::OperationModel::new("GetBucketMetadataConfiguration", "GET", "/{Bucket}?metadataConfiguration");
     GetBucketMetadataTableConfiguration(GetBucketMetadataTableConfigurationRequest) -> GetBucketMetadataTableConfigurationOutput = wire::OperationModel::new("GetBucketMetadataTableConfiguration", "GET", "/{Bucket}?metadataTable");
     GetBucketMetricsConfiguration(GetBucketMetricsConfigurationRequest) -> GetBucketMetricsConfigurationOutput = wire::OperationModel::new("GetBucketMetricsConfiguration", "GET", "/{Bucket}?metrics");
-    GetBucketNotification(GetBucketNotificationConfigurationRequest) -> NotificationConfigurationDeprecated = wire::OperationModel::new("GetBucketNotification", "GET", "/{Bucket}?notification");
     GetBucketNotificationConfiguration(GetBucketNotificationConfigurationRequest) -> NotificationConfiguration = wire::OperationModel::new("GetBucketNotificationConfiguration", "GET", "/{Bucket}?notification");
     GetBucketOwnershipControls(GetBucketOwnershipControlsRequest) -> GetBucketOwnershipControlsOutput = wire::OperationModel::new("GetBucketOwnershipControls", "GET", "/{Bucket}?ownershipControls");
     GetBucketPolicy(GetBucketPolicyRequest) -> GetBucketPolicyOutput = wire::OperationModel::new("GetBucketPolicy", "GET", "/{Bucket}?policy");
@@ -106,11 +104,9 @@ wire::operations_of! {
     PutBucketEncryption(PutBucketEncryptionRequest) -> wire::Unit = wire::OperationModel::new("PutBucketEncryption", "PUT", "/{Bucket}?encryption");
     PutBucketIntelligentTieringConfiguration(PutBucketIntelligentTieringConfigurationRequest) -> wire::Unit = wire::OperationModel::new("PutBucketIntelligentTieringConfiguration", "PUT", "/{Bucket}?intelligent-tiering");
     PutBucketInventoryConfiguration(PutBucketInventoryConfigurationRequest) -> wire::Unit = wire::OperationModel::new("PutBucketInventoryConfiguration", "PUT", "/{Bucket}?inventory");
-    PutBucketLifecycle(PutBucketLifecycleRequest) -> wire::Unit = wire::OperationModel::new("PutBucketLifecycle", "PUT", "/{Bucket}?lifecycle");
     PutBucketLifecycleConfiguration(PutBucketLifecycleConfigurationRequest) -> PutBucketLifecycleConfigurationOutput = wire::OperationModel::new("PutBucketLifecycleConfiguration", "PUT", "/{Bucket}?lifecycle");
     PutBucketLogging(PutBucketLoggingRequest) -> wire::Unit = wire::OperationModel::new("PutBucketLogging", "PUT", "/{Bucket}?logging");
     PutBucketMetricsConfiguration(PutBucketMetricsConfigurationRequest) -> wire::Unit = wire::OperationModel::new("PutBucketMetricsConfiguration", "PUT", "/{Bucket}?metrics");
-    PutBucketNotification(PutBucketNotificationRequest) -> wire::Unit = wire::OperationModel::new("PutBucketNotification", "PUT", "/{Bucket}?notification");
     PutBucketNotificationConfiguration(PutBucketNotificationConfigurationRequest) -> wire::Unit = wire::OperationModel::new("PutBucketNotificationConfiguration", "PUT", "/{Bucket}?notification");
     PutBucketOwnershipControls(PutBucketOwnershipControlsRequest) -> wire::Unit = wire::OperationModel::new("PutBucketOwnershipControls", "PUT", "/{Bucket}?ownershipControls");
     PutBucketPolicy(PutBucketPolicyRequest) -> wire::Unit = wire::OperationModel::new("PutBucketPolicy", "PUT", "/{Bucket}?policy");

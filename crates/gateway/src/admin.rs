@@ -10,7 +10,7 @@ use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderValue, Method, Response, StatusCode};
 use serde_json::{Value, json};
-use service::{Clock, ClockMode, Cloud, Timestamp};
+use service::{Clock, ClockMode, Cloud, Range, Timestamp};
 
 use crate::authorize::Pipeline;
 use crate::body::Body;
@@ -60,6 +60,7 @@ fn health(cloud: &Cloud) -> Value {
         "version": env!("CARGO_PKG_VERSION"),
         "region": cloud.config.region,
         "account": cloud.config.default_account,
+        "certificateAuthority": cloud.config.authority,
         "auth": if cloud.config.strict { "strict" } else { "default" },
         "services": services,
     })
@@ -72,14 +73,25 @@ fn localstack(cloud: &Cloud) -> Value {
     json!({ "services": services, "edition": "welkin", "version": env!("CARGO_PKG_VERSION") })
 }
 
-/// Coverage of the models: which operations are there.
+/// Counting stops here: the status of a large cloud must not cost more than a glance.
+const MOST_COUNTED: usize = 100_000;
+
+/// Coverage of the models (which operations are there), and how many resources of each kind there are.
 fn services(cloud: &Cloud) -> Value {
     let list: serde_json::Map<String, Value> = cloud
         .services()
         .map(|service| {
             let known: Vec<&str> = service.operations().iter().map(|operation| operation.model().name).collect();
             let total = service.model().operations.len();
-            (service.model().name.to_owned(), json!({ "operations": known, "of": total }))
+            let resources: serde_json::Map<String, Value> = service
+                .resources()
+                .iter()
+                .map(|(kind, prefix)| {
+                    let count = cloud.store.scan(Range::prefix(prefix.as_bytes())).take(MOST_COUNTED).count();
+                    ((*kind).to_owned(), json!(count))
+                })
+                .collect();
+            (service.model().name.to_owned(), json!({ "operations": known, "of": total, "resources": resources }))
         })
         .collect();
     Value::Object(list)

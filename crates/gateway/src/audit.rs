@@ -1,9 +1,9 @@
-//! The record of a call, handed to whoever keeps the trail.
+//! The record of a call, published to whoever keeps the trail.
 
 use std::any::Any;
 
 use serde_json::Value as Json;
-use service::{AnyOperation, ApiError, AuditEvent, Context, Service};
+use service::{AnyOperation, ApiError, AuditEvent, Context, Event, Service};
 use wire::json::{JsonEncoder, Names};
 
 /// What of a call must be noted before its input is consumed.
@@ -40,7 +40,7 @@ impl Record {
         } else {
             serde_json::from_slice(&self.parameters).unwrap_or(Json::Null)
         };
-        cx.cloud.audit().record(AuditEvent {
+        cx.cloud.events.publish(Event::Audit(AuditEvent {
             time: cx.now(),
             cx: cx.clone(),
             service: self.service,
@@ -49,7 +49,7 @@ impl Record {
             data: is_data(self.service, self.operation),
             parameters: redact(parameters),
             error: error.map(|error| (error.code.clone(), error.message.clone())),
-        });
+        }));
     }
 }
 

@@ -1,6 +1,8 @@
 //! Bodies of responses, and the bodies of requests as streams.
 
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -67,22 +69,38 @@ impl http_body::Body for Body {
     }
 }
 
+/// Whether a request's body was read to its end.
+#[derive(Clone)]
+pub(crate) struct Progress(Arc<AtomicBool>);
+
+impl Progress {
+    pub(crate) fn is_complete(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
+}
+
 /// The body of a request as a stream of its data frames.
-pub(crate) fn incoming(body: Incoming) -> ByteStream {
+pub(crate) fn incoming(body: Incoming) -> (ByteStream, Progress) {
     let len = body.size_hint().exact();
-    let stream = futures_util::stream::unfold(body, |mut body| async move {
+    let progress = Progress(Arc::new(AtomicBool::new(body.is_end_stream())));
+    let stream = futures_util::stream::unfold((body, progress.clone()), |(mut body, progress)| async move {
         loop {
-            match body.frame().await? {
-                Ok(frame) => match frame.into_data() {
-                    Ok(data) => return Some((Ok(data), body)),
-                    Err(_trailers) => continue,
-                },
+            let Some(frame) = body.frame().await else {
+                progress.0.store(true, Ordering::Release);
+                return None;
+            };
+            match frame.map(Frame::into_data) {
+                Ok(Ok(data)) => {
+                    progress.0.store(body.is_end_stream(), Ordering::Release);
+                    return Some((Ok(data), (body, progress)));
+                }
+                Ok(Err(_trailers)) => continue,
                 Err(error) => {
                     let error = StreamError { code: "IncompleteBody", message: error.to_string() };
-                    return Some((Err(error), body));
+                    return Some((Err(error), (body, progress)));
                 }
             }
         }
     });
-    ByteStream::new(stream, len)
+    (ByteStream::new(stream, len), progress)
 }

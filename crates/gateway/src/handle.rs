@@ -1,8 +1,10 @@
 //! The list of stages.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use futures_util::FutureExt as _;
 use http::request::Parts;
 use http::{HeaderValue, Request, Response};
 use hyper::body::Incoming;
@@ -20,6 +22,10 @@ use crate::{admin, cors, decode, respond};
 
 /// The largest body of a request that is read as a whole: a Lambda package of 50 MiB in base64, and what is around it.
 const MAX_BODY: usize = 72 * 1024 * 1024;
+
+/// How much of a body that nobody wanted is read after the answer is known.
+const DRAIN_BYTES: usize = 1024 * 1024;
+const DRAIN_TIME: std::time::Duration = std::time::Duration::from_secs(1);
 
 /// The front door of one cloud.
 pub struct Gateway {
@@ -54,12 +60,34 @@ impl Gateway {
     /// Answers one request.
     pub async fn handle(&self, request: Request<Incoming>, source_ip: String, secure: bool) -> Response<Body> {
         let (parts, body) = request.into_parts();
-        let body = incoming(body);
+        let (body, progress) = incoming(body);
+        let answer = AssertUnwindSafe(self.dispatch(&parts, body.clone(), source_ip, secure)).catch_unwind().await;
+        // A handler that panics is a bug of ours: this request fails, and no other.
+        let mut response = answer.unwrap_or_else(|_| {
+            tracing::error!(method = %parts.method, path = parts.uri.path(), "a handler panicked");
+            let mut response = Response::new(Body::from(Bytes::from_static(b"{\"__type\":\"InternalFailure\"}")));
+            *response.status_mut() = http::StatusCode::INTERNAL_SERVER_ERROR;
+            response
+        });
+        // A connection on which part of a request is still to come cannot be used again. A client that waits to be asked
+        // for its body (`Expect`) is told so; of others a little is read, so that the answer reaches them.
+        if !progress.is_complete() && parts.version < http::Version::HTTP_2 {
+            if !parts.headers.contains_key("expect") {
+                let _ = tokio::time::timeout(DRAIN_TIME, body.collect(DRAIN_BYTES)).await;
+            }
+            if !progress.is_complete() {
+                response.headers_mut().insert(http::header::CONNECTION, HeaderValue::from_static("close"));
+            }
+        }
+        response
+    }
+
+    async fn dispatch(&self, parts: &Parts, body: ByteStream, source_ip: String, secure: bool) -> Response<Body> {
         if admin::is_admin(parts.uri.path()) {
             let body = body.collect(admin::MAX_BODY).await.unwrap_or_default();
-            return admin::answer(&self.cloud, &self.pipeline, &parts, &body);
+            return admin::answer(&self.cloud, &self.pipeline, parts, &body);
         }
-        let host_name = host_of(&parts);
+        let host_name = host_of(parts);
         let host = read_host(without_port(&host_name));
         let query = wire::rest::parse_query(parts.uri.query().unwrap_or(""));
         let path = match &host.bucket {
@@ -70,7 +98,7 @@ impl Gateway {
             Some("s3") => self.cloud.random.upper_alphanumeric(16),
             _ => self.cloud.random.uuid(),
         };
-        let claim = Claim::read(&parts, &query);
+        let claim = Claim::read(parts, &query);
         let origin = header(&parts.headers, "origin").map(str::to_owned);
         let mut response =
             {
@@ -78,13 +106,13 @@ impl Gateway {
                     Ok(claim) => (claim, None),
                     Err(text) => (Claim::None, Some(text)),
                 };
-                let call = Call { parts: &parts, query, host, host_name, claim, path, request_id, source_ip, secure };
+                let call = Call { parts, query, host, host_name, claim, path, request_id, source_ip, secure };
                 if let Some(front) = self.fronts.iter().find(|front| {
                     front.matches(without_port(&call.host_name), call.parts.uri.path(), &call.parts.headers)
                 }) {
                     return self.front(&**front, &call, body).await;
                 }
-                if let Some(preflight) = cors::preflight(&parts) {
+                if let Some(preflight) = cors::preflight(parts) {
                     return preflight;
                 }
                 self.api(&call, broken, body).await

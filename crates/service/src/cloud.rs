@@ -4,6 +4,7 @@ use std::any::Any;
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
+use events::Bus;
 use store::Store;
 use wire::Timestamp;
 
@@ -23,6 +24,8 @@ pub struct CloudConfig {
     pub endpoint: String,
     /// Files that are not in the store: function code, large bodies. Absent for a cloud in memory without a folder.
     pub files: std::path::PathBuf,
+    /// The root certificate that TLS clients have to trust.
+    pub authority: std::path::PathBuf,
 }
 
 /// The stages of a request that calls between services also pass: authorize, call, audit.
@@ -39,9 +42,11 @@ pub trait Stages: Send + Sync {
     fn authorize(&self, cx: &Context, service: &dyn Service, access: &crate::Access) -> Result<(), ApiError>;
 }
 
-/// Keeps the record of what was called.
-pub trait Audit: Send + Sync {
-    fn record(&self, event: AuditEvent);
+/// What the stream of events carries.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// A call was answered.
+    Audit(AuditEvent),
 }
 
 /// One call, as CloudTrail tells of it.
@@ -67,6 +72,8 @@ pub struct Cloud {
     pub clock: Clock,
     pub random: Random,
     pub config: CloudConfig,
+    /// What happens in the cloud, as it happens.
+    pub events: Bus<Event>,
     parts: OnceLock<Parts>,
 }
 
@@ -75,12 +82,11 @@ pub struct Parts {
     pub services: BTreeMap<&'static str, Arc<dyn Service>>,
     pub directory: Arc<dyn Directory>,
     pub stages: Arc<dyn Stages>,
-    pub audit: Arc<dyn Audit>,
 }
 
 impl Cloud {
     pub fn new(store: Store, clock: Clock, random: Random, config: CloudConfig) -> Arc<Cloud> {
-        Arc::new(Cloud { store, clock, random, config, parts: OnceLock::new() })
+        Arc::new(Cloud { store, clock, random, config, events: Bus::default(), parts: OnceLock::new() })
     }
 
     /// Sets the services, once, at start.
@@ -110,10 +116,6 @@ impl Cloud {
 
     pub fn stages(&self) -> &dyn Stages {
         &*self.parts().stages
-    }
-
-    pub fn audit(&self) -> &dyn Audit {
-        &*self.parts().audit
     }
 
     /// A context for work that no request asked for, such as a poller's or a timer's.

@@ -20,7 +20,7 @@ mod tags;
 
 pub use arn::Arn;
 pub use clock::{Clock, ClockMode};
-pub use cloud::{Audit, AuditEvent, Cloud, CloudConfig, Parts, Stages};
+pub use cloud::{AuditEvent, Cloud, CloudConfig, Event, Parts, Stages};
 pub use context::{Context, Origin};
 pub use directory::{Credential, Directory, NewSession, Role, Session, SessionCredentials};
 pub use error::{ApiError, Internal};
@@ -33,6 +33,7 @@ pub use record::{from_record, to_record};
 pub use tags::{TagError, check_tags};
 
 pub use bytes::Bytes;
+pub use events;
 pub use policy;
 pub use store::{Key, Range, Snapshot, Store, StoreError, Transaction};
 pub use wire::{ByteStream, Operation, Timestamp};

@@ -86,6 +86,11 @@ pub trait Service: Any + Send + Sync {
         Vec::new()
     }
 
+    /// What the service keeps, for `welkin status`: the plural of a kind of resource, and the prefix of its keys.
+    fn resources(&self) -> &'static [(&'static str, &'static str)] {
+        &[]
+    }
+
     /// Called once, when every service is there: starts background work and resumes what a stop interrupted.
     fn start(&self, _cloud: &Arc<Cloud>) {}
 

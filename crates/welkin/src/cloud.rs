@@ -30,12 +30,12 @@ pub fn assemble(
     functions: lambda::Options,
 ) -> Assembled {
     let directory = Arc::new(iam::IamDirectory::new(store.clone(), clock.clone(), random.clone()));
-    let trail = cloudtrail::Trail::new(store.clone(), random.clone());
+    let cloudtrail = cloudtrail::CloudTrail::new(store.clone(), random.clone());
     let pipeline = Arc::new(Pipeline::default());
     let cloud = Cloud::new(store, clock, random, config);
     let services: Vec<Arc<dyn Service>> = vec![
         Arc::new(apigateway::ApiGateway::default()),
-        Arc::new(cloudtrail::CloudTrail::new(trail.clone())),
+        Arc::new(cloudtrail),
         Arc::new(dynamodb::DynamoDb::default()),
         Arc::new(iam::Iam::new(directory.clone())),
         Arc::new(lambda::Lambda::new(functions)),
@@ -44,7 +44,7 @@ pub fn assemble(
         Arc::new(sts::Sts),
     ];
     let services: BTreeMap<_, _> = services.into_iter().map(|service| (service.model().name, service)).collect();
-    cloud.assemble(Parts { services, directory: directory.clone(), stages: pipeline.clone(), audit: trail });
+    cloud.assemble(Parts { services, directory: directory.clone(), stages: pipeline.clone() });
     Assembled { cloud, pipeline, directory }
 }
 

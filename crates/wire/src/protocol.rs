@@ -122,7 +122,7 @@ pub fn encode_response(
         Protocol::RestJson1 | Protocol::RestXml => {
             let format = if protocol == Protocol::RestJson1 { BodyFormat::Json } else { BodyFormat::Xml };
             let root = (schema.xml_name.unwrap_or(schema.name), service.xml_namespace);
-            let mut encoder = RestEncoder::new(schema, format, root);
+            let mut encoder = RestEncoder::new(schema, format, root).with_milliseconds(service.name == "s3");
             write(&mut encoder);
             let parts = encoder.finish();
             Response {

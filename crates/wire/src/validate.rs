@@ -231,7 +231,7 @@ impl Encoder for Checker {
         if let Some(frame) = self.stack.last_mut()
             && let Kind::Map(key_member, value_member) = &frame.schema.kind
         {
-            frame.at = Position::Key(key.to_owned());
+            frame.at = Position::Start;
             self.next = key_member.schema;
             let before = self.found.0.len();
             self.string(key);
@@ -240,6 +240,9 @@ impl Encoder for Checker {
                 violation.constraint = format!("Map keys must satisfy constraint: [{}]", violation.constraint);
             }
             self.next = value_member.schema;
+            if let Some(frame) = self.stack.last_mut() {
+                frame.at = Position::Key(key.to_owned());
+            }
         }
     }
     fn end_map(&mut self) {

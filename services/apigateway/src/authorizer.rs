@@ -29,6 +29,8 @@ const KEPT: usize = 4096;
 pub struct Grant {
     policy: Arc<Policy>,
     principal: String,
+    /// The API key that the function takes the caller for.
+    pub usage_key: Option<String>,
     /// `$context.authorizer`.
     pub context: Json,
 }
@@ -89,7 +91,8 @@ pub fn read(invoked: &Invoked) -> Result<Grant, Failure> {
         context.insert(name.clone(), text);
     }
     context.insert("principalId".to_owned(), json!(principal));
-    Ok(Grant { policy: Arc::new(policy), principal, context: Json::Object(context) })
+    let usage_key = answer["usageIdentifierKey"].as_str().map(str::to_owned);
+    Ok(Grant { policy: Arc::new(policy), principal, usage_key, context: Json::Object(context) })
 }
 
 /// The API's fault, of which the caller learns nothing.

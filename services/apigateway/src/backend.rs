@@ -5,20 +5,9 @@ use crate::{
     parameters::Answer,
 };
 use apigateway_api::Method;
-use bytes::Bytes;
-use http_body_util::{BodyExt as _, Full, Limited};
-use hyper_util::rt::TokioIo;
 use lambda_api::{InvocationRequest, InvocationType, Invoke};
 use service::{Context, Principal, Role, Service, policy};
 use std::{future::Future, sync::Arc, time::Duration};
-use tokio::{
-    io::{AsyncRead, AsyncWrite},
-    net::TcpStream,
-};
-use tokio_rustls::{
-    TlsConnector,
-    rustls::{ClientConfig, RootCertStore, pki_types::ServerName},
-};
 use wire::{
     Protocol, Timestamp,
     json::{self, JsonEncoder, Names},
@@ -166,44 +155,12 @@ fn trusts(role: &Role) -> bool {
 /// Sends one request over a connection of its own.
 async fn send(fetch: Fetch) -> Result<Answer, Unanswered> {
     let failed = |error: &dyn std::fmt::Display| Unanswered::Failed(error.to_string());
-    let uri: http::Uri = fetch.url.parse().map_err(|error: http::uri::InvalidUri| failed(&error))?;
-    let authority = uri.authority().ok_or_else(|| Unanswered::Failed("the address has no host".to_owned()))?.clone();
-    let secure = uri.scheme_str() == Some("https");
-    let port = authority.port_u16().unwrap_or(if secure { 443 } else { 80 });
-    let tcp = TcpStream::connect((authority.host(), port)).await.map_err(|error| failed(&error))?;
-    tcp.set_nodelay(true).map_err(|error| failed(&error))?;
-
-    let target = uri.path_and_query().map_or("/", |target| target.as_str());
-    let mut request =
-        http::Request::builder().method(fetch.method.as_str()).uri(target).header("host", authority.as_str());
-    for (name, value) in &fetch.headers {
-        if !name.eq_ignore_ascii_case("host") {
-            request = request.header(name, value);
-        }
+    let mut request = http::Request::builder().method(fetch.method.as_str()).uri(&fetch.url);
+    for (name, value) in fetch.headers.iter().filter(|(name, _)| !name.eq_ignore_ascii_case("host")) {
+        request = request.header(name, value);
     }
-    let request = request.body(Full::new(fetch.body)).map_err(|error| failed(&error))?;
-    if !secure {
-        return exchange(tcp, request).await;
-    }
-    let host = ServerName::try_from(authority.host().to_owned()).map_err(|error| failed(&error))?;
-    let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-    let config = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
-    let tls = TlsConnector::from(Arc::new(config)).connect(host, tcp).await.map_err(|error| failed(&error))?;
-    exchange(tls, request).await
-}
-
-async fn exchange(
-    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    request: http::Request<Full<Bytes>>,
-) -> Result<Answer, Unanswered> {
-    let failed = |error: hyper::Error| Unanswered::Failed(error.to_string());
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(failed)?;
-    let driver = tokio::spawn(connection);
-    let response = sender.send_request(request).await.map_err(failed)?;
-    let (parts, body) = response.into_parts();
-    let body = Limited::new(body, LARGEST_ANSWER).collect().await;
-    driver.abort();
-    let body = body.map_err(|error| Unanswered::Failed(error.to_string()))?.to_bytes();
+    let request = request.body(fetch.body).map_err(|error| failed(&error))?;
+    let (parts, body) = outbound::send(request, LARGEST_ANSWER).await.map_err(|error| failed(&error))?.into_parts();
     let headers = parts
         .headers
         .iter()

@@ -186,7 +186,7 @@ fn a_mock_answers_by_itself() {
         Integration { request_templates: map(&[("application/json", "{}".to_owned())]), ..integration };
     let (reply, log) =
         run(&api("/", "GET", without_status), request("GET", "/", ""), &World::answering(json!(null), None));
-    assert_eq!((reply.status, body(&reply)), (500, r#"{"message":"Internal server error"}"#));
+    assert_eq!((reply.status, body(&reply)), (500, r#"{"message": "Internal server error"}"#));
     assert!(log.contains("Unable to parse statusCode"));
 }
 
@@ -218,7 +218,7 @@ fn a_failing_function_is_a_bad_gateway_for_a_proxy() {
     let compiled = api("/", "GET", lambda(IntegrationType::AwsProxy));
     let world = World::answering(json!({"errorMessage": "boom"}), Some("Unhandled"));
     let (reply, log) = run(&compiled, request("GET", "/", ""), &world);
-    assert_eq!((reply.status, body(&reply)), (502, r#"{"message":"Internal server error"}"#));
+    assert_eq!((reply.status, body(&reply)), (502, r#"{"message": "Internal server error"}"#));
     assert!(log.contains("due to customer function error: boom"), "{log}");
 }
 
@@ -226,7 +226,7 @@ fn a_failing_function_is_a_bad_gateway_for_a_proxy() {
 fn without_permission_the_caller_learns_nothing() {
     let compiled = api("/", "GET", lambda(IntegrationType::Aws));
     let (reply, log) = run(&compiled, request("GET", "/", ""), &World::new(Err(Unanswered::Denied)));
-    assert_eq!((reply.status, body(&reply)), (500, r#"{"message":"Internal server error"}"#));
+    assert_eq!((reply.status, body(&reply)), (500, r#"{"message": "Internal server error"}"#));
     let line = "Execution failed due to configuration error: Invalid permissions on Lambda function";
     assert!(log.contains(line), "{log}");
 }

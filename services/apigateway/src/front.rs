@@ -17,8 +17,9 @@ use crate::{
     request::{Caller, Incoming, canonical_name, parse_query},
     store::{Place, site},
     throttle::Throttles,
+    usage,
 };
-use apigateway_api::{Method, MethodSetting, Stage};
+use apigateway_api::{ApiKeySourceType, Method, MethodSetting, Stage};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use service::{Access, ApiError, BoxFuture, ByteStream, Cloud, Context, Front, FrontRequest, FrontResponse, Principal};
@@ -281,7 +282,11 @@ impl Site {
         let mut log = Log::new(setting.is_some_and(logs), data, &incoming.request_id);
         let world = World { cx: self.cx.clone(), timeout: timeout(method) };
         let asked = self.ask(&front.grants, method, &mut incoming, &world).await;
-        let admitted = match asked.and_then(|()| self.authorize(signer, method, &incoming)) {
+        let keyed = |usage_key: Option<String>, incoming: &mut Incoming| {
+            self.authorize(signer, method, incoming)?;
+            self.count(&front.throttles, method, usage_key, incoming)
+        };
+        let admitted = match asked.and_then(|usage_key| keyed(usage_key, &mut incoming)) {
             Ok(()) => self.throttle(&front.throttles, setting, &incoming),
             Err(failure) => Err(failure),
         };
@@ -299,6 +304,24 @@ impl Site {
             logging::access(&self.cx, &incoming, settings, &reply);
         }
         reply
+    }
+
+    /// Demands an API key where the method does, and counts its use.
+    fn count(
+        &self,
+        throttles: &Throttles,
+        method: &Method,
+        usage_key: Option<String>,
+        incoming: &mut Incoming,
+    ) -> Result<(), Failure> {
+        if method.api_key_required != Some(true) {
+            return Ok(());
+        }
+        let from_authorizer = self.compiled.definition.api.api_key_source == Some(ApiKeySourceType::Authorizer);
+        let value = if from_authorizer { usage_key } else { incoming.header("x-api-key").map(str::to_owned) };
+        let key = usage::admit(&self.cx, throttles, value.as_deref(), &incoming.api, &incoming.stage)?;
+        incoming.api_key = key.id.zip(key.value);
+        Ok(())
     }
 
     fn throttle(
@@ -322,16 +345,16 @@ impl Site {
         settings.get(&own).or_else(|| settings.get("*/*"))
     }
 
-    /// Asks the method's Lambda authorizer, if it has one, and keeps what it said.
+    /// Asks the method's Lambda authorizer, if it has one, and keeps what it said. It may name the caller's API key.
     async fn ask(
         &self,
         grants: &Grants,
         method: &Method,
         incoming: &mut Incoming,
         world: &World,
-    ) -> Result<(), Failure> {
+    ) -> Result<Option<String>, Failure> {
         if method.authorization_type.as_deref() != Some("CUSTOM") {
-            return Ok(());
+            return Ok(None);
         }
         let authorizers = &self.compiled.definition.authorizers;
         let authorizer = authorizers.iter().find(|authorizer| authorizer.id == method.authorizer_id);
@@ -367,7 +390,7 @@ impl Site {
         };
         authorizer::allows(&grant, incoming, &method_arn)?;
         incoming.authorizer = Some(grant.context);
-        Ok(())
+        Ok(grant.usage_key)
     }
 
     /// Decides by the method's authorization type and the API's policy.

@@ -3,7 +3,7 @@
 use crate::testing::World;
 use apigateway_api::*;
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method as HttpMethod};
+use http::{HeaderMap, HeaderName, HeaderValue, Method as HttpMethod};
 use lambda_api::InvocationResponse;
 use serde_json::{Value as Json, json};
 use service::{ByteStream, Context, FrontRequest, Implements, Operation, Principal, Service as _};
@@ -70,13 +70,24 @@ impl World {
 
     /// Status, headers and body of a request's answer.
     async fn get(&self, host: &str, path: &str, signer: Option<Context>) -> (u16, BTreeMap<String, String>, String) {
+        self.send(host, path, signer, &[("user-agent", "curl/8")]).await
+    }
+
+    async fn send(
+        &self,
+        host: &str,
+        path: &str,
+        signer: Option<Context>,
+        headers: &[(&'static str, &str)],
+    ) -> (u16, BTreeMap<String, String>, String) {
+        let header = |(name, value): &(&'static str, &str)| (HeaderName::from_static(name), value.parse().unwrap());
         let request = FrontRequest {
             cloud: self.cx.cloud.clone(),
             method: HttpMethod::GET,
             uri: path.parse().unwrap(),
             host: host.to_owned(),
             authority: format!("{host}:4566"),
-            headers: [(http::header::USER_AGENT, "curl/8".parse().unwrap())].into_iter().collect(),
+            headers: headers.iter().map(header).collect(),
             body: ByteStream::default(),
             source_ip: "10.1.2.3".to_owned(),
             secure: false,
@@ -141,7 +152,8 @@ async fn callers_learn_no_more_than_on_aws() {
     ] {
         let (found, headers, body) = world.get(&host, path, None).await;
         assert_eq!((found, headers["x-amzn-errortype"].as_str()), (status, error), "{path}");
-        assert_eq!(body, format!("{{\"message\":\"{message}\"}}"), "{path}");
+        let space = if status >= 500 { " " } else { "" };
+        assert_eq!(body, format!("{{\"message\":{space}\"{message}\"}}"), "{path}");
     }
     let (status, _, body) = world.get("zzz.execute-api.localhost", "/v1/users", None).await;
     assert_eq!((status, body.as_str()), (403, r#"{"message":"Forbidden"}"#));
@@ -326,7 +338,7 @@ async fn a_test_tells_in_its_log_why_a_method_fails() {
     };
     let denied = world.run(TestInvokeMethod, test.clone()).await;
     let log = denied.log.unwrap();
-    assert_eq!((denied.status, denied.body.as_deref()), (Some(500), Some(r#"{"message":"Internal server error"}"#)));
+    assert_eq!((denied.status, denied.body.as_deref()), (Some(500), Some(r#"{"message": "Internal server error"}"#)));
     assert!(log.starts_with("Execution log for request "), "{log}");
     for line in [
         "Sun Sep 09 01:46:40 UTC 2001 : HTTP Method: GET, Resource Path: /users\n",
@@ -340,4 +352,95 @@ async fn a_test_tells_in_its_log_why_a_method_fails() {
     let allowed = world.run(TestInvokeMethod, test).await;
     assert_eq!((allowed.status, allowed.body.as_deref()), (Some(200), Some("ok")));
     assert!(allowed.log.unwrap().contains("Successfully completed execution"));
+}
+
+#[tokio::test]
+async fn a_method_may_ask_for_a_key_with_a_plan() {
+    let world = World::new();
+    world.answering(json!({"body": "in"}));
+    let api = world.deployed("NONE", IntegrationType::AwsProxy, None).await;
+    let resources = GetResourcesRequest { rest_api_id: api.clone(), ..Default::default() };
+    let resources = world.run(GetResources, resources).await.items.unwrap();
+    let users = resources.iter().find(|resource| resource.path_part.is_some()).unwrap().id.clone().unwrap();
+    let set = |op: Op, path: &str, value: &str| PatchOperation {
+        op: Some(op),
+        path: Some(path.into()),
+        value: Some(value.into()),
+        from: None,
+    };
+    let demand = UpdateMethodRequest {
+        rest_api_id: api.clone(),
+        resource_id: users,
+        http_method: "GET".into(),
+        patch_operations: Some(vec![set(Op::Replace, "/apiKeyRequired", "true")]),
+    };
+    world.run(UpdateMethod, demand).await;
+    let deployment = CreateDeploymentRequest {
+        rest_api_id: api.clone(),
+        stage_name: Some("v1".into()),
+        ..CreateDeploymentRequest::default()
+    };
+    world.run(CreateDeployment, deployment).await;
+    let host = format!("{api}.execute-api.localhost");
+    let value = "0123456789abcdefghij";
+    let key = CreateApiKeyRequest {
+        name: Some("k".into()),
+        value: Some(value.into()),
+        enabled: Some(true),
+        ..CreateApiKeyRequest::default()
+    };
+    let key = world.run(CreateApiKey, key).await.id.unwrap();
+    let call = async || world.send(&host, "/v1/users", None, &[("x-api-key", value)]).await;
+
+    let forbidden = (403, r#"{"message":"Forbidden"}"#.to_owned());
+    let (status, headers, body) = world.get(&host, "/v1/users", None).await;
+    assert_eq!((status, body), forbidden);
+    assert_eq!(headers["x-amzn-errortype"], "ForbiddenException");
+    let (status, _, body) = call().await;
+    assert_eq!((status, body), forbidden, "a key without a plan");
+
+    let plan = CreateUsagePlanRequest {
+        name: "p".into(),
+        quota: Some(QuotaSettings { limit: Some(2), period: Some(QuotaPeriodType::Day), offset: None }),
+        ..CreateUsagePlanRequest::default()
+    };
+    let plan = world.run(CreateUsagePlan, plan).await.id.unwrap();
+    let cover = UpdateUsagePlanRequest {
+        usage_plan_id: plan.clone(),
+        patch_operations: Some(vec![set(Op::Add, "/apiStages", &format!("{api}:v1"))]),
+    };
+    world.run(UpdateUsagePlan, cover).await;
+    let join =
+        CreateUsagePlanKeyRequest { usage_plan_id: plan.clone(), key_id: key.clone(), key_type: "API_KEY".into() };
+    world.run(CreateUsagePlanKey, join).await;
+    assert_eq!(call().await.0, 200);
+    let (_, invocation) = world.functions.calls.lock().unwrap().pop().unwrap();
+    let event: Json = serde_json::from_slice(&invocation.payload.unwrap()).unwrap();
+    assert_eq!(event["requestContext"]["identity"]["apiKeyId"], json!(key));
+    assert_eq!(call().await.0, 200);
+    let (status, _, body) = call().await;
+    assert_eq!((status, body.as_str()), (429, r#"{"message":"Limit Exceeded"}"#));
+    let usage = GetUsageRequest {
+        usage_plan_id: plan.clone(),
+        start_date: "2001-09-08".into(),
+        end_date: "2001-09-09".into(),
+        ..GetUsageRequest::default()
+    };
+    let usage = world.run(GetUsage, usage).await.items.unwrap();
+    assert_eq!(usage[&key], [vec![0, 2], vec![2, 0]]);
+    world.cx.clock().advance(86_400_000);
+    assert_eq!(call().await.0, 200, "the next day");
+
+    let slow = UpdateUsagePlanRequest {
+        usage_plan_id: plan,
+        patch_operations: Some(vec![
+            set(Op::Replace, "/quota/limit", "100"),
+            set(Op::Replace, "/throttle/rateLimit", "1"),
+            set(Op::Replace, "/throttle/burstLimit", "1"),
+        ]),
+    };
+    world.run(UpdateUsagePlan, slow).await;
+    assert_eq!(call().await.0, 200);
+    let (status, _, body) = call().await;
+    assert_eq!((status, body.as_str()), (429, r#"{"message":"Too Many Requests"}"#));
 }

@@ -34,6 +34,7 @@ mod store;
 #[cfg(test)]
 mod testing;
 mod throttle;
+mod usage;
 mod validation;
 
 use front::ExecuteApi;
@@ -50,21 +51,28 @@ pub struct ApiGateway {
 }
 
 operations! { ApiGateway, apigateway_api:
-    CreateAuthorizer, CreateDeployment, CreateModel, CreateRequestValidator, CreateResource, CreateRestApi, CreateStage,
-    DeleteAuthorizer, DeleteDeployment, DeleteGatewayResponse, DeleteIntegration, DeleteIntegrationResponse, DeleteMethod,
+    CreateApiKey, CreateAuthorizer, CreateDeployment, CreateModel, CreateRequestValidator, CreateResource,
+    CreateRestApi, CreateStage, CreateUsagePlan, CreateUsagePlanKey, DeleteApiKey, DeleteAuthorizer,
+    DeleteDeployment, DeleteGatewayResponse, DeleteIntegration, DeleteIntegrationResponse, DeleteMethod,
     DeleteMethodResponse, DeleteModel, DeleteRequestValidator, DeleteResource, DeleteRestApi, DeleteStage,
-    GetAccount, GetAuthorizer, GetAuthorizers, GetDeployment, GetDeployments, GetGatewayResponse, GetGatewayResponses, GetIntegration,
+    DeleteUsagePlan, DeleteUsagePlanKey, GetAccount, GetApiKey, GetApiKeys, GetAuthorizer, GetAuthorizers,
+    GetDeployment, GetDeployments, GetGatewayResponse, GetGatewayResponses, GetIntegration,
     GetIntegrationResponse, GetMethod, GetMethodResponse, GetModel, GetModels, GetRequestValidator,
     GetRequestValidators, GetResource, GetResources, GetRestApi, GetRestApis, GetStage, GetStages, GetTags,
-    ImportRestApi, PutGatewayResponse, PutIntegration, PutIntegrationResponse, PutMethod, PutMethodResponse, PutRestApi, TagResource,
-    TestInvokeMethod, UntagResource, UpdateAccount, UpdateAuthorizer, UpdateDeployment, UpdateGatewayResponse, UpdateIntegration,
-    UpdateIntegrationResponse, UpdateMethod, UpdateMethodResponse, UpdateModel, UpdateRequestValidator,
-    UpdateResource, UpdateRestApi, UpdateStage,
+    GetUsage, GetUsagePlan, GetUsagePlanKey, GetUsagePlanKeys, GetUsagePlans, ImportRestApi, PutGatewayResponse,
+    PutIntegration, PutIntegrationResponse, PutMethod, PutMethodResponse, PutRestApi, TagResource,
+    TestInvokeMethod, UntagResource, UpdateAccount, UpdateApiKey, UpdateAuthorizer, UpdateDeployment,
+    UpdateGatewayResponse, UpdateIntegration, UpdateIntegrationResponse, UpdateMethod, UpdateMethodResponse,
+    UpdateModel, UpdateRequestValidator, UpdateResource, UpdateRestApi, UpdateStage, UpdateUsagePlan,
 }
 
 impl Service for ApiGateway {
     fn model(&self) -> &'static wire::ServiceModel {
         &apigateway_api::SERVICE_MODEL
+    }
+
+    fn resources(&self) -> &'static [(&'static str, &'static str)] {
+        &[("REST APIs", "apigateway/api\0\u{1}")]
     }
 
     fn operations(&self) -> &'static [&'static dyn AnyOperation] {

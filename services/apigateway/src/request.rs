@@ -33,6 +33,8 @@ pub struct Incoming {
     pub extended_id: String,
     pub time: Timestamp,
     pub caller: Option<Caller>,
+    /// The id and the value of the API key that was used.
+    pub api_key: Option<(String, String)>,
     /// What a Lambda authorizer said: `$context.authorizer`.
     pub authorizer: Option<Json>,
 
@@ -119,6 +121,10 @@ impl Incoming {
             "resourcePath": self.resource_path,
             "stage": self.stage,
         });
+        if let Some((id, value)) = &self.api_key {
+            context["identity"]["apiKey"] = Json::from(value.as_str());
+            context["identity"]["apiKeyId"] = Json::from(id.as_str());
+        }
         if let Some(authorizer) = &self.authorizer {
             context["authorizer"] = authorizer.clone();
         }

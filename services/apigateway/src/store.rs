@@ -6,7 +6,8 @@
 use crate::{definition::Definition, error::Error};
 use ::store::{Snapshot, Transaction};
 use apigateway_api::{
-    Account, Authorizer, Deployment, GatewayResponse, Model, RequestValidator, Resource, RestApi, Stage,
+    Account, ApiKey, Authorizer, Deployment, GatewayResponse, Model, RequestValidator, Resource, RestApi, Stage,
+    UsagePlan, UsagePlanKey,
 };
 use bytes::Bytes;
 use serde_json::{Value as Json, json};
@@ -36,6 +37,9 @@ macro_rules! records {
 }
 
 records! {
+    ApiKey, "key", |_| "Invalid API Key identifier specified".to_owned();
+    UsagePlan, "plan", |_| "Invalid Usage Plan ID specified".to_owned();
+    UsagePlanKey, "plan-key", |_| "Invalid API Key identifier specified".to_owned();
     Authorizer, "authorizer", |_| "Invalid Authorizer identifier specified".to_owned();
     Resource, "resource", |_| "Invalid Resource identifier specified".to_owned();
     Model, "model", |id| format!("Invalid model name specified: {id}");
@@ -80,6 +84,11 @@ pub struct Place<'a> {
 impl<'a> Place<'a> {
     pub fn new(cx: &'a Context, api: &'a str) -> Self {
         Self { account: cx.account(), region: cx.region(), api }
+    }
+
+    /// Where the records are that belong to no API but to the account.
+    pub fn of_account(cx: &'a Context) -> Self {
+        Self::new(cx, "")
     }
 
     fn key(self, kind: &str) -> Key {
@@ -135,7 +144,20 @@ impl<'a> Place<'a> {
         limit: Option<i32>,
     ) -> Result<(Vec<T>, Option<String>), Error> {
         self.api(snapshot)?;
-        page(snapshot, Range::prefix(self.key(T::KIND)), position, limit)
+        page(snapshot, Range::prefix(self.key(T::KIND)), position, limit, |_| true)
+    }
+
+    /// A page of those records whose ids begin with `within` and that are `wanted`.
+    pub fn page_where<T: Record>(
+        self,
+        snapshot: &Snapshot,
+        within: &str,
+        position: Option<&str>,
+        limit: Option<i32>,
+        wanted: impl Fn(&T) -> bool,
+    ) -> Result<(Vec<T>, Option<String>), Error> {
+        let range = Range::prefix(self.key(T::KIND).raw(within.as_bytes()));
+        page(snapshot, range, position, limit, wanted)
     }
 
     /// Deletes the API and everything of it.
@@ -208,6 +230,7 @@ impl<'a> Place<'a> {
 const API: &str = "apigateway/api";
 const SNAPSHOT: &str = "apigateway/snapshot";
 const SITE: &str = "apigateway/site";
+const KEY_VALUE: &str = "apigateway/key-value";
 const ACCOUNT: &str = "apigateway/account";
 
 /// The page length when none is asked for, and the longest.
@@ -222,7 +245,7 @@ pub fn apis(
     limit: Option<i32>,
 ) -> Result<(Vec<RestApi>, Option<String>), Error> {
     let range = Range::prefix(Key::new(API).text(cx.account()).text(cx.region()));
-    page(snapshot, range, position, limit)
+    page(snapshot, range, position, limit, |_| true)
 }
 
 fn page<T: Structure>(
@@ -230,6 +253,7 @@ fn page<T: Structure>(
     range: Range,
     position: Option<&str>,
     limit: Option<i32>,
+    wanted: impl Fn(&T) -> bool,
 ) -> Result<(Vec<T>, Option<String>), Error> {
     let limit = match limit {
         None => PAGE,
@@ -238,7 +262,8 @@ fn page<T: Structure>(
     };
     let invalid = || Error::BadRequest("Invalid position parameter".to_owned());
     let after = position.map(|position| decode_token(position).ok_or_else(invalid)).transpose()?;
-    let page = Page::read::<Error>(snapshot, range, after.as_deref(), limit, |_, value| Ok(Some(from_record(value)?)))?;
+    let read = |_: &Bytes, value: &Bytes| Ok(Some(from_record(value)?).filter(&wanted));
+    let page = Page::read::<Error>(snapshot, range, after.as_deref(), limit, read)?;
     Ok((page.items, page.next.map(|key| encode_token(&key))))
 }
 
@@ -246,6 +271,28 @@ fn page<T: Structure>(
 pub fn site(reader: &impl Reader, api: &str) -> Result<Option<(String, String)>, Error> {
     let Some(record) = reader.get(Key::new(SITE).text(api).as_slice())? else { return Ok(None) };
     Ok(serde_json::from_slice(&record).map(Some).map_err(|error| StoreError::Corrupt(error.to_string()))?)
+}
+
+/// The place of the id of the API key that has a value.
+fn key_value(cx: &Context, value: &str) -> Key {
+    Key::new(KEY_VALUE).text(cx.account()).text(cx.region()).text(value)
+}
+
+/// The API key that has a value.
+pub fn key_of(cx: &Context, reader: &impl Reader, value: &str) -> Result<Option<ApiKey>, Error> {
+    let Some(id) = reader.get(key_value(cx, value).as_slice())? else { return Ok(None) };
+    Place::of_account(cx).find(reader, &String::from_utf8_lossy(&id))
+}
+
+pub fn put_key(cx: &Context, tx: &mut Transaction<'_>, key: &ApiKey) {
+    let id = key.id.clone().unwrap_or_default();
+    Place::of_account(cx).put(tx, &id, key);
+    tx.put(key_value(cx, key.value.as_deref().unwrap_or_default()), id);
+}
+
+pub fn delete_key(cx: &Context, tx: &mut Transaction<'_>, key: &ApiKey) {
+    Place::of_account(cx).delete::<ApiKey>(tx, key.id.as_deref().unwrap_or_default());
+    tx.delete(key_value(cx, key.value.as_deref().unwrap_or_default()));
 }
 
 /// The settings of an account in a region.

@@ -4,9 +4,9 @@
 use crate::ApiGateway;
 use lambda_api::{InvocationRequest, InvocationResponse, Invoke};
 use service::{
-    Access, AnyOperation, ApiError, Audit, AuditEvent, BoxFuture, Clock, Cloud, CloudConfig, Context, Credential,
-    Directory, NewSession, Parts, Principal, Random, Role, Service, SessionCredentials, Stages, Store, StoreError,
-    Timestamp, operation, operations, policy::Policies,
+    Access, AnyOperation, ApiError, BoxFuture, Clock, Cloud, CloudConfig, Context, Credential, Directory, NewSession,
+    Parts, Principal, Random, Role, Service, SessionCredentials, Stages, Store, StoreError, Timestamp, operation,
+    operations, policy::Policies,
 };
 use std::{
     any::Any,
@@ -55,13 +55,12 @@ impl Directory for Nobody {
     fn role(&self, _: &str) -> Result<Option<Role>, StoreError> {
         Ok(None)
     }
+    fn oidc_clients(&self, _: &str, _: &str) -> Result<Option<Vec<String>>, StoreError> {
+        Ok(None)
+    }
     fn issue(&self, _: &Principal, _: &NewSession) -> Result<SessionCredentials, StoreError> {
         Err(StoreError::Corrupt("nobody issues sessions".to_owned()))
     }
-}
-
-impl Audit for Nobody {
-    fn record(&self, _: AuditEvent) {}
 }
 
 impl Stages for Nobody {
@@ -98,6 +97,7 @@ impl World {
             strict: false,
             endpoint: "http://127.0.0.1:4566".to_owned(),
             files: std::path::PathBuf::new(),
+            authority: std::path::PathBuf::new(),
         };
         let clock = Clock::frozen(Timestamp::from_secs(1_000_000_000));
         let cloud = Cloud::new(Store::memory(), clock, Random::seeded(7), config);
@@ -106,7 +106,7 @@ impl World {
         let services: BTreeMap<&'static str, Arc<dyn Service>> =
             [("apigateway", service.clone() as Arc<dyn Service>), ("lambda", functions.clone())].into();
         let nobody = Arc::new(Nobody);
-        cloud.assemble(Parts { services, directory: nobody.clone(), stages: nobody.clone(), audit: nobody });
+        cloud.assemble(Parts { services, directory: nobody.clone(), stages: nobody });
         let root = Principal::Root { account: "000000000000".to_owned() };
         Self { service, functions, cx: cloud.context(root, "000000000000", "us-east-1") }
     }

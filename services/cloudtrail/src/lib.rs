@@ -1,6 +1,6 @@
 //! AWS CloudTrail: the record of every call.
 //!
-//! Calls are handed over by the gateway ([`service::Audit`]) without waiting: they are gathered in memory and written
+//! Calls come from the stream of events ([`service::Event::Audit`]) without waiting: they are gathered in memory and written
 //! to the store in batches, at most [`WINDOW`] later, so that the trail costs a call next to nothing. A killed process
 //! can lose the events of that window, as they are not part of what the call acknowledged. Events are kept for 90 days
 //! and at most [`MOST`] of them. Unlike AWS's event history, which leaves them out, it also tells of data events.
@@ -10,12 +10,13 @@ mod event;
 mod ops;
 mod trail;
 
-use service::{AnyOperation, Cloud, Service};
+use service::{AnyOperation, Cloud, Random, Service, Store};
 use std::sync::Arc;
 use wire::ServiceModel;
 
 pub use error::Error;
-pub use trail::{MOST, Trail, WINDOW};
+use trail::Trail;
+pub use trail::{MOST, WINDOW};
 
 service::operations! { CloudTrail, cloudtrail_api: LookupEvents }
 
@@ -25,8 +26,8 @@ pub struct CloudTrail {
 }
 
 impl CloudTrail {
-    pub fn new(trail: Arc<Trail>) -> Self {
-        CloudTrail { trail }
+    pub fn new(store: Store, random: Random) -> Self {
+        CloudTrail { trail: Trail::new(store, random) }
     }
 }
 
@@ -39,7 +40,8 @@ impl Service for CloudTrail {
         OPERATIONS
     }
 
-    fn start(&self, _: &Arc<Cloud>) {
+    fn start(&self, cloud: &Arc<Cloud>) {
+        cloud.events.attach(self.trail.clone());
         tokio::spawn(self.trail.clone().run());
     }
 

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use serde_json::{Value, json};
-use service::{Audit, AuditEvent, Bytes, Key, Random, Range, Store, StoreError, Timestamp};
+use service::events::Sink;
+use service::{AuditEvent, Bytes, Event, Key, Random, Range, Store, StoreError, Timestamp};
 use tokio::sync::Notify;
 
 use crate::event::{record, user_name};
@@ -23,7 +24,7 @@ const KEPT_MILLIS: i64 = 90 * 24 * 3600 * 1000;
 pub struct Trail {
     store: Store,
     random: Random,
-    waiting: Mutex<VecDeque<AuditEvent>>,
+    waiting: Mutex<VecDeque<Arc<Event>>>,
     /// Number of the next event, and how many are stored.
     state: Mutex<State>,
     wake: Notify,
@@ -70,9 +71,14 @@ impl Trail {
             return Ok(());
         }
         self.load(&mut state)?;
-        let newest = batch.back().map_or(Timestamp::default(), |event| event.time);
+        let calls = || {
+            batch.iter().map(|event| match &**event {
+                Event::Audit(call) => call,
+            })
+        };
+        let newest = calls().next_back().map_or(Timestamp::default(), |event| event.time);
         self.store.write(|tx| {
-            for event in &batch {
+            for event in calls() {
                 let number = state.next;
                 state.next += 1;
                 let millis = event.time.millis().unsigned_abs();
@@ -139,13 +145,13 @@ impl Trail {
     }
 }
 
-impl Audit for Trail {
-    fn record(&self, event: AuditEvent) {
+impl Sink<Event> for Trail {
+    fn take(&self, event: &Arc<Event>) {
         let mut waiting = self.waiting.lock();
         if waiting.len() >= MOST_WAITING {
             waiting.pop_front();
         }
-        waiting.push_back(event);
+        waiting.push_back(event.clone());
         drop(waiting);
         self.wake.notify_one();
     }

@@ -74,6 +74,10 @@ impl Service for DynamoDb {
         &dynamodb_api::SERVICE_MODEL
     }
 
+    fn resources(&self) -> &'static [(&'static str, &'static str)] {
+        &[("tables", "dynamodb/table/")]
+    }
+
     fn operations(&self) -> &'static [&'static dyn AnyOperation] {
         OPERATIONS
     }

@@ -30,6 +30,7 @@ impl Bench {
             strict: false,
             endpoint: "http://127.0.0.1:4566".into(),
             files: Default::default(),
+            authority: std::path::PathBuf::new(),
         };
         let clock = Clock::frozen(Timestamp::from_secs(1_700_000_000));
         Bench { db: DynamoDb::default(), cloud: Cloud::new(store, clock, Random::seeded(1), config) }

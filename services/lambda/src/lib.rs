@@ -41,13 +41,13 @@ use runner::Runner;
 /// The service.
 pub struct Lambda {
     runner: Arc<Runner>,
-    events: Arc<Events>,
+    events: Events,
 }
 
 impl Lambda {
     pub fn new(options: Options) -> Self {
         let runner = Arc::new(Runner::new(options));
-        Self { events: Arc::new(Events::new(runner.clone())), runner }
+        Self { events: Events::new(runner.clone()), runner }
     }
 }
 
@@ -93,6 +93,10 @@ service::operations! { Lambda, lambda_api:
 impl Service for Lambda {
     fn model(&self) -> &'static wire::ServiceModel {
         &lambda_api::SERVICE_MODEL
+    }
+
+    fn resources(&self) -> &'static [(&'static str, &'static str)] {
+        &[("functions", "lambda/function\0\u{1}"), ("layer versions", "lambda/layer\0\u{1}")]
     }
 
     fn operations(&self) -> &'static [&'static dyn AnyOperation] {

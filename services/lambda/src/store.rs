@@ -7,7 +7,6 @@
 //! lambda/layer     account region name number     a version of a layer
 //! lambda/code      sha256 number                  a piece of a package
 //! lambda/url       id                             which function a URL leads to
-//! lambda/event     time id                        an asynchronous invocation that waits for its time
 //! ```
 //!
 //! Packages are kept by their content, in pieces; a piece goes when the last configuration that names it does.
@@ -160,21 +159,17 @@ pub struct Alias {
     pub revision_id: String,
 }
 
-/// An asynchronous invocation that has been accepted.
+/// An asynchronous invocation that has been accepted: the payload of a job.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Event {
-    pub id: String,
+    /// Of the request that was accepted; the function sees it with every try.
+    pub request_id: String,
     pub account: String,
     pub region: String,
     pub name: String,
     pub qualifier: Option<String>,
     pub payload: String,
     pub client_context: Option<String>,
-    /// Milliseconds since 1970.
-    pub accepted: i64,
-    pub due: i64,
-    /// How many times it has been tried.
-    pub attempts: u32,
 }
 
 /// How large a piece of a package is.
@@ -208,14 +203,6 @@ pub fn layer_count_key(account: &str, region: &str, name: &str) -> Key {
 
 pub fn url_key(id: &str) -> Key {
     Key::new("lambda/url").text(id)
-}
-
-pub fn events_key() -> Key {
-    Key::new("lambda/event")
-}
-
-pub fn event_key(event: &Event) -> Key {
-    events_key().number(event.due.unsigned_abs()).text(&event.id)
 }
 
 fn code_key(code: &str) -> Key {

@@ -43,6 +43,10 @@ impl Service for Logs {
         &logs_api::SERVICE_MODEL
     }
 
+    fn resources(&self) -> &'static [(&'static str, &'static str)] {
+        &[("log groups", "logs/group\0\u{1}"), ("log streams", "logs/stream\0\u{1}")]
+    }
+
     fn operations(&self) -> &'static [&'static dyn AnyOperation] {
         OPERATIONS
     }

@@ -78,14 +78,14 @@ pub struct Checksum {
 
 /// A running checksum.
 pub enum Hasher {
-    Crc(Algorithm, crc_fast::Digest),
+    Crc(Algorithm, Box<crc_fast::Digest>),
     Sha(Algorithm, digest::Context),
 }
 
 impl Hasher {
     pub fn new(algorithm: Algorithm) -> Hasher {
         match (algorithm.crc(), algorithm) {
-            (Some(crc), _) => Hasher::Crc(algorithm, crc_fast::Digest::new(crc)),
+            (Some(crc), _) => Hasher::Crc(algorithm, Box::new(crc_fast::Digest::new(crc))),
             (None, Sha1) => Hasher::Sha(algorithm, digest::Context::new(&digest::SHA1_FOR_LEGACY_USE_ONLY)),
             (None, _) => Hasher::Sha(algorithm, digest::Context::new(&digest::SHA256)),
         }

@@ -62,6 +62,8 @@ pub struct Integrity {
     /// The checksum that is computed and kept, and its value where that was stated beforehand.
     algorithm: Algorithm,
     value: Option<String>,
+    /// Computed beside it, where something else is kept than what the client checks.
+    kept: Option<Algorithm>,
 }
 
 impl Integrity {
@@ -84,7 +86,7 @@ impl Integrity {
         }
         let named = algorithm(named)?;
         let Some((algorithm, value)) = stated.into_iter().next() else {
-            return Ok(Integrity { md5, algorithm: named.unwrap_or(default), value: None });
+            return Ok(Integrity { md5, algorithm: named.unwrap_or(default), value: None, kept: None });
         };
         if algorithm.decode(&value).is_none() {
             let name = algorithm.name().to_ascii_lowercase();
@@ -94,15 +96,30 @@ impl Integrity {
             let text = "Value for x-amz-sdk-checksum-algorithm header is invalid.";
             return Err(Error::InvalidRequest(text.to_owned()));
         }
-        Ok(Integrity { md5, algorithm, value: Some(value) })
+        Ok(Integrity { md5, algorithm, value: Some(value), kept: None })
     }
 
     pub fn algorithm(&self) -> Algorithm {
         self.algorithm
     }
 
+    /// Has another checksum computed as well.
+    pub fn keeping(self, algorithm: Algorithm) -> Integrity {
+        Integrity { kept: Some(algorithm), ..self }
+    }
+
     pub fn hashers(&self) -> Vec<Hasher> {
-        vec![Hasher::new(self.algorithm)]
+        self.kept.into_iter().chain([self.algorithm]).map(Hasher::new).collect()
+    }
+
+    /// The checksum to keep, and the one that the client asked for.
+    pub fn verify_both(self, received: &mut Received) -> Result<(Checksum, Checksum), Error> {
+        let checked = self.verify(received)?;
+        let kept = match received.hashers.pop() {
+            Some(hasher) => Checksum { algorithm: hasher.algorithm(), value: hasher.finish(), full: true },
+            None => checked.clone(),
+        };
+        Ok((kept, checked))
     }
 
     /// The checksum of a body that is what the client said.

@@ -25,25 +25,72 @@ mod testing;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
-use service::policy::{Policy, Source};
-use service::{AnyOperation, ApiError, Cloud, Context, Service, StoreError};
+use service::policy::{Effect, Policy, Source};
+use service::{AnyOperation, ApiError, Cloud, Context, Principal, Service, StoreError, from_record};
 use wire::{DecodeError, ServiceModel, Violations};
 
 pub use error::Error;
 
 service::operations! { S3, s3_api:
+    AbortMultipartUpload,
+    CompleteMultipartUpload,
+    CopyObject,
     CreateBucket,
+    CreateMultipartUpload,
     DeleteBucket,
+    DeleteBucketCors,
+    DeleteBucketEncryption,
+    DeleteBucketLifecycle,
+    DeleteBucketPolicy,
+    DeleteBucketReplication,
+    DeleteBucketTagging,
+    DeleteBucketWebsite,
     DeleteObject,
+    DeleteObjectTagging,
     DeleteObjects,
+    DeletePublicAccessBlock,
+    GetBucketAccelerateConfiguration,
+    GetBucketAcl,
+    GetBucketCors,
+    GetBucketEncryption,
+    GetBucketLifecycleConfiguration,
     GetBucketLocation,
+    GetBucketLogging,
+    GetBucketNotificationConfiguration,
+    GetBucketOwnershipControls,
+    GetBucketPolicy,
+    GetBucketPolicyStatus,
+    GetBucketReplication,
+    GetBucketRequestPayment,
+    GetBucketTagging,
+    GetBucketVersioning,
+    GetBucketWebsite,
     GetObject,
+    GetObjectAcl,
+    GetObjectAttributes,
+    GetObjectLockConfiguration,
+    GetObjectTagging,
+    GetPublicAccessBlock,
     HeadBucket,
     HeadObject,
     ListBuckets,
+    ListMultipartUploads,
+    ListObjectVersions,
     ListObjects,
     ListObjectsV2,
+    ListParts,
+    PutBucketAcl,
+    PutBucketEncryption,
+    PutBucketOwnershipControls,
+    PutBucketPolicy,
+    PutBucketRequestPayment,
+    PutBucketTagging,
     PutObject,
+    PutObjectAcl,
+    PutObjectTagging,
+    PutPublicAccessBlock,
+    UploadPart,
+    UploadPartCopy,
 }
 
 /// See the module.
@@ -57,6 +104,10 @@ pub struct S3 {
 impl Service for S3 {
     fn model(&self) -> &'static ServiceModel {
         &s3_api::SERVICE_MODEL
+    }
+
+    fn resources(&self) -> &'static [(&'static str, &'static str)] {
+        &[("buckets", "s3/bucket\0\u{1}"), ("objects", "s3/object\0\u{1}")]
     }
 
     fn operations(&self) -> &'static [&'static dyn AnyOperation] {
@@ -85,6 +136,7 @@ impl Service for S3 {
                 "x-amz-server-side-encryption",
                 value,
             ),
+            "copySource" => Error::invalid_argument(ops::COPY_SOURCE, "x-amz-copy-source", value),
             "acl" => Error::invalid_argument("", "x-amz-acl", value),
             // What is inside another member came in the body.
             _ if violation.path.contains('.') || value == "null" => Error::malformed_xml(),
@@ -105,8 +157,12 @@ impl Service for S3 {
         let Some(path) = resource.strip_prefix("arn:aws:s3:::") else { return Ok(None) };
         let bucket = path.split('/').next().unwrap_or_default();
         let Some(text) = cx.store().get(store::policy_key(bucket).as_slice())? else { return Ok(None) };
-        let policy = Policy::parse(&String::from_utf8_lossy(&text))
-            .map_err(|error| StoreError::Corrupt(format!("the policy of {bucket}: {error}")))?;
+        let text = String::from_utf8_lossy(&text);
+        let mut policy =
+            Policy::parse(&text).map_err(|error| StoreError::Corrupt(format!("the policy of {bucket}: {error}")))?;
+        if restricted(cx, bucket, &text)? {
+            policy.statements.retain(|statement| statement.effect == Effect::Deny);
+        }
         Ok(Some(Source { name: format!("policy of bucket {bucket}"), policy: policy.into() }))
     }
 
@@ -120,4 +176,12 @@ impl Service for S3 {
             blob::clear(files);
         }
     }
+}
+
+/// RestrictPublicBuckets: what a public policy allows, it allows only within the bucket's account and to services.
+fn restricted(cx: &Context, bucket: &str, policy: &str) -> Result<bool, StoreError> {
+    let Some(record) = cx.store().get(store::bucket_key(bucket).as_slice())? else { return Ok(false) };
+    let bucket: store::Bucket = from_record(&record)?;
+    let outsider = !matches!(cx.principal(), Principal::Service { .. }) && cx.principal().account() != bucket.account;
+    Ok(outsider && bucket.public_access.unwrap_or_default().restrict_buckets && public::is_public(policy))
 }

@@ -1,1 +1,142 @@
-//! A cloud in memory for the tests of operations, where everything is allowed.
+//! A cloud for the tests of operations, where everything is allowed. Bodies lie in a folder of the test's own.
+
+use std::any::Any;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use service::policy::Policies;
+use service::{
+    Access, AnyOperation, ApiError, Audit, AuditEvent, BoxFuture, ByteStream, Bytes, Clock, Cloud, CloudConfig,
+    Context, Credential, Directory, Implements, NewSession, Operation, Parts, Principal, Random, Role, Service,
+    SessionCredentials, Stages, Store, StoreError, Timestamp,
+};
+
+use crate::S3;
+
+pub struct Bench {
+    pub s3: Arc<S3>,
+    pub cloud: Arc<Cloud>,
+    pub folder: tempfile::TempDir,
+}
+
+struct Anything;
+
+impl Stages for Anything {
+    fn perform<'a>(
+        &'a self,
+        cx: &'a Context,
+        service: &'a dyn Service,
+        operation: &'static dyn AnyOperation,
+        input: Box<dyn Any + Send>,
+    ) -> BoxFuture<'a, Result<Box<dyn Any + Send>, ApiError>> {
+        operation.call(service, cx, input)
+    }
+
+    fn authorize(&self, _: &Context, _: &dyn Service, _: &Access) -> Result<(), ApiError> {
+        Ok(())
+    }
+}
+
+impl Audit for Anything {
+    fn record(&self, _: AuditEvent) {}
+}
+
+impl Directory for Anything {
+    fn credential(&self, _: &str) -> Result<Option<Credential>, StoreError> {
+        Ok(None)
+    }
+    fn policies(&self, _: &Principal, _: Option<&str>) -> Result<Arc<Policies>, StoreError> {
+        Ok(Arc::default())
+    }
+    fn role(&self, _: &str) -> Result<Option<Role>, StoreError> {
+        Ok(None)
+    }
+    fn issue(&self, _: &Principal, _: &NewSession) -> Result<SessionCredentials, StoreError> {
+        Ok(SessionCredentials {
+            access_key_id: String::new(),
+            secret_access_key: String::new(),
+            session_token: String::new(),
+            expiration: Timestamp::default(),
+        })
+    }
+}
+
+impl Bench {
+    /// A cloud with the bucket `bucket`.
+    pub async fn new() -> Bench {
+        let folder = tempfile::tempdir().unwrap();
+        let config = CloudConfig {
+            region: "us-east-1".into(),
+            default_account: "000000000000".into(),
+            strict: false,
+            endpoint: "http://127.0.0.1:4566".into(),
+            files: folder.path().to_owned(),
+        };
+        let clock = Clock::frozen(Timestamp::from_millis(1_700_000_000_789));
+        let cloud = Cloud::new(Store::memory(), clock, Random::seeded(1), config);
+        let s3 = Arc::new(S3::default());
+        let services: BTreeMap<&'static str, Arc<dyn Service>> = [("s3", s3.clone() as Arc<dyn Service>)].into();
+        let parts =
+            Parts { services, directory: Arc::new(Anything), stages: Arc::new(Anything), audit: Arc::new(Anything) };
+        cloud.assemble(parts);
+        s3.start(&cloud);
+        let bench = Bench { s3, cloud, folder };
+        let request = s3_api::CreateBucketRequest { bucket: "bucket".into(), ..Default::default() };
+        bench.ok::<s3_api::CreateBucket>(request).await;
+        bench
+    }
+
+    pub fn cx(&self) -> Context {
+        self.cloud.context(Principal::Root { account: "000000000000".into() }, "000000000000", "us-east-1")
+    }
+
+    pub async fn call<O: Operation>(&self, input: O::Input) -> Result<O::Output, ApiError>
+    where
+        S3: Implements<O>,
+    {
+        let cx = self.cx();
+        Implements::<O>::access(&*self.s3, &cx, &input)?;
+        Implements::<O>::call(&*self.s3, &cx, input).await
+    }
+
+    pub async fn ok<O: Operation>(&self, input: O::Input) -> O::Output
+    where
+        S3: Implements<O>,
+    {
+        self.call::<O>(input).await.unwrap_or_else(|error| panic!("{}: {error:?}", O::MODEL.name))
+    }
+
+    /// The code of a call that must fail.
+    pub async fn error<O: Operation>(&self, input: O::Input) -> String
+    where
+        S3: Implements<O>,
+    {
+        match self.call::<O>(input).await {
+            Ok(_) => panic!("{} succeeded", O::MODEL.name),
+            Err(error) => error.code,
+        }
+    }
+
+    pub async fn put(&self, key: &str, body: Vec<u8>) -> s3_api::PutObjectOutput {
+        let body = Some(ByteStream::from(Bytes::from(body)));
+        let request = s3_api::PutObjectRequest { bucket: "bucket".into(), key: key.into(), body, ..Default::default() };
+        self.ok::<s3_api::PutObject>(request).await
+    }
+
+    pub async fn open(&self, key: &str) -> Result<ByteStream, ApiError> {
+        let request = s3_api::GetObjectRequest { bucket: "bucket".into(), key: key.into(), ..Default::default() };
+        Ok(self.call::<s3_api::GetObject>(request).await?.body.unwrap_or_default())
+    }
+
+    pub async fn delete(&self, key: &str) {
+        let request = s3_api::DeleteObjectRequest { bucket: "bucket".into(), key: key.into(), ..Default::default() };
+        self.ok::<s3_api::DeleteObject>(request).await;
+    }
+
+    /// The files of bodies, temporary ones too.
+    pub fn files(&self) -> Vec<std::path::PathBuf> {
+        let folders = std::fs::read_dir(self.folder.path().join("s3")).into_iter().flatten().flatten();
+        let files = folders.flat_map(|folder| std::fs::read_dir(folder.path()).into_iter().flatten().flatten());
+        files.map(|file| file.path()).collect()
+    }
+}

@@ -27,10 +27,13 @@ pub fn status(query: &Query) -> Result<ExitCode, Failure> {
         text("auth")
     );
     println!();
-    println!("{:<12} {:>10}", "service", "operations");
+    println!("{:<12} {:>10}   resources", "service", "operations");
     for (name, service) in services.as_object().into_iter().flatten() {
         let known = service["operations"].as_array().map_or(0, Vec::len);
-        println!("{name:<12} {known:>4} of {:>3}", service["of"].as_u64().unwrap_or(0));
+        let resources: Vec<String> = (service["resources"].as_object().into_iter().flatten())
+            .map(|(kind, count)| format!("{count} {kind}"))
+            .collect();
+        println!("{name:<12} {known:>3} of {:>3}   {}", service["of"].as_u64().unwrap_or(0), resources.join(", "));
     }
     Ok(ExitCode::SUCCESS)
 }

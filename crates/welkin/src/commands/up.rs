@@ -37,6 +37,7 @@ async fn serve(up: &Up) -> Result<(), Failure> {
         strict: up.auth == Auth::Strict,
         endpoint: endpoint.clone(),
         files: state.files.clone(),
+        authority: state.folder.as_deref().unwrap_or(&state.files).join("ca.pem"),
     };
     let assembled = cloud::assemble(
         state.store.clone(),

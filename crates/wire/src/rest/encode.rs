@@ -47,6 +47,8 @@ pub struct RestEncoder {
     body: Option<Body>,
     target: Target,
     depth: usize,
+    /// Times in a body of XML always show milliseconds.
+    milliseconds: bool,
     /// Texts of the member at hand.
     texts: Vec<String>,
     key: String,
@@ -63,9 +65,16 @@ impl RestEncoder {
             body: None,
             target: Target::Body,
             depth: 0,
+            milliseconds: false,
             texts: Vec::new(),
             key: String::new(),
         }
+    }
+
+    /// As S3 writes times.
+    pub fn with_milliseconds(mut self, milliseconds: bool) -> Self {
+        self.milliseconds = milliseconds;
+        self
     }
 
     pub fn finish(self) -> Parts {
@@ -86,7 +95,7 @@ impl RestEncoder {
     fn open_body(&mut self, schema: &'static Schema, root: (&'static str, Option<&'static str>)) {
         self.body = Some(match self.format {
             BodyFormat::Json => Body::Json(JsonEncoder::new(schema, Names::Wire)),
-            BodyFormat::Xml => Body::Xml(XmlEncoder::new(schema, root.0, root.1).with_milliseconds()),
+            BodyFormat::Xml => Body::Xml(XmlEncoder::new(schema, root.0, root.1).with_milliseconds(self.milliseconds)),
         });
     }
 

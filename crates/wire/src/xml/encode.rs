@@ -55,9 +55,9 @@ impl XmlEncoder {
         XmlEncoder { out: String::with_capacity(256), stack: Vec::new(), next, milliseconds: false }
     }
 
-    /// Times always show milliseconds, as the services that speak restXml write them.
-    pub fn with_milliseconds(mut self) -> Self {
-        self.milliseconds = true;
+    /// Times always show milliseconds, or only where they have some.
+    pub fn with_milliseconds(mut self, milliseconds: bool) -> Self {
+        self.milliseconds = milliseconds;
         self
     }
 

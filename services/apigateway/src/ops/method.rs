@@ -104,9 +104,6 @@ pub fn check(place: Place<'_>, tx: &Transaction<'_>, method: &Method) -> Result<
             return Err(Error::BadRequest(message.to_owned()));
         }
     }
-    if method.api_key_required == Some(true) {
-        return Err(Error::NotImplemented("API keys are not implemented.".to_owned()));
-    }
     if let Some(id) = &method.request_validator_id {
         place
             .find::<RequestValidator>(tx, id)?

@@ -1,6 +1,7 @@
 //! The operations, a file a noun.
 
 pub mod account;
+pub mod api_key;
 pub mod authorizer;
 pub mod deployment;
 pub mod gateway_response;
@@ -18,6 +19,7 @@ pub mod tag;
 pub mod test_invoke;
 #[cfg(test)]
 mod tests;
+pub mod usage_plan;
 
 use service::{Context, Timestamp};
 

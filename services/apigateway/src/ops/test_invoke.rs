@@ -74,6 +74,7 @@ fn incoming(cx: &Context, request: &TestInvokeMethodRequest, resource: &Resource
         extended_id: cx.random().alphanumeric(15) + "=",
         time: cx.now(),
         caller: None,
+        api_key: None,
         authorizer: None,
         account: cx.account().to_owned(),
         region: cx.region().to_owned(),

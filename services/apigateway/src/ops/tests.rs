@@ -467,3 +467,43 @@ fn documents_become_apis() {
     assert_eq!(world.refused(ImportRestApi, request).1, "NotImplemented");
     assert_eq!(world.call(GetRestApis, GetRestApisRequest::default()).unwrap().items.unwrap().len(), 1);
 }
+
+#[test]
+fn keys_and_plans_know_each_other() {
+    let world = World::new();
+    let create = |name: &str| CreateApiKeyRequest { name: Some(name.into()), ..CreateApiKeyRequest::default() };
+    let key = world.call(CreateApiKey, create("one")).unwrap();
+    assert_eq!(key.value.as_ref().map(String::len), Some(40));
+    world.call(CreateApiKey, create("two")).unwrap();
+    let again = CreateApiKeyRequest { value: key.value.clone(), ..create("three") };
+    assert_eq!(world.refused(CreateApiKey, again).1, "ConflictException");
+    let short = CreateApiKeyRequest { value: Some("short".into()), ..create("three") };
+    assert_eq!(world.refused(CreateApiKey, short).2, "API Key value should be at least 20 characters");
+    let named = GetApiKeysRequest { name_query: Some("o".into()), ..Default::default() };
+    let listed = world.call(GetApiKeys, named).unwrap().items.unwrap();
+    assert_eq!(listed.len(), 1);
+    assert_eq!(listed[0].value, None);
+
+    let plan = world.call(CreateUsagePlan, CreateUsagePlanRequest { name: "p".into(), ..Default::default() }).unwrap();
+    let (plan, key) = (plan.id.unwrap(), key.id.unwrap());
+    let join =
+        CreateUsagePlanKeyRequest { usage_plan_id: plan.clone(), key_id: key.clone(), key_type: "API_KEY".into() };
+    world.call(CreateUsagePlanKey, join.clone()).unwrap();
+    assert_eq!(world.refused(CreateUsagePlanKey, join).1, "ConflictException");
+    let keys = GetUsagePlanKeysRequest { usage_plan_id: plan.clone(), ..Default::default() };
+    assert_eq!(world.call(GetUsagePlanKeys, keys.clone()).unwrap().items.unwrap().len(), 1);
+    let plans = GetUsagePlansRequest { key_id: Some(key.clone()), ..Default::default() };
+    assert_eq!(world.call(GetUsagePlans, plans).unwrap().items.unwrap().len(), 1);
+    world.call(DeleteApiKey, DeleteApiKeyRequest { api_key: key.clone() }).unwrap();
+    assert!(world.call(GetUsagePlanKeys, keys).unwrap().items.unwrap().is_empty());
+    assert_eq!(
+        world.refused(GetApiKey, GetApiKeyRequest { api_key: key, include_value: None }),
+        error(404, "NotFoundException", "Invalid API Key identifier specified")
+    );
+    let nowhere = UpdateUsagePlanRequest {
+        usage_plan_id: plan.clone(),
+        patch_operations: patch(Op::Add, "/apiStages", "abc:v1"),
+    };
+    assert_eq!(world.refused(UpdateUsagePlan, nowhere).2, "API Stage not found: abc:v1");
+    world.call(DeleteUsagePlan, DeleteUsagePlanRequest { usage_plan_id: plan }).unwrap();
+}

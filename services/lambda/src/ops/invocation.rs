@@ -134,18 +134,14 @@ fn client_context(encoded: Option<String>) -> Result<Option<String>, Error> {
 }
 
 fn event(cx: &Context, reference: Reference, payload: &[u8], client_context: Option<String>) -> Event {
-    let now = cx.now().millis();
     Event {
-        id: cx.request_id().to_owned(),
+        request_id: cx.request_id().to_owned(),
         account: reference.account,
         region: reference.region,
         name: reference.name,
         qualifier: reference.qualifier,
         payload: String::from_utf8_lossy(payload).into_owned(),
         client_context,
-        accepted: now,
-        due: now,
-        attempts: 0,
     }
 }
 

@@ -295,17 +295,17 @@ async fn a_restart_forgets_nothing() {
     let bench = Bench::new();
     bench.call::<CreateFunction>(create("f", ECHO)).await.unwrap();
     let event = crate::store::Event {
-        id: "accepted-before".into(),
+        request_id: "accepted-before".into(),
         account: bench::ACCOUNT.into(),
         region: "us-east-1".into(),
         name: "f".into(),
         payload: "{}".into(),
-        accepted: START,
-        due: START,
         ..crate::store::Event::default()
     };
     let record = service::to_record(&event).unwrap();
-    bench.cloud.store.put(crate::store::event_key(&event), record).unwrap();
+    // A queue that nobody has started: the server stops between accepting the event and running it.
+    let queue = crate::events::queue();
+    bench.cloud.store.write(|tx| queue.schedule(tx, "job", Timestamp::from_millis(START), record)).unwrap();
     let bench = bench.restart();
     bench.starts(1).await;
     bench.no_events().await;

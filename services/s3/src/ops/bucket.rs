@@ -10,12 +10,12 @@ use service::{
 };
 use wire::Unit;
 
+use super::multipart::drop_parts;
 use super::{bucket_of, check_owner, on_bucket, owner, root};
-use crate::blob::forget;
 use crate::bucket::{region_of, valid_name};
 use crate::store::{
-    Bucket, Part, PublicAccess, Segment, Upload, bucket_key, load_bucket, objects_key, owned_key, parts_key,
-    policy_key, save_bucket, uploads_key,
+    Bucket, PublicAccess, Segment, Upload, bucket_key, load_bucket, objects_key, owned_key, policy_key, save_bucket,
+    uploads_key,
 };
 use crate::tagging::{self, BUCKET_LIMIT};
 use crate::{Error, S3};
@@ -183,12 +183,7 @@ fn abort_uploads(tx: &mut Transaction<'_>, bucket: &str) -> Result<Vec<Segment>,
     let mut removed = Vec::new();
     for (key, record) in tx.scan(Range::prefix(uploads_key(bucket)), usize::MAX)? {
         let upload: Upload = from_record(&record)?;
-        for (key, record) in tx.scan(Range::prefix(parts_key(&upload.id)), usize::MAX)? {
-            let part: Part = from_record(&record)?;
-            forget(tx, &part.body);
-            removed.extend(part.body);
-            tx.delete(key);
-        }
+        removed.extend(drop_parts(tx, &upload.id)?);
         tx.delete(key);
     }
     Ok(removed)

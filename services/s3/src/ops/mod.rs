@@ -1,9 +1,18 @@
 //! One file a noun. What they share is here: what a call needs to be allowed, and the write of an object.
 
+mod attributes;
 mod bucket;
+mod copy;
 mod delete;
 mod list;
+mod multipart;
+mod part;
+mod policy;
 mod read;
+mod settings;
+mod tag;
+#[cfg(test)]
+mod tests;
 mod write;
 
 use std::path::Path;
@@ -20,6 +29,8 @@ use crate::{Error, S3};
 /// The largest object that one request may write.
 pub(crate) const MAX_PUT: u64 = 5 * 1024 * 1024 * 1024;
 const MAX_KEY: usize = 1024;
+/// What is said of a copy source that is none.
+pub(crate) const COPY_SOURCE: &str = "Copy Source must mention the source bucket and key: sourcebucket/sourcekey";
 
 fn root(cx: &Context) -> &Path {
     &cx.cloud.config.files

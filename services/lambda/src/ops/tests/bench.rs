@@ -13,7 +13,6 @@ use tempfile::TempDir;
 use tokio::sync::Notify;
 use wire::ServiceModel;
 
-use crate::store::{Event, events_key};
 use crate::{Lambda, Options};
 
 pub const ACCOUNT: &str = "000000000000";
@@ -45,6 +44,7 @@ impl Bench {
             strict: false,
             endpoint: "http://127.0.0.1:4566".into(),
             files: directory.path().into(),
+            authority: std::path::PathBuf::new(),
         };
         let clock = Clock::frozen(Timestamp::from_millis(START));
         let cloud = Cloud::new(store, clock, Random::system(), config);
@@ -56,7 +56,6 @@ impl Bench {
             services: BTreeMap::from(services),
             directory: Arc::new(Roles),
             stages: Arc::new(Direct),
-            audit: Arc::new(Deaf),
         });
         lambda.start(&cloud);
         Self { cloud, lambda, remembered, _directory: directory }
@@ -116,7 +115,7 @@ impl Bench {
     pub async fn waiting_until(&self, attempts: u32) -> i64 {
         loop {
             if let Some(event) = self.events().first().filter(|event| event.attempts == attempts) {
-                return event.due;
+                return event.due.millis();
             }
             tokio::task::yield_now().await;
         }
@@ -128,9 +127,8 @@ impl Bench {
         }
     }
 
-    fn events(&self) -> Vec<Event> {
-        let entries = self.cloud.store.scan(Range::prefix(events_key()));
-        entries.map(|entry| from_record(&entry.unwrap().1).unwrap()).collect()
+    fn events(&self) -> Vec<jobs::Job> {
+        crate::events::queue().jobs(&self.cloud.store).unwrap()
     }
 }
 
@@ -167,12 +165,6 @@ impl Stages for Direct {
     }
 }
 
-struct Deaf;
-
-impl Audit for Deaf {
-    fn record(&self, _: AuditEvent) {}
-}
-
 /// `works` can be assumed by Lambda, `untrusting` cannot; there are no others.
 struct Roles;
 
@@ -204,6 +196,10 @@ impl Directory for Roles {
             trust_policy: trust.to_string(),
             max_session_duration: 3600,
         }))
+    }
+
+    fn oidc_clients(&self, _: &str, _: &str) -> Result<Option<Vec<String>>, StoreError> {
+        Ok(None)
     }
 
     fn issue(&self, principal: &Principal, _: &NewSession) -> Result<SessionCredentials, StoreError> {

@@ -1,0 +1,142 @@
+//! API keys at work: which plan lets a key reach a stage, how fast, and how often.
+//!
+//! Requests are counted by plan, key and day in the store, so that a quota survives a restart; rates are kept in memory.
+
+use crate::{
+    error::Error,
+    gateway_response::{Failure, INVALID_API_KEY, QUOTA_EXCEEDED, THROTTLED},
+    store::{Place, Reader, key_of},
+    throttle::Throttles,
+};
+use ::store::Transaction;
+use apigateway_api::{ApiKey, ApiStage, MethodSetting, QuotaPeriodType, QuotaSettings, UsagePlan, UsagePlanKey};
+use service::{Context, Key, StoreError};
+use wire::Timestamp;
+
+const SECONDS_A_DAY: i64 = 86_400;
+
+/// Days since 1970-01-01.
+pub fn day(time: Timestamp) -> i64 {
+    time.secs().div_euclid(SECONDS_A_DAY)
+}
+
+/// The first day of the period that a day lies in. Weeks begin on Sunday.
+fn first_day(period: &QuotaPeriodType, time: Timestamp) -> i64 {
+    let today = day(time);
+    match period {
+        QuotaPeriodType::Month => today - i64::from(time.datetime().day()) + 1,
+        // 1970-01-01 was a Thursday.
+        QuotaPeriodType::Week => today - (today + 4).rem_euclid(7),
+        _ => today,
+    }
+}
+
+fn counter(cx: &Context, plan: &str, key: &str, day: i64) -> Key {
+    let key = Key::new("apigateway/usage").text(cx.account()).text(cx.region()).text(plan).text(key);
+    key.number(day.unsigned_abs())
+}
+
+/// How often a key was used under a plan on a day.
+pub fn used(cx: &Context, reader: &impl Reader, plan: &str, key: &str, day: i64) -> Result<i64, StoreError> {
+    let found = reader.get(counter(cx, plan, key, day).as_slice())?;
+    Ok(found.and_then(|bytes| std::str::from_utf8(&bytes).ok()?.parse().ok()).unwrap_or(0))
+}
+
+/// The name of a plan's key record.
+pub fn plan_key_id(plan: &str, key: &str) -> String {
+    format!("{plan}/{key}")
+}
+
+/// Whether a plan covers a stage.
+fn covers(plan: &UsagePlan, api: &str, stage: &str) -> bool {
+    let same = |known: &ApiStage| known.api_id.as_deref() == Some(api) && known.stage.as_deref() == Some(stage);
+    plan.api_stages.iter().flatten().any(same)
+}
+
+/// Finds the key of a value and the plan that lets it reach a stage.
+fn find(
+    cx: &Context,
+    reader: &mut impl Reader,
+    value: &str,
+    api: &str,
+    stage: &str,
+) -> Result<Option<(ApiKey, UsagePlan)>, Error> {
+    let place = Place::of_account(cx);
+    let key = key_of(cx, reader, value)?.filter(|key| key.enabled == Some(true));
+    let Some(key) = key else { return Ok(None) };
+    let key_id = key.id.clone().unwrap_or_default();
+    for plan in place.all::<UsagePlan>(reader)? {
+        let id = plan_key_id(plan.id.as_deref().unwrap_or_default(), &key_id);
+        if covers(&plan, api, stage) && place.find::<UsagePlanKey>(reader, &id)?.is_some() {
+            return Ok(Some((key, plan)));
+        }
+    }
+    Ok(None)
+}
+
+/// Lets a request with a key through, and counts it; otherwise says what the caller gets.
+pub fn admit(
+    cx: &Context,
+    throttles: &Throttles,
+    value: Option<&str>,
+    api: &str,
+    stage: &str,
+) -> Result<ApiKey, Failure> {
+    let forbidden = || Failure::new(INVALID_API_KEY, "Forbidden");
+    let failed = |error: Error| Failure::configuration(format!("{error:?}"));
+    let value = value.ok_or_else(forbidden)?;
+    let found = find(cx, &mut cx.store().snapshot(), value, api, stage).map_err(failed)?;
+    let (key, plan) = found.ok_or_else(forbidden)?;
+    let (key_id, plan_id) = (key.id.as_deref().unwrap_or_default(), plan.id.as_deref().unwrap_or_default());
+    let throttle = plan.throttle.clone().unwrap_or_default();
+    let setting = MethodSetting {
+        throttling_burst_limit: throttle.burst_limit,
+        throttling_rate_limit: throttle.rate_limit,
+        ..MethodSetting::default()
+    };
+    if !throttles.admits(&format!("plan/{plan_id}/{key_id}"), &setting, cx.now()) {
+        return Err(Failure::new(THROTTLED, "Too Many Requests"));
+    }
+    let counted = cx.store().write(|tx| count(cx, tx, plan_id, key_id, plan.quota.as_ref())).map_err(failed)?;
+    if counted { Ok(key) } else { Err(Failure::new(QUOTA_EXCEEDED, "Limit Exceeded")) }
+}
+
+/// Counts a request, unless the quota is used up.
+fn count(
+    cx: &Context,
+    tx: &mut Transaction<'_>,
+    plan: &str,
+    key: &str,
+    quota: Option<&QuotaSettings>,
+) -> Result<bool, Error> {
+    let today = day(cx.now());
+    if let Some(quota) = quota {
+        let first = first_day(&quota.period.clone().unwrap_or_default(), cx.now());
+        let mut sum = 0;
+        for day in first..=today {
+            sum += used(cx, tx, plan, key, day)?;
+        }
+        if sum >= i64::from(quota.limit.unwrap_or(i32::MAX)) {
+            return Ok(false);
+        }
+    }
+    let so_far = used(cx, tx, plan, key, today)?;
+    tx.put(counter(cx, plan, key, today), (so_far + 1).to_string());
+    Ok(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn periods_begin_where_they_should() {
+        // Sunday, 2001-09-09.
+        let time = Timestamp::from_secs(1_000_000_000);
+        let today = day(time);
+        assert_eq!(first_day(&QuotaPeriodType::Day, time), today);
+        assert_eq!(first_day(&QuotaPeriodType::Week, time), today);
+        assert_eq!(first_day(&QuotaPeriodType::Week, time.plus_secs(6 * SECONDS_A_DAY)), today);
+        assert_eq!(first_day(&QuotaPeriodType::Month, time), today - 8);
+    }
+}

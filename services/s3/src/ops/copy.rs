@@ -1,0 +1,195 @@
+//! Copying objects.
+
+use percent_encoding::percent_decode_str;
+use s3_api::{ChecksumType, CopyObject, CopyObjectOutput, CopyObjectRequest, CopyObjectResult, ServerSideEncryption};
+use service::{Context, Snapshot, Timestamp, operation};
+
+use super::write::{access, description, hex, now, refuse};
+use super::{COPY_SOURCE, Conditions, MAX_PUT, bucket_of, check_key, check_version, commit, missing, on_object, root};
+use crate::blob::{Draft, duplicate, receive};
+use crate::checksum::{Algorithm, Checksum};
+use crate::integrity::{self, Integrity, show};
+use crate::precondition::Preconditions;
+use crate::range::Span;
+use crate::store::{Object, find_object};
+use crate::tagging;
+use crate::{Error, S3};
+
+/// The object that a copy is made of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Source {
+    pub bucket: String,
+    pub key: String,
+    version: Option<String>,
+}
+
+impl Source {
+    /// Reads `x-amz-copy-source`: `/bucket/key`, percent-encoded, perhaps with a version.
+    pub(super) fn parse(header: &str) -> Result<Source, Error> {
+        let (path, query) = header.split_once("?versionId=").map_or((header, None), |(path, id)| (path, Some(id)));
+        let decoded = percent_decode_str(path).decode_utf8_lossy();
+        let path = decoded.strip_prefix('/').unwrap_or(&decoded);
+        match path.split_once('/') {
+            Some((bucket, key)) if !bucket.is_empty() && !key.is_empty() => {
+                Ok(Source { bucket: bucket.to_owned(), key: key.to_owned(), version: query.map(str::to_owned) })
+            }
+            _ => Err(Error::invalid_argument(COPY_SOURCE, "x-amz-copy-source", header)),
+        }
+    }
+
+    /// The object as it is now.
+    pub(super) fn find(
+        &self,
+        s3: &S3,
+        cx: &Context,
+        snapshot: &Snapshot,
+        owner: Option<&str>,
+        conditions: &Preconditions<'_>,
+    ) -> Result<Object, Error> {
+        bucket_of(cx, &self.bucket, owner)?;
+        check_version(self.version.as_deref())?;
+        let object = find_object(snapshot, &self.bucket, &self.key)?;
+        let object = object.ok_or_else(|| missing(s3, cx, &self.bucket, &self.key))?;
+        conditions.check_source(&object)?;
+        Ok(object)
+    }
+}
+
+/// The conditions on the source that a copy states.
+macro_rules! source_conditions {
+    ($request:expr) => {
+        $crate::precondition::Preconditions {
+            if_match: $request.copy_source_if_match.as_deref(),
+            if_none_match: $request.copy_source_if_none_match.as_deref(),
+            if_modified_since: $request.copy_source_if_modified_since,
+            if_unmodified_since: $request.copy_source_if_unmodified_since,
+        }
+    };
+}
+pub(super) use source_conditions;
+
+/// The body of a copy.
+struct Copied {
+    draft: Draft,
+    etag: String,
+    checksum: Checksum,
+}
+
+/// Copies a body. Its files are linked where nothing has to be computed anew: a copy of an object of parts has the MD5 of
+/// the whole as its entity tag. `None` where the source was replaced meanwhile.
+async fn copy_body(
+    s3: &S3,
+    cx: &Context,
+    snapshot: Snapshot,
+    source: &Object,
+    wanted: Option<Algorithm>,
+) -> Result<Option<Copied>, Error> {
+    let kept = source.checksum.clone().filter(|checksum| {
+        checksum.full && source.parts.is_empty() && wanted.is_none_or(|wanted| wanted == checksum.algorithm)
+    });
+    let whole = Span { start: 0, len: source.size };
+    // Opening the body keeps its files while they are linked or read.
+    let Some(body) = s3.blobs.open(root(cx), cx.store(), &snapshot, &source.body, whole)? else { return Ok(None) };
+    if let Some(checksum) = kept {
+        let draft = duplicate(root(cx), cx.random(), &snapshot, &source.body)?;
+        return Ok(Some(Copied { draft, etag: source.etag.clone(), checksum }));
+    }
+    drop(snapshot);
+    let own = source.checksum.as_ref().map(|checksum| checksum.algorithm);
+    let default = wanted.or(own).unwrap_or(Algorithm::Crc64Nvme);
+    let integrity = Integrity::new(Vec::new(), None, None, default)?;
+    let mut received = receive(root(cx), cx.random(), Some(body), u64::MAX, integrity.hashers()).await?;
+    let checksum = integrity.verify(&mut received)?;
+    Ok(Some(Copied { draft: received.draft, etag: hex(received.md5), checksum }))
+}
+
+operation! {
+    S3, CopyObject,
+    access: |_, cx, request| (|| {
+        let source = Source::parse(&request.copy_source)?;
+        let class = request.storage_class.as_ref().map(s3_api::StorageClass::as_str);
+        let mut all = vec![on_object(cx, "s3:GetObject", &source.bucket, &source.key)?];
+        all.extend(access(cx, &request.bucket, &request.key, request.tagging.is_some(), class)?);
+        Ok::<_, Error>(all)
+    })(),
+    handler: copy_object
+}
+
+async fn copy_object(s3: &S3, cx: &Context, request: CopyObjectRequest) -> Result<CopyObjectOutput, Error> {
+    let source = Source::parse(&request.copy_source)?;
+    let bucket = bucket_of(cx, &request.bucket, request.expected_bucket_owner.as_deref())?;
+    check_key(&request.key)?;
+    let storage_class = refuse!(&request);
+    let replaces = request.metadata_directive.as_ref().is_some_and(|directive| directive.as_str() == "REPLACE");
+    let changes = replaces
+        || request.storage_class.is_some()
+        || request.website_redirect_location.is_some()
+        || request.server_side_encryption.is_some();
+    if source.bucket == request.bucket && source.key == request.key && !changes {
+        let text = "This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes.";
+        return Err(Error::InvalidRequest(text.to_owned()));
+    }
+    let new_description = description!(&request)?;
+    let new_tags = tagging::of_header(request.tagging.as_deref())?;
+    let wanted = integrity::algorithm(request.checksum_algorithm.as_ref())?;
+    let owner = request.expected_source_bucket_owner.as_deref();
+    let (original, copied) = loop {
+        let snapshot = cx.store().snapshot();
+        let original = source.find(s3, cx, &snapshot, owner, &source_conditions!(request))?;
+        if original.size > MAX_PUT {
+            let text = format!(
+                "The specified copy source is larger than the maximum allowable size for a copy source: {MAX_PUT}"
+            );
+            return Err(Error::InvalidRequest(text));
+        }
+        if let Some(copied) = copy_body(s3, cx, snapshot, &original, wanted).await? {
+            break (original, copied);
+        }
+    };
+    let retagged = request.tagging_directive.as_ref().is_some_and(|directive| directive.as_str() == "REPLACE");
+    let object = Object {
+        size: original.size,
+        etag: copied.etag,
+        modified: now(cx),
+        // A redirect is never copied.
+        description: if replaces {
+            new_description
+        } else {
+            crate::store::Description { redirect: new_description.redirect, ..original.description }
+        },
+        tags: if retagged { new_tags } else { original.tags },
+        storage_class,
+        checksum: Some(copied.checksum),
+        parts: Vec::new(),
+        body: copied.draft.segments.clone(),
+    };
+    let conditions = Conditions { if_match: request.if_match, if_none_match: request.if_none_match };
+    commit(s3, cx, (&bucket.name, &request.key), &object, copied.draft, &conditions)?;
+    let mut result = CopyObjectResult {
+        e_tag: Some(object.quoted_etag()),
+        last_modified: Some(Timestamp::from_millis(object.modified)),
+        checksum_type: Some(ChecksumType::FullObject),
+        ..CopyObjectResult::default()
+    };
+    show!(result, object.checksum.as_ref());
+    Ok(CopyObjectOutput {
+        copy_object_result: Some(result),
+        server_side_encryption: Some(ServerSideEncryption::Aes256),
+        ..CopyObjectOutput::default()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sources() {
+        let source = Source::parse("/bucket/a%20b/c+d?versionId=null").unwrap();
+        assert_eq!((source.bucket.as_str(), source.key.as_str()), ("bucket", "a b/c+d"));
+        assert_eq!(source.version.as_deref(), Some("null"));
+        assert_eq!(Source::parse("bucket/key").unwrap().key, "key");
+        assert!(Source::parse("bucket").is_err());
+        assert!(Source::parse("/bucket/").is_err());
+    }
+}

@@ -1,0 +1,363 @@
+//! Multipart uploads: begun, completed, aborted, listed. Their parts are in [`super::part`].
+
+use md5::{Digest as _, Md5};
+use s3_api::{
+    AbortMultipartUpload, AbortMultipartUploadOutput, AbortMultipartUploadRequest, ChecksumAlgorithm, ChecksumType,
+    CommonPrefix, CompleteMultipartUpload, CompleteMultipartUploadOutput, CompleteMultipartUploadRequest,
+    CompletedPart, CreateMultipartUpload, CreateMultipartUploadOutput, CreateMultipartUploadRequest, Initiator,
+    ListMultipartUploads, ListMultipartUploadsOutput, ListMultipartUploadsRequest, MultipartUpload,
+    ServerSideEncryption, StorageClass,
+};
+use service::{Context, Range, Timestamp, Transaction, from_record, operation, to_record};
+
+use super::list::{Naming, page_size};
+use super::write::{access, description, now, refuse};
+use super::{bucket_of, check_key, on_bucket, on_object, owner, root};
+use crate::blob::forget;
+use crate::bucket::canonical_id;
+use crate::checksum::{Algorithm, Checksum, of_parts};
+use crate::integrity::{self, show, stated};
+use crate::precondition::check_write;
+use crate::store::{
+    Object, ObjectPart, Part, Segment, Upload, load_bucket, load_object, load_part, load_upload, parts_key,
+    save_object, upload_key, uploads_key,
+};
+use crate::tagging;
+use crate::{Error, S3};
+
+/// Every part but the last has at least this many bytes.
+const MIN_PART: u64 = 5 * 1024 * 1024;
+const MAX_PARTS: usize = 10_000;
+
+pub(super) fn checksum_type(full: bool) -> ChecksumType {
+    if full { ChecksumType::FullObject } else { ChecksumType::Composite }
+}
+
+/// Whether the checksum is of the whole object: a CRC can be, and CRC64NVME always is.
+fn is_full(algorithm: Option<Algorithm>, asked: Option<&ChecksumType>) -> Result<bool, Error> {
+    let unsupported = |algorithm: Algorithm, kind: &str| {
+        let name = algorithm.name().to_ascii_lowercase();
+        Error::InvalidRequest(format!("The {kind} checksum type cannot be used with the {name} checksum algorithm."))
+    };
+    match (algorithm, asked.map(ChecksumType::as_str)) {
+        (None, Some(_)) => Err(Error::InvalidRequest(
+            "The x-amz-checksum-type header can only be used with the x-amz-checksum-algorithm header.".to_owned(),
+        )),
+        (None, None) => Ok(true),
+        (Some(Algorithm::Crc64Nvme), Some("COMPOSITE")) => Err(unsupported(Algorithm::Crc64Nvme, "COMPOSITE")),
+        (Some(algorithm), Some("FULL_OBJECT")) if !algorithm.combines() => Err(unsupported(algorithm, "FULL_OBJECT")),
+        (Some(algorithm), asked) => Ok(algorithm == Algorithm::Crc64Nvme || asked == Some("FULL_OBJECT")),
+    }
+}
+
+operation! {
+    S3, CreateMultipartUpload,
+    access: |_, cx, request| {
+        let class = request.storage_class.as_ref().map(StorageClass::as_str);
+        access(cx, &request.bucket, &request.key, request.tagging.is_some(), class)
+    },
+    handler: create_multipart_upload
+}
+
+async fn create_multipart_upload(
+    _: &S3,
+    cx: &Context,
+    request: CreateMultipartUploadRequest,
+) -> Result<CreateMultipartUploadOutput, Error> {
+    let bucket = bucket_of(cx, &request.bucket, request.expected_bucket_owner.as_deref())?;
+    check_key(&request.key)?;
+    let storage_class = refuse!(&request);
+    let algorithm = integrity::algorithm(request.checksum_algorithm.as_ref())?;
+    let upload = Upload {
+        id: cx.random().alphanumeric(128),
+        key: request.key.clone(),
+        initiated: now(cx),
+        initiator: cx.principal().arn(),
+        description: description!(&request)?,
+        tags: tagging::of_header(request.tagging.as_deref())?,
+        storage_class,
+        algorithm,
+        full: is_full(algorithm, request.checksum_type.as_ref())?,
+    };
+    cx.store().write(|tx| {
+        load_bucket(tx, &bucket.name)?;
+        tx.put(upload_key(&bucket.name, &upload.key, &upload.id), to_record(&upload)?);
+        Ok::<_, Error>(())
+    })?;
+    Ok(CreateMultipartUploadOutput {
+        bucket: Some(bucket.name),
+        key: Some(upload.key),
+        upload_id: Some(upload.id),
+        server_side_encryption: Some(ServerSideEncryption::Aes256),
+        checksum_type: algorithm.map(|_| checksum_type(upload.full)),
+        checksum_algorithm: request.checksum_algorithm,
+        ..CreateMultipartUploadOutput::default()
+    })
+}
+
+operation! {
+    S3, CompleteMultipartUpload,
+    access: |_, cx, request| on_object(cx, "s3:PutObject", &request.bucket, &request.key).map(|access| vec![access]),
+    handler: complete_multipart_upload
+}
+
+async fn complete_multipart_upload(
+    s3: &S3,
+    cx: &Context,
+    request: CompleteMultipartUploadRequest,
+) -> Result<CompleteMultipartUploadOutput, Error> {
+    let bucket = bucket_of(cx, &request.bucket, request.expected_bucket_owner.as_deref())?;
+    let listed = request.multipart_upload.as_ref().and_then(|upload| upload.parts.as_deref()).unwrap_or_default();
+    if listed.is_empty() || listed.len() > MAX_PARTS {
+        return Err(Error::malformed_xml());
+    }
+    let numbers: Vec<i32> = listed.iter().map(|part| part.part_number.unwrap_or_default()).collect();
+    if numbers.windows(2).any(|pair| pair[0] >= pair[1]) {
+        let text = "The list of parts was not in ascending order. Parts must be ordered by part number.";
+        return Err(Error::InvalidPartOrder(text.to_owned()));
+    }
+    let (name, key, id) = (&bucket.name, &request.key, &request.upload_id);
+    let (object, removed) = cx.store().write(|tx| {
+        let upload = load_upload(tx, name, key, id)?;
+        let parts = chosen_parts(tx, &upload, listed)?;
+        let object = assemble(cx, &upload, &parts)?;
+        check_claims(&request, &object)?;
+        let current = load_object(tx, name, key)?;
+        check_write(request.if_match.as_deref(), request.if_none_match.as_deref(), key, current.as_ref())?;
+        let mut removed = current.map(|object| object.body).unwrap_or_default();
+        // Parts that were uploaded but not listed go.
+        for (key, record) in tx.scan(Range::prefix(parts_key(id)), usize::MAX)? {
+            let part: Part = from_record(&record)?;
+            if !numbers.contains(&part.number) {
+                removed.extend(part.body);
+            }
+            tx.delete(key);
+        }
+        forget(tx, &removed);
+        tx.delete(upload_key(name, key, id));
+        save_object(tx, name, key, &object)?;
+        Ok::<_, Error>((object, removed))
+    })?;
+    s3.blobs.remove(root(cx), &removed);
+    let mut output = CompleteMultipartUploadOutput {
+        location: Some(format!("{}/{name}/{key}", cx.cloud.config.endpoint)),
+        bucket: Some(name.clone()),
+        key: Some(key.clone()),
+        e_tag: Some(object.quoted_etag()),
+        checksum_type: object.checksum.as_ref().map(|checksum| checksum_type(checksum.full)),
+        server_side_encryption: Some(ServerSideEncryption::Aes256),
+        ..CompleteMultipartUploadOutput::default()
+    };
+    show!(output, object.checksum.as_ref());
+    Ok(output)
+}
+
+/// The parts that a client lists, which must be the ones that it uploaded.
+fn chosen_parts(tx: &Transaction<'_>, upload: &Upload, listed: &[CompletedPart]) -> Result<Vec<Part>, Error> {
+    let mut parts = Vec::with_capacity(listed.len());
+    for claim in listed {
+        let part = load_part(tx, &upload.id, claim.part_number.unwrap_or_default())?.ok_or_else(Error::invalid_part)?;
+        let etag = claim.e_tag.as_deref().unwrap_or_default().trim_matches('"');
+        if etag != part.etag {
+            return Err(Error::invalid_part());
+        }
+        let differs = |(algorithm, value): &(Algorithm, String)| {
+            *algorithm != part.checksum.algorithm || *value != part.checksum.value
+        };
+        if stated!(claim).iter().any(differs) {
+            return Err(Error::invalid_part());
+        }
+        parts.push(part);
+    }
+    let mut before_last = parts.iter().take(parts.len().saturating_sub(1));
+    match before_last.find(|part| part.size < MIN_PART) {
+        Some(small) => Err(Error::entity_too_small(small.size, small.number, &small.etag)),
+        None => Ok(parts),
+    }
+}
+
+/// The object that parts make up: their bodies one after another.
+fn assemble(cx: &Context, upload: &Upload, parts: &[Part]) -> Result<Object, Error> {
+    let mut md5 = Md5::new();
+    for part in parts {
+        let bytes: Vec<u8> = (0..part.etag.len())
+            .step_by(2)
+            .filter_map(|at| u8::from_str_radix(part.etag.get(at..at + 2)?, 16).ok())
+            .collect();
+        md5.update(&bytes);
+    }
+    let digest: [u8; 16] = md5.finalize().into();
+    let values: Vec<(String, u64)> = parts.iter().map(|part| (part.checksum.value.clone(), part.size)).collect();
+    let checksum: Option<Checksum> = of_parts(upload.algorithm.unwrap_or(Algorithm::Crc64Nvme), upload.full, &values);
+    Ok(Object {
+        size: parts.iter().map(|part| part.size).sum(),
+        etag: format!("{}-{}", super::write::hex(digest), parts.len()),
+        modified: now(cx),
+        description: upload.description.clone(),
+        tags: upload.tags.clone(),
+        storage_class: upload.storage_class.clone(),
+        checksum,
+        parts: (parts.iter())
+            .map(|part| ObjectPart {
+                number: part.number,
+                size: part.size,
+                checksum: upload.algorithm.map(|_| part.checksum.value.clone()),
+            })
+            .collect(),
+        body: parts.iter().flat_map(|part| part.body.clone()).collect::<Vec<Segment>>(),
+    })
+}
+
+/// What the client says of the whole must be so.
+fn check_claims(request: &CompleteMultipartUploadRequest, object: &Object) -> Result<(), Error> {
+    let checksum = object.checksum.as_ref();
+    if let Some(kind) = &request.checksum_type
+        && checksum.is_some_and(|checksum| checksum_type(checksum.full) != *kind)
+    {
+        let text = format!(
+            "The upload was created using the {} checksum mode. The complete request must use the same checksum mode.",
+            checksum.map_or("", |checksum| if checksum.full { "FULL_OBJECT" } else { "COMPOSITE" })
+        );
+        return Err(Error::InvalidRequest(text));
+    }
+    for (algorithm, value) in stated!(request) {
+        if checksum.is_none_or(|checksum| checksum.algorithm != algorithm || checksum.value != value) {
+            let name = algorithm.name().to_ascii_lowercase();
+            return Err(Error::BadDigest(format!("The {name} you specified did not match the calculated checksum.")));
+        }
+    }
+    if request.mpu_object_size.is_some_and(|size| u64::try_from(size) != Ok(object.size)) {
+        let given = request.mpu_object_size.unwrap_or_default();
+        let text = format!(
+            "The provided 'x-amz-mp-object-size' header value {given} does not match what was computed: {}",
+            object.size
+        );
+        return Err(Error::InvalidRequest(text));
+    }
+    Ok(())
+}
+
+operation! {
+    S3, AbortMultipartUpload,
+    access: |_, cx, request| {
+        on_object(cx, "s3:AbortMultipartUpload", &request.bucket, &request.key).map(|access| vec![access])
+    },
+    handler: abort_multipart_upload
+}
+
+async fn abort_multipart_upload(
+    s3: &S3,
+    cx: &Context,
+    request: AbortMultipartUploadRequest,
+) -> Result<AbortMultipartUploadOutput, Error> {
+    let bucket = bucket_of(cx, &request.bucket, request.expected_bucket_owner.as_deref())?;
+    let removed = cx.store().write(|tx| {
+        let upload = load_upload(tx, &bucket.name, &request.key, &request.upload_id)?;
+        if request.if_match_initiated_time.is_some_and(|time| time.secs() != upload.initiated.div_euclid(1000)) {
+            return Err(Error::precondition_failed("x-amz-if-match-initiated-time"));
+        }
+        tx.delete(upload_key(&bucket.name, &upload.key, &upload.id));
+        drop_parts(tx, &upload.id)
+    })?;
+    s3.blobs.remove(root(cx), &removed);
+    Ok(AbortMultipartUploadOutput::default())
+}
+
+/// Forgets the parts of an upload; returns what they were made of.
+pub(super) fn drop_parts(tx: &mut Transaction<'_>, upload: &str) -> Result<Vec<Segment>, Error> {
+    let mut removed = Vec::new();
+    for (key, record) in tx.scan(Range::prefix(parts_key(upload)), usize::MAX)? {
+        let part: Part = from_record(&record)?;
+        forget(tx, &part.body);
+        removed.extend(part.body);
+        tx.delete(key);
+    }
+    Ok(removed)
+}
+
+operation! {
+    S3, ListMultipartUploads,
+    access: |_, cx, request| {
+        on_bucket(cx, "s3:ListBucketMultipartUploads", &request.bucket).map(|access| vec![access])
+    },
+    handler: list_multipart_uploads
+}
+
+async fn list_multipart_uploads(
+    _: &S3,
+    cx: &Context,
+    request: ListMultipartUploadsRequest,
+) -> Result<ListMultipartUploadsOutput, Error> {
+    let bucket = bucket_of(cx, &request.bucket, request.expected_bucket_owner.as_deref())?;
+    let limit = page_size(request.max_uploads, "max-uploads", "max-uploads")?;
+    let prefix = request.prefix.clone().unwrap_or_default();
+    let delimiter = request.delimiter.clone().unwrap_or_default();
+    let naming = Naming::new(request.encoding_type.as_ref());
+    let key_marker = request.key_marker.clone().unwrap_or_default();
+    let id_marker = request.upload_id_marker.clone().unwrap_or_default();
+    let mut uploads: Vec<MultipartUpload> = Vec::new();
+    let mut prefixes: Vec<String> = Vec::new();
+    let mut last = (String::new(), String::new());
+    let mut truncated = false;
+    for entry in cx.store().scan(Range::prefix(uploads_key(&bucket.name))) {
+        let upload: Upload = from_record(&entry?.1)?;
+        let after =
+            upload.key > key_marker || (upload.key == key_marker && !id_marker.is_empty() && upload.id > id_marker);
+        if !upload.key.starts_with(&prefix) || !(key_marker.is_empty() || after) {
+            continue;
+        }
+        let rest = upload.key.get(prefix.len()..).unwrap_or_default();
+        let common = rest.find(&delimiter).filter(|_| !delimiter.is_empty());
+        let common = common.and_then(|at| upload.key.get(..prefix.len() + at + delimiter.len())).map(str::to_owned);
+        if common.as_ref().is_some_and(|common| prefixes.last() == Some(common) || *common == key_marker) {
+            continue;
+        }
+        if uploads.len() + prefixes.len() == usize::try_from(limit).unwrap_or_default() {
+            truncated = limit > 0;
+            break;
+        }
+        last = (common.clone().unwrap_or_else(|| upload.key.clone()), upload.id.clone());
+        match common {
+            Some(common) => prefixes.push(common),
+            None => uploads.push(show_upload(upload, naming, &bucket.account)),
+        }
+    }
+    Ok(ListMultipartUploadsOutput {
+        bucket: Some(bucket.name),
+        key_marker: Some(naming.write(&key_marker)),
+        upload_id_marker: Some(id_marker),
+        next_key_marker: truncated.then(|| naming.write(&last.0)),
+        next_upload_id_marker: truncated.then_some(last.1),
+        prefix: Some(naming.write(&prefix)),
+        delimiter: request.delimiter.map(|delimiter| naming.write(&delimiter)),
+        max_uploads: Some(limit),
+        is_truncated: Some(truncated),
+        uploads: Some(uploads),
+        common_prefixes: Some(
+            prefixes.iter().map(|prefix| CommonPrefix { prefix: Some(naming.write(prefix)) }).collect(),
+        ),
+        encoding_type: request.encoding_type,
+        ..ListMultipartUploadsOutput::default()
+    })
+}
+
+fn show_upload(upload: Upload, naming: Naming, account: &str) -> MultipartUpload {
+    MultipartUpload {
+        key: Some(naming.write(&upload.key)),
+        initiated: Some(Timestamp::from_millis(upload.initiated)),
+        storage_class: Some(StorageClass::from(upload.storage_class.as_deref().unwrap_or("STANDARD"))),
+        owner: Some(owner(account)),
+        initiator: Some(initiator(&upload, account)),
+        checksum_algorithm: upload.algorithm.map(|algorithm| ChecksumAlgorithm::from(algorithm.name())),
+        checksum_type: upload.algorithm.map(|_| checksum_type(upload.full)),
+        upload_id: Some(upload.id),
+        ..MultipartUpload::default()
+    }
+}
+
+/// Who began an upload: an ARN, or the canonical id of an account's root.
+pub(super) fn initiator(upload: &Upload, account: &str) -> Initiator {
+    let root = upload.initiator.ends_with(":root");
+    let id = if root { canonical_id(account) } else { upload.initiator.clone() };
+    Initiator { id: Some(id), ..Initiator::default() }
+}

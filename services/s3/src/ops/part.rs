@@ -1,0 +1,213 @@
+//! Parts of multipart uploads.
+
+use s3_api::{
+    ChecksumAlgorithm, CopyPartResult, ListParts, ListPartsOutput, ListPartsRequest, ServerSideEncryption,
+    StorageClass, UploadPart, UploadPartCopy, UploadPartCopyOutput, UploadPartCopyRequest, UploadPartOutput,
+    UploadPartRequest,
+};
+use service::{Context, Page, Range, Timestamp, from_record, operation, to_record};
+
+use super::copy::{Source, source_conditions};
+use super::list::page_size;
+use super::multipart::{checksum_type, initiator};
+use super::write::{hex, now};
+use super::{MAX_PUT, bucket_of, on_object, owner, root};
+use crate::blob::{Received, forget, receive};
+use crate::checksum::{Algorithm, Checksum};
+use crate::integrity::{Integrity, show, stated};
+use crate::precondition::Preconditions;
+use crate::range::{Asked, Span, parse};
+use crate::store::{Part, find_upload, load_part, load_upload, part_key, parts_key};
+use crate::{Error, S3};
+
+fn check_number(number: i32) -> Result<(), Error> {
+    if (1..=10_000).contains(&number) {
+        return Ok(());
+    }
+    let text = "Part number must be an integer between 1 and 10000, inclusive";
+    Err(Error::invalid_argument(text, "partNumber", &number.to_string()))
+}
+
+/// Enters a part; one of the same number is replaced.
+fn enter(
+    s3: &S3,
+    cx: &Context,
+    (bucket, key, id): (&str, &str, &str),
+    number: i32,
+    received: Received,
+    checksum: Checksum,
+) -> Result<Part, Error> {
+    let part = Part {
+        number,
+        size: received.size,
+        etag: hex(received.md5),
+        modified: now(cx),
+        checksum,
+        body: received.draft.segments.clone(),
+    };
+    let replaced = cx.store().write(|tx| {
+        load_upload(tx, bucket, key, id)?;
+        let replaced = load_part(tx, id, number)?.map(|part| part.body).unwrap_or_default();
+        forget(tx, &replaced);
+        received.draft.commit(tx);
+        tx.put(part_key(id, number), to_record(&part)?);
+        Ok::<_, Error>(replaced)
+    })?;
+    received.draft.keep();
+    s3.blobs.remove(root(cx), &replaced);
+    Ok(part)
+}
+
+operation! {
+    S3, UploadPart,
+    access: |_, cx, request| on_object(cx, "s3:PutObject", &request.bucket, &request.key).map(|access| vec![access]),
+    handler: upload_part
+}
+
+async fn upload_part(s3: &S3, cx: &Context, request: UploadPartRequest) -> Result<UploadPartOutput, Error> {
+    let bucket = bucket_of(cx, &request.bucket, request.expected_bucket_owner.as_deref())?;
+    check_number(request.part_number)?;
+    let upload = find_upload(&cx.store().snapshot(), &bucket.name, &request.key, &request.upload_id)?;
+    let default = upload.algorithm.unwrap_or(Algorithm::Crc64Nvme);
+    let named = request.checksum_algorithm.as_ref();
+    let stated = stated!(request);
+    let says = !stated.is_empty() || named.is_some();
+    let mut integrity = Integrity::new(stated, named, request.content_md5.clone(), default)?;
+    if integrity.algorithm() != default {
+        if upload.algorithm.is_some() && says {
+            let (expected, actual) =
+                (default.name().to_ascii_lowercase(), integrity.algorithm().name().to_ascii_lowercase());
+            let text = format!(
+                "Checksum Type mismatch occurred, expected checksum Type: {expected}, actual checksum Type: {actual}"
+            );
+            return Err(Error::InvalidRequest(text));
+        }
+        // The upload keeps CRC64NVME whatever its parts are checked with.
+        integrity = integrity.keeping(default);
+    }
+    let mut received = receive(root(cx), cx.random(), request.body, MAX_PUT, integrity.hashers()).await?;
+    let (kept, checked) = integrity.verify_both(&mut received)?;
+    let place = (bucket.name.as_str(), request.key.as_str(), request.upload_id.as_str());
+    let part = enter(s3, cx, place, request.part_number, received, kept)?;
+    let mut output = UploadPartOutput {
+        e_tag: Some(format!("\"{}\"", part.etag)),
+        server_side_encryption: Some(ServerSideEncryption::Aes256),
+        ..UploadPartOutput::default()
+    };
+    show!(output, Some(&checked));
+    Ok(output)
+}
+
+operation! {
+    S3, UploadPartCopy,
+    access: |_, cx, request| (|| {
+        let source = Source::parse(&request.copy_source)?;
+        Ok::<_, Error>(vec![
+            on_object(cx, "s3:GetObject", &source.bucket, &source.key)?,
+            on_object(cx, "s3:PutObject", &request.bucket, &request.key)?,
+        ])
+    })(),
+    handler: upload_part_copy
+}
+
+/// The part of the source that is copied. Unlike a read's, this range must be exact.
+fn copied_span(range: Option<&str>, size: u64) -> Result<Span, Error> {
+    let Some(range) = range else { return Ok(Span { start: 0, len: size }) };
+    let form = "The x-amz-copy-source-range value must be of the form bytes=first-last where first and last are the zero-based offsets of the first and last bytes to copy";
+    let malformed = || Error::invalid_argument(form, "x-amz-copy-source-range", range);
+    let (_, last) = range.strip_prefix("bytes=").and_then(|text| text.split_once('-')).ok_or_else(malformed)?;
+    let last: u64 = last.parse().map_err(|_| malformed())?;
+    match parse(range, size) {
+        Asked::Part(span) if last < size => Ok(span),
+        Asked::Whole => Err(malformed()),
+        _ => {
+            let text = format!("Range specified is not valid for source object of size: {size}");
+            Err(Error::invalid_argument(text, "x-amz-copy-source-range", range))
+        }
+    }
+}
+
+async fn upload_part_copy(
+    s3: &S3,
+    cx: &Context,
+    request: UploadPartCopyRequest,
+) -> Result<UploadPartCopyOutput, Error> {
+    let bucket = bucket_of(cx, &request.bucket, request.expected_bucket_owner.as_deref())?;
+    check_number(request.part_number)?;
+    let upload = find_upload(&cx.store().snapshot(), &bucket.name, &request.key, &request.upload_id)?;
+    let source = Source::parse(&request.copy_source)?;
+    let owner = request.expected_source_bucket_owner.as_deref();
+    let conditions: Preconditions<'_> = source_conditions!(request);
+    let body = loop {
+        let snapshot = cx.store().snapshot();
+        let object = source.find(s3, cx, &snapshot, owner, &conditions)?;
+        let span = copied_span(request.copy_source_range.as_deref(), object.size)?;
+        if let Some(body) = s3.blobs.open(root(cx), cx.store(), &snapshot, &object.body, span)? {
+            break body;
+        }
+    };
+    let default = upload.algorithm.unwrap_or(Algorithm::Crc64Nvme);
+    let integrity = Integrity::new(Vec::new(), None, None, default)?;
+    let mut received = receive(root(cx), cx.random(), Some(body), MAX_PUT, integrity.hashers()).await?;
+    let checksum = integrity.verify(&mut received)?;
+    let place = (bucket.name.as_str(), request.key.as_str(), request.upload_id.as_str());
+    let part = enter(s3, cx, place, request.part_number, received, checksum)?;
+    let mut result = CopyPartResult {
+        e_tag: Some(format!("\"{}\"", part.etag)),
+        last_modified: Some(Timestamp::from_millis(part.modified)),
+        ..CopyPartResult::default()
+    };
+    show!(result, upload.algorithm.map(|_| &part.checksum));
+    Ok(UploadPartCopyOutput {
+        copy_part_result: Some(result),
+        server_side_encryption: Some(ServerSideEncryption::Aes256),
+        ..UploadPartCopyOutput::default()
+    })
+}
+
+operation! {
+    S3, ListParts,
+    access: |_, cx, request| {
+        on_object(cx, "s3:ListMultipartUploadParts", &request.bucket, &request.key).map(|access| vec![access])
+    },
+    handler: list_parts
+}
+
+async fn list_parts(_: &S3, cx: &Context, request: ListPartsRequest) -> Result<ListPartsOutput, Error> {
+    let bucket = bucket_of(cx, &request.bucket, request.expected_bucket_owner.as_deref())?;
+    let limit = page_size(request.max_parts, "max-parts", "max-parts")?;
+    let snapshot = cx.store().snapshot();
+    let upload = find_upload(&snapshot, &bucket.name, &request.key, &request.upload_id)?;
+    let marker = request.part_number_marker.unwrap_or_default();
+    let after = (marker > 0).then(|| Vec::from(part_key(&upload.id, marker)));
+    let size = usize::try_from(limit).unwrap_or_default();
+    let range = Range::prefix(parts_key(&upload.id));
+    let page = Page::read(&snapshot, range, after.as_deref(), size, |_, record| {
+        let part: Part = from_record(record)?;
+        let mut shown = s3_api::Part {
+            part_number: Some(part.number),
+            last_modified: Some(Timestamp::from_millis(part.modified)),
+            e_tag: Some(format!("\"{}\"", part.etag)),
+            size: i64::try_from(part.size).ok(),
+            ..s3_api::Part::default()
+        };
+        show!(shown, upload.algorithm.map(|_| &part.checksum));
+        Ok::<_, Error>(Some(shown))
+    })?;
+    Ok(ListPartsOutput {
+        bucket: Some(bucket.name),
+        key: Some(upload.key.clone()),
+        upload_id: Some(upload.id.clone()),
+        part_number_marker: Some(marker),
+        next_part_number_marker: page.items.last().and_then(|part| part.part_number).or(Some(0)),
+        max_parts: Some(limit),
+        is_truncated: Some(page.next.is_some()),
+        parts: Some(page.items),
+        initiator: Some(initiator(&upload, &bucket.account)),
+        owner: Some(owner(&bucket.account)),
+        storage_class: Some(StorageClass::from(upload.storage_class.as_deref().unwrap_or("STANDARD"))),
+        checksum_algorithm: upload.algorithm.map(|algorithm| ChecksumAlgorithm::from(algorithm.name())),
+        checksum_type: upload.algorithm.map(|_| checksum_type(upload.full)),
+        ..ListPartsOutput::default()
+    })
+}

@@ -1,0 +1,231 @@
+//! Bucket policies, and what keeps them from opening a bucket to everybody.
+
+use s3_api::{
+    DeleteBucketPolicy, DeleteBucketPolicyRequest, DeletePublicAccessBlock, DeletePublicAccessBlockRequest,
+    GetBucketPolicy, GetBucketPolicyOutput, GetBucketPolicyRequest, GetBucketPolicyStatus, GetBucketPolicyStatusOutput,
+    GetBucketPolicyStatusRequest, GetPublicAccessBlock, GetPublicAccessBlockOutput, GetPublicAccessBlockRequest,
+    PolicyStatus, PublicAccessBlockConfiguration, PutBucketPolicy, PutBucketPolicyRequest, PutPublicAccessBlock,
+    PutPublicAccessBlockRequest,
+};
+use service::policy::Policy;
+use service::{Context, operation};
+use wire::Unit;
+
+use super::{bucket_of, check_owner, on_bucket};
+use crate::public::is_public;
+use crate::store::{PublicAccess, load_bucket, policy_key, save_bucket};
+use crate::{Error, S3};
+
+/// The longest policy.
+const MAX_POLICY: usize = 20 * 1024;
+
+fn text_of(cx: &Context, bucket: &str) -> Result<String, Error> {
+    let policy = cx.store().get(policy_key(bucket).as_slice())?;
+    let none = || Error::no_such_configuration("NoSuchBucketPolicy", "The bucket policy does not exist", bucket);
+    policy.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).ok_or_else(none)
+}
+
+/// What S3 asks of a bucket policy.
+fn check(text: &str, bucket: &str) -> Result<(), Error> {
+    let malformed = |text: &str| Err(Error::MalformedPolicy(text.to_owned()));
+    if text.len() > MAX_POLICY {
+        return malformed("Policies must be 20480 bytes or less");
+    }
+    if serde_json::from_str::<serde_json::Value>(text).is_err() {
+        return malformed("Policies must be valid JSON and the first byte must be '{'");
+    }
+    let policy = Policy::parse(text).map_err(|error| Error::MalformedPolicy(error.to_string()))?;
+    if policy.statements.is_empty() {
+        return malformed("Could not parse the policy: Statement is empty!");
+    }
+    for statement in &policy.statements {
+        if statement.principal.is_none() {
+            return malformed("Missing required field Principal");
+        }
+        let Some(resource) = &statement.resource else { return malformed("Missing required field Resource") };
+        if statement
+            .action
+            .patterns
+            .iter()
+            .any(|action| action != "*" && !action.to_ascii_lowercase().starts_with("s3:"))
+        {
+            return malformed("Policy has invalid action");
+        }
+        let own = |pattern: &String| match pattern.strip_prefix("arn:aws:s3:::") {
+            Some(path) => path.split('/').next().is_some_and(|name| name == bucket),
+            None => false,
+        };
+        if !resource.patterns.iter().all(own) {
+            return malformed("Policy has invalid resource");
+        }
+    }
+    Ok(())
+}
+
+operation! {
+    S3, GetBucketPolicy,
+    access: |_, cx, request| on_bucket(cx, "s3:GetBucketPolicy", &request.bucket).map(|access| vec![access]),
+    handler: get_bucket_policy
+}
+
+async fn get_bucket_policy(
+    _: &S3,
+    cx: &Context,
+    request: GetBucketPolicyRequest,
+) -> Result<GetBucketPolicyOutput, Error> {
+    let bucket = bucket_of(cx, &request.bucket, request.expected_bucket_owner.as_deref())?;
+    Ok(GetBucketPolicyOutput { policy: Some(text_of(cx, &bucket.name)?) })
+}
+
+operation! {
+    S3, GetBucketPolicyStatus,
+    access: |_, cx, request| on_bucket(cx, "s3:GetBucketPolicyStatus", &request.bucket).map(|access| vec![access]),
+    handler: get_bucket_policy_status
+}
+
+async fn get_bucket_policy_status(
+    _: &S3,
+    cx: &Context,
+    request: GetBucketPolicyStatusRequest,
+) -> Result<GetBucketPolicyStatusOutput, Error> {
+    let bucket = bucket_of(cx, &request.bucket, request.expected_bucket_owner.as_deref())?;
+    let restricted = bucket.public_access.unwrap_or_default().restrict_buckets;
+    let public = is_public(&text_of(cx, &bucket.name)?) && !restricted;
+    Ok(GetBucketPolicyStatusOutput { policy_status: Some(PolicyStatus { is_public: Some(public) }) })
+}
+
+operation! {
+    S3, PutBucketPolicy,
+    access: |_, cx, request| on_bucket(cx, "s3:PutBucketPolicy", &request.bucket).map(|access| vec![access]),
+    handler: put_bucket_policy
+}
+
+async fn put_bucket_policy(_: &S3, cx: &Context, request: PutBucketPolicyRequest) -> Result<Unit, Error> {
+    let name = &request.bucket;
+    check(&request.policy, name)?;
+    cx.store().write(|tx| {
+        let bucket = load_bucket(tx, name)?;
+        check_owner(&bucket, request.expected_bucket_owner.as_deref())?;
+        if bucket.public_access.unwrap_or_default().block_policy && is_public(&request.policy) {
+            let caller = cx.principal().arn();
+            let text = format!("User: {caller} is not authorized to perform: s3:PutBucketPolicy on resource: \"arn:aws:s3:::{name}\" because public policies are prevented by the BlockPublicPolicy setting in S3 Block Public Access.");
+            return Err(Error::AccessDenied(text));
+        }
+        tx.put(policy_key(name), request.policy.clone().into_bytes());
+        Ok(())
+    })?;
+    Ok(Unit {})
+}
+
+operation! {
+    S3, DeleteBucketPolicy,
+    access: |_, cx, request| on_bucket(cx, "s3:DeleteBucketPolicy", &request.bucket).map(|access| vec![access]),
+    handler: delete_bucket_policy
+}
+
+async fn delete_bucket_policy(_: &S3, cx: &Context, request: DeleteBucketPolicyRequest) -> Result<Unit, Error> {
+    cx.store().write(|tx| {
+        let bucket = load_bucket(tx, &request.bucket)?;
+        check_owner(&bucket, request.expected_bucket_owner.as_deref())?;
+        tx.delete(policy_key(&request.bucket));
+        Ok::<_, Error>(())
+    })?;
+    Ok(Unit {})
+}
+
+operation! {
+    S3, GetPublicAccessBlock,
+    access: |_, cx, request| on_bucket(cx, "s3:GetBucketPublicAccessBlock", &request.bucket).map(|access| vec![access]),
+    handler: get_public_access_block
+}
+
+async fn get_public_access_block(
+    _: &S3,
+    cx: &Context,
+    request: GetPublicAccessBlockRequest,
+) -> Result<GetPublicAccessBlockOutput, Error> {
+    let bucket = bucket_of(cx, &request.bucket, request.expected_bucket_owner.as_deref())?;
+    let Some(access) = bucket.public_access else {
+        let text = "The public access block configuration was not found";
+        return Err(Error::no_such_configuration("NoSuchPublicAccessBlockConfiguration", text, &bucket.name));
+    };
+    let configuration = PublicAccessBlockConfiguration {
+        block_public_acls: Some(access.block_acls),
+        ignore_public_acls: Some(access.ignore_acls),
+        block_public_policy: Some(access.block_policy),
+        restrict_public_buckets: Some(access.restrict_buckets),
+    };
+    Ok(GetPublicAccessBlockOutput { public_access_block_configuration: Some(configuration) })
+}
+
+operation! {
+    S3, PutPublicAccessBlock,
+    access: |_, cx, request| on_bucket(cx, "s3:PutBucketPublicAccessBlock", &request.bucket).map(|access| vec![access]),
+    handler: put_public_access_block
+}
+
+async fn put_public_access_block(_: &S3, cx: &Context, request: PutPublicAccessBlockRequest) -> Result<Unit, Error> {
+    let configuration = request.public_access_block_configuration;
+    let access = PublicAccess {
+        block_acls: configuration.block_public_acls.unwrap_or_default(),
+        ignore_acls: configuration.ignore_public_acls.unwrap_or_default(),
+        block_policy: configuration.block_public_policy.unwrap_or_default(),
+        restrict_buckets: configuration.restrict_public_buckets.unwrap_or_default(),
+    };
+    set_public_access(cx, &request.bucket, request.expected_bucket_owner.as_deref(), Some(access))
+}
+
+operation! {
+    S3, DeletePublicAccessBlock,
+    access: |_, cx, request| on_bucket(cx, "s3:PutBucketPublicAccessBlock", &request.bucket).map(|access| vec![access]),
+    handler: delete_public_access_block
+}
+
+async fn delete_public_access_block(
+    _: &S3,
+    cx: &Context,
+    request: DeletePublicAccessBlockRequest,
+) -> Result<Unit, Error> {
+    set_public_access(cx, &request.bucket, request.expected_bucket_owner.as_deref(), None)
+}
+
+fn set_public_access(
+    cx: &Context,
+    name: &str,
+    owner: Option<&str>,
+    access: Option<PublicAccess>,
+) -> Result<Unit, Error> {
+    cx.store().write(|tx| {
+        let mut bucket = load_bucket(tx, name)?;
+        check_owner(&bucket, owner)?;
+        bucket.public_access = access;
+        Ok::<_, Error>(save_bucket(tx, &bucket)?)
+    })?;
+    Ok(Unit {})
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn policies() {
+        let with = |principal: serde_json::Value, action: &str, resource: &str| {
+            let statement =
+                json!({ "Effect": "Allow", "Principal": principal, "Action": action, "Resource": resource });
+            check(&json!({ "Version": "2012-10-17", "Statement": [statement] }).to_string(), "bucket")
+        };
+        assert_eq!(with(json!("*"), "s3:GetObject", "arn:aws:s3:::bucket/*"), Ok(()));
+        assert_eq!(with(json!("*"), "s3:*", "arn:aws:s3:::bucket"), Ok(()));
+        for (action, resource) in [
+            ("s3:GetObject", "arn:aws:s3:::other/*"),
+            ("sqs:*", "arn:aws:s3:::bucket"),
+            ("s3:GetObject", "arn:aws:s3:::bucketeer"),
+        ] {
+            assert!(matches!(with(json!("*"), action, resource), Err(Error::MalformedPolicy(_))));
+        }
+        assert!(matches!(check("{", "bucket"), Err(Error::MalformedPolicy(_))));
+        assert!(matches!(check("{}", "bucket"), Err(Error::MalformedPolicy(_))));
+    }
+}
