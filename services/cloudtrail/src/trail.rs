@@ -76,15 +76,17 @@ impl Trail {
                 Event::Audit(call) => call,
             })
         };
+        // Made before the write, which keeps every other one waiting.
+        let entries: Vec<Vec<u8>> = calls().map(|event| self.entry(event).to_string().into_bytes()).collect();
         let newest = calls().next_back().map_or(Timestamp::default(), |event| event.time);
         self.store.write(|tx| {
-            for event in calls() {
+            for (event, entry) in calls().zip(entries) {
                 let number = state.next;
                 state.next += 1;
                 let millis = event.time.millis().unsigned_abs();
                 let key = events(event.cx.account(), event.cx.region()).number(millis).number(number);
                 tx.put(by_number(number).number(millis).raw(key.as_slice()), "");
-                tx.put(key, self.entry(event).to_string().into_bytes());
+                tx.put(key, entry);
             }
             self.drop_old(tx, &mut state, newest)
         })
