@@ -57,6 +57,7 @@ impl Bench {
             strict: false,
             endpoint: "http://127.0.0.1:4566".to_owned(),
             files: PathBuf::new(),
+            authority: PathBuf::new(),
         };
         let clock = Clock::frozen(Timestamp::from_millis(START));
         Bench::over(Cloud::new(Store::memory(), clock, Random::seeded(1), config))
