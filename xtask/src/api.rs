@@ -121,7 +121,7 @@ impl<'a> Generator<'a> {
 
     fn library(&self) -> String {
         self.header("The API")
-            + "\n#![allow(unused_imports, reason = \"a small API may have no shapes of some kind\")]\n\nmod enums;\nmod operations;\nmod simple;\nmod structures;\n\npub use enums::*;\npub use operations::*;\npub use structures::*;\n"
+            + "\n#![allow(unused_imports, reason = \"a small API may have no shapes of some kind\")]\n\n#[rustfmt::skip]\nmod enums;\n#[rustfmt::skip]\nmod operations;\n#[rustfmt::skip]\nmod simple;\n#[rustfmt::skip]\nmod structures;\n\npub use enums::*;\npub use operations::*;\npub use structures::*;\n"
     }
 
     /// Two types of one name: an operation and a shape.

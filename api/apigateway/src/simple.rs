@@ -4,44 +4,31 @@ use wire::{Member, Schema};
 
 use crate::*;
 
-pub static DOCUMENTATION_PART_LOCATION_STATUS_CODE: Schema =
-    Schema::string("DocumentationPartLocationStatusCode").pattern("^([1-5]\\d\\d|\\*|\\s*)$");
+pub static DOCUMENTATION_PART_LOCATION_STATUS_CODE: Schema = Schema::string("DocumentationPartLocationStatusCode").pattern("^([1-5]\\d\\d|\\*|\\s*)$");
 pub static LIST_OF_AR_NS: Schema = Schema::list("ListOfARNs", Member::new("member", &wire::simple::STRING));
 pub static LIST_OF_API_KEY: Schema = Schema::list("ListOfApiKey", Member::new("member", &API_KEY));
 pub static LIST_OF_API_STAGE: Schema = Schema::list("ListOfApiStage", Member::new("member", &API_STAGE));
 pub static LIST_OF_AUTHORIZER: Schema = Schema::list("ListOfAuthorizer", Member::new("member", &AUTHORIZER));
-pub static LIST_OF_BASE_PATH_MAPPING: Schema =
-    Schema::list("ListOfBasePathMapping", Member::new("member", &BASE_PATH_MAPPING));
-pub static LIST_OF_CLIENT_CERTIFICATE: Schema =
-    Schema::list("ListOfClientCertificate", Member::new("member", &CLIENT_CERTIFICATE));
+pub static LIST_OF_BASE_PATH_MAPPING: Schema = Schema::list("ListOfBasePathMapping", Member::new("member", &BASE_PATH_MAPPING));
+pub static LIST_OF_CLIENT_CERTIFICATE: Schema = Schema::list("ListOfClientCertificate", Member::new("member", &CLIENT_CERTIFICATE));
 pub static LIST_OF_DEPLOYMENT: Schema = Schema::list("ListOfDeployment", Member::new("member", &DEPLOYMENT));
-pub static LIST_OF_DOCUMENTATION_PART: Schema =
-    Schema::list("ListOfDocumentationPart", Member::new("member", &DOCUMENTATION_PART));
-pub static LIST_OF_DOCUMENTATION_VERSION: Schema =
-    Schema::list("ListOfDocumentationVersion", Member::new("member", &DOCUMENTATION_VERSION));
+pub static LIST_OF_DOCUMENTATION_PART: Schema = Schema::list("ListOfDocumentationPart", Member::new("member", &DOCUMENTATION_PART));
+pub static LIST_OF_DOCUMENTATION_VERSION: Schema = Schema::list("ListOfDocumentationVersion", Member::new("member", &DOCUMENTATION_VERSION));
 pub static LIST_OF_DOMAIN_NAME: Schema = Schema::list("ListOfDomainName", Member::new("member", &DOMAIN_NAME));
-pub static LIST_OF_DOMAIN_NAME_ACCESS_ASSOCIATION: Schema =
-    Schema::list("ListOfDomainNameAccessAssociation", Member::new("member", &DOMAIN_NAME_ACCESS_ASSOCIATION));
+pub static LIST_OF_DOMAIN_NAME_ACCESS_ASSOCIATION: Schema = Schema::list("ListOfDomainNameAccessAssociation", Member::new("member", &DOMAIN_NAME_ACCESS_ASSOCIATION));
 pub static LIST_OF_ENDPOINT_TYPE: Schema = Schema::list("ListOfEndpointType", Member::new("member", &ENDPOINT_TYPE));
-pub static LIST_OF_GATEWAY_RESPONSE: Schema =
-    Schema::list("ListOfGatewayResponse", Member::new("member", &GATEWAY_RESPONSE));
-pub static LIST_OF_JWT_ADDITIONAL_CLAIM: Schema =
-    Schema::list("ListOfJwtAdditionalClaim", Member::new("member", &JWT_ADDITIONAL_CLAIM));
+pub static LIST_OF_GATEWAY_RESPONSE: Schema = Schema::list("ListOfGatewayResponse", Member::new("member", &GATEWAY_RESPONSE));
+pub static LIST_OF_JWT_ADDITIONAL_CLAIM: Schema = Schema::list("ListOfJwtAdditionalClaim", Member::new("member", &JWT_ADDITIONAL_CLAIM));
 pub static LIST_OF_JWT_ISSUER: Schema = Schema::list("ListOfJwtIssuer", Member::new("member", &JWT_ISSUER));
-pub static LIST_OF_JWT_ISSUER_INPUT: Schema =
-    Schema::list("ListOfJwtIssuerInput", Member::new("member", &JWT_ISSUER_INPUT));
-pub static LIST_OF_JWT_SIGNING_ALGORITHM: Schema =
-    Schema::list("ListOfJwtSigningAlgorithm", Member::new("member", &JWT_SIGNING_ALGORITHM));
+pub static LIST_OF_JWT_ISSUER_INPUT: Schema = Schema::list("ListOfJwtIssuerInput", Member::new("member", &JWT_ISSUER_INPUT));
+pub static LIST_OF_JWT_SIGNING_ALGORITHM: Schema = Schema::list("ListOfJwtSigningAlgorithm", Member::new("member", &JWT_SIGNING_ALGORITHM));
 pub static LIST_OF_LONG: Schema = Schema::list("ListOfLong", Member::new("member", &wire::simple::LONG));
 pub static LIST_OF_MODEL: Schema = Schema::list("ListOfModel", Member::new("member", &MODEL));
-pub static LIST_OF_PATCH_OPERATION: Schema =
-    Schema::list("ListOfPatchOperation", Member::new("member", &PATCH_OPERATION));
-pub static LIST_OF_REQUEST_VALIDATOR: Schema =
-    Schema::list("ListOfRequestValidator", Member::new("member", &REQUEST_VALIDATOR));
+pub static LIST_OF_PATCH_OPERATION: Schema = Schema::list("ListOfPatchOperation", Member::new("member", &PATCH_OPERATION));
+pub static LIST_OF_REQUEST_VALIDATOR: Schema = Schema::list("ListOfRequestValidator", Member::new("member", &REQUEST_VALIDATOR));
 pub static LIST_OF_RESOURCE: Schema = Schema::list("ListOfResource", Member::new("member", &RESOURCE));
 pub static LIST_OF_REST_API: Schema = Schema::list("ListOfRestApi", Member::new("member", &REST_API));
-pub static LIST_OF_SDK_CONFIGURATION_PROPERTY: Schema =
-    Schema::list("ListOfSdkConfigurationProperty", Member::new("member", &SDK_CONFIGURATION_PROPERTY));
+pub static LIST_OF_SDK_CONFIGURATION_PROPERTY: Schema = Schema::list("ListOfSdkConfigurationProperty", Member::new("member", &SDK_CONFIGURATION_PROPERTY));
 pub static LIST_OF_SDK_TYPE: Schema = Schema::list("ListOfSdkType", Member::new("member", &SDK_TYPE));
 pub static LIST_OF_STAGE: Schema = Schema::list("ListOfStage", Member::new("member", &STAGE));
 pub static LIST_OF_STAGE_KEYS: Schema = Schema::list("ListOfStageKeys", Member::new("member", &STAGE_KEY));
@@ -50,50 +37,15 @@ pub static LIST_OF_USAGE: Schema = Schema::list("ListOfUsage", Member::new("memb
 pub static LIST_OF_USAGE_PLAN: Schema = Schema::list("ListOfUsagePlan", Member::new("member", &USAGE_PLAN));
 pub static LIST_OF_USAGE_PLAN_KEY: Schema = Schema::list("ListOfUsagePlanKey", Member::new("member", &USAGE_PLAN_KEY));
 pub static LIST_OF_VPC_LINK: Schema = Schema::list("ListOfVpcLink", Member::new("member", &VPC_LINK));
-pub static MAP_OF_API_STAGE_THROTTLE_SETTINGS: Schema = Schema::map(
-    "MapOfApiStageThrottleSettings",
-    Member::new("key", &wire::simple::STRING),
-    Member::new("value", &THROTTLE_SETTINGS),
-);
-pub static MAP_OF_INTEGRATION_RESPONSE: Schema = Schema::map(
-    "MapOfIntegrationResponse",
-    Member::new("key", &wire::simple::STRING),
-    Member::new("value", &INTEGRATION_RESPONSE),
-);
-pub static MAP_OF_KEY_USAGES: Schema =
-    Schema::map("MapOfKeyUsages", Member::new("key", &wire::simple::STRING), Member::new("value", &LIST_OF_USAGE));
-pub static MAP_OF_METHOD: Schema =
-    Schema::map("MapOfMethod", Member::new("key", &wire::simple::STRING), Member::new("value", &METHOD));
-pub static MAP_OF_METHOD_RESPONSE: Schema = Schema::map(
-    "MapOfMethodResponse",
-    Member::new("key", &wire::simple::STRING),
-    Member::new("value", &METHOD_RESPONSE),
-);
-pub static MAP_OF_METHOD_SETTINGS: Schema = Schema::map(
-    "MapOfMethodSettings",
-    Member::new("key", &wire::simple::STRING),
-    Member::new("value", &METHOD_SETTING),
-);
-pub static MAP_OF_METHOD_SNAPSHOT: Schema = Schema::map(
-    "MapOfMethodSnapshot",
-    Member::new("key", &wire::simple::STRING),
-    Member::new("value", &METHOD_SNAPSHOT),
-);
-pub static MAP_OF_STRING_TO_BOOLEAN: Schema = Schema::map(
-    "MapOfStringToBoolean",
-    Member::new("key", &wire::simple::STRING),
-    Member::new("value", &wire::simple::BOOLEAN),
-);
-pub static MAP_OF_STRING_TO_LIST: Schema =
-    Schema::map("MapOfStringToList", Member::new("key", &wire::simple::STRING), Member::new("value", &LIST_OF_STRING));
-pub static MAP_OF_STRING_TO_STRING: Schema = Schema::map(
-    "MapOfStringToString",
-    Member::new("key", &wire::simple::STRING),
-    Member::new("value", &wire::simple::STRING),
-);
-pub static PATH_TO_MAP_OF_METHOD_SNAPSHOT: Schema = Schema::map(
-    "PathToMapOfMethodSnapshot",
-    Member::new("key", &wire::simple::STRING),
-    Member::new("value", &MAP_OF_METHOD_SNAPSHOT),
-);
+pub static MAP_OF_API_STAGE_THROTTLE_SETTINGS: Schema = Schema::map("MapOfApiStageThrottleSettings", Member::new("key", &wire::simple::STRING), Member::new("value", &THROTTLE_SETTINGS));
+pub static MAP_OF_INTEGRATION_RESPONSE: Schema = Schema::map("MapOfIntegrationResponse", Member::new("key", &wire::simple::STRING), Member::new("value", &INTEGRATION_RESPONSE));
+pub static MAP_OF_KEY_USAGES: Schema = Schema::map("MapOfKeyUsages", Member::new("key", &wire::simple::STRING), Member::new("value", &LIST_OF_USAGE));
+pub static MAP_OF_METHOD: Schema = Schema::map("MapOfMethod", Member::new("key", &wire::simple::STRING), Member::new("value", &METHOD));
+pub static MAP_OF_METHOD_RESPONSE: Schema = Schema::map("MapOfMethodResponse", Member::new("key", &wire::simple::STRING), Member::new("value", &METHOD_RESPONSE));
+pub static MAP_OF_METHOD_SETTINGS: Schema = Schema::map("MapOfMethodSettings", Member::new("key", &wire::simple::STRING), Member::new("value", &METHOD_SETTING));
+pub static MAP_OF_METHOD_SNAPSHOT: Schema = Schema::map("MapOfMethodSnapshot", Member::new("key", &wire::simple::STRING), Member::new("value", &METHOD_SNAPSHOT));
+pub static MAP_OF_STRING_TO_BOOLEAN: Schema = Schema::map("MapOfStringToBoolean", Member::new("key", &wire::simple::STRING), Member::new("value", &wire::simple::BOOLEAN));
+pub static MAP_OF_STRING_TO_LIST: Schema = Schema::map("MapOfStringToList", Member::new("key", &wire::simple::STRING), Member::new("value", &LIST_OF_STRING));
+pub static MAP_OF_STRING_TO_STRING: Schema = Schema::map("MapOfStringToString", Member::new("key", &wire::simple::STRING), Member::new("value", &wire::simple::STRING));
+pub static PATH_TO_MAP_OF_METHOD_SNAPSHOT: Schema = Schema::map("PathToMapOfMethodSnapshot", Member::new("key", &wire::simple::STRING), Member::new("value", &MAP_OF_METHOD_SNAPSHOT));
 pub static STATUS_CODE: Schema = Schema::string("StatusCode").pattern("[1-5]\\d\\d");

@@ -6,7 +6,6 @@ use crate::*;
 
 pub static EVENTS_LIST: Schema = Schema::list("EventsList", Member::new("member", &EVENT));
 pub static LOOKUP_ATTRIBUTE_VALUE: Schema = Schema::string("LookupAttributeValue").min(1.0).max(2000.0);
-pub static LOOKUP_ATTRIBUTES_LIST: Schema =
-    Schema::list("LookupAttributesList", Member::new("member", &LOOKUP_ATTRIBUTE));
+pub static LOOKUP_ATTRIBUTES_LIST: Schema = Schema::list("LookupAttributesList", Member::new("member", &LOOKUP_ATTRIBUTE));
 pub static MAX_RESULTS: Schema = Schema::integer("MaxResults", 32).min(1.0).max(50.0);
 pub static RESOURCE_LIST: Schema = Schema::list("ResourceList", Member::new("member", &RESOURCE));

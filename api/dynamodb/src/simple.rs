@@ -4,231 +4,119 @@ use wire::{Member, Schema};
 
 use crate::*;
 
-pub static ATTRIBUTE_DEFINITIONS: Schema =
-    Schema::list("AttributeDefinitions", Member::new("member", &ATTRIBUTE_DEFINITION));
-pub static ATTRIBUTE_MAP: Schema =
-    Schema::map("AttributeMap", Member::new("key", &ATTRIBUTE_NAME), Member::new("value", &ATTRIBUTE_VALUE));
+pub static ATTRIBUTE_DEFINITIONS: Schema = Schema::list("AttributeDefinitions", Member::new("member", &ATTRIBUTE_DEFINITION));
+pub static ATTRIBUTE_MAP: Schema = Schema::map("AttributeMap", Member::new("key", &ATTRIBUTE_NAME), Member::new("value", &ATTRIBUTE_VALUE));
 pub static ATTRIBUTE_NAME: Schema = Schema::string("AttributeName").max(65535.0);
-pub static ATTRIBUTE_NAME_LIST: Schema =
-    Schema::list("AttributeNameList", Member::new("member", &ATTRIBUTE_NAME)).min(1.0);
-pub static ATTRIBUTE_UPDATES: Schema =
-    Schema::map("AttributeUpdates", Member::new("key", &ATTRIBUTE_NAME), Member::new("value", &ATTRIBUTE_VALUE_UPDATE));
+pub static ATTRIBUTE_NAME_LIST: Schema = Schema::list("AttributeNameList", Member::new("member", &ATTRIBUTE_NAME)).min(1.0);
+pub static ATTRIBUTE_UPDATES: Schema = Schema::map("AttributeUpdates", Member::new("key", &ATTRIBUTE_NAME), Member::new("value", &ATTRIBUTE_VALUE_UPDATE));
 pub static ATTRIBUTE_VALUE_LIST: Schema = Schema::list("AttributeValueList", Member::new("member", &ATTRIBUTE_VALUE));
-pub static AUTO_SCALING_POLICY_DESCRIPTION_LIST: Schema =
-    Schema::list("AutoScalingPolicyDescriptionList", Member::new("member", &AUTO_SCALING_POLICY_DESCRIPTION));
-pub static AUTO_SCALING_POLICY_NAME: Schema =
-    Schema::string("AutoScalingPolicyName").min(1.0).max(256.0).pattern("\\p{Print}+");
-pub static AUTO_SCALING_ROLE_ARN: Schema = Schema::string("AutoScalingRoleArn")
-    .min(1.0)
-    .max(1600.0)
-    .pattern("[\\u0020-\\uD7FF\\uE000-\\uFFFD\\uD800\\uDC00-\\uDBFF\\uDFFF\\r\\n\\t]*");
+pub static AUTO_SCALING_POLICY_DESCRIPTION_LIST: Schema = Schema::list("AutoScalingPolicyDescriptionList", Member::new("member", &AUTO_SCALING_POLICY_DESCRIPTION));
+pub static AUTO_SCALING_POLICY_NAME: Schema = Schema::string("AutoScalingPolicyName").min(1.0).max(256.0).pattern("\\p{Print}+");
+pub static AUTO_SCALING_ROLE_ARN: Schema = Schema::string("AutoScalingRoleArn").min(1.0).max(1600.0).pattern("[\\u0020-\\uD7FF\\uE000-\\uFFFD\\uD800\\uDC00-\\uDBFF\\uDFFF\\r\\n\\t]*");
 pub static BACKUP_ARN: Schema = Schema::string("BackupArn").min(37.0).max(1024.0);
 pub static BACKUP_NAME: Schema = Schema::string("BackupName").min(3.0).max(255.0).pattern("[a-zA-Z0-9_.-]+");
 pub static BACKUP_SIZE_BYTES: Schema = Schema::integer("BackupSizeBytes", 64).min(0.0);
 pub static BACKUP_SUMMARIES: Schema = Schema::list("BackupSummaries", Member::new("member", &BACKUP_SUMMARY));
 pub static BACKUPS_INPUT_LIMIT: Schema = Schema::integer("BackupsInputLimit", 32).min(1.0).max(100.0);
-pub static BATCH_GET_REQUEST_MAP: Schema =
-    Schema::map("BatchGetRequestMap", Member::new("key", &TABLE_ARN), Member::new("value", &KEYS_AND_ATTRIBUTES))
-        .min(1.0)
-        .max(100.0);
-pub static BATCH_GET_RESPONSE_MAP: Schema =
-    Schema::map("BatchGetResponseMap", Member::new("key", &TABLE_ARN), Member::new("value", &ITEM_LIST));
-pub static BATCH_WRITE_ITEM_REQUEST_MAP: Schema =
-    Schema::map("BatchWriteItemRequestMap", Member::new("key", &TABLE_ARN), Member::new("value", &WRITE_REQUESTS))
-        .min(1.0)
-        .max(25.0);
+pub static BATCH_GET_REQUEST_MAP: Schema = Schema::map("BatchGetRequestMap", Member::new("key", &TABLE_ARN), Member::new("value", &KEYS_AND_ATTRIBUTES)).min(1.0).max(100.0);
+pub static BATCH_GET_RESPONSE_MAP: Schema = Schema::map("BatchGetResponseMap", Member::new("key", &TABLE_ARN), Member::new("value", &ITEM_LIST));
+pub static BATCH_WRITE_ITEM_REQUEST_MAP: Schema = Schema::map("BatchWriteItemRequestMap", Member::new("key", &TABLE_ARN), Member::new("value", &WRITE_REQUESTS)).min(1.0).max(25.0);
 pub static BILLED_SIZE_BYTES: Schema = Schema::integer("BilledSizeBytes", 64).min(0.0);
-pub static BINARY_SET_ATTRIBUTE_VALUE: Schema =
-    Schema::list("BinarySetAttributeValue", Member::new("member", &wire::simple::BLOB));
+pub static BINARY_SET_ATTRIBUTE_VALUE: Schema = Schema::list("BinarySetAttributeValue", Member::new("member", &wire::simple::BLOB));
 pub static BULK_OPERATION_ARN: Schema = Schema::string("BulkOperationArn").min(37.0).max(1024.0);
 pub static BULK_OPERATION_ITEM_COUNT: Schema = Schema::integer("BulkOperationItemCount", 64).min(0.0);
-pub static BULK_OPERATION_MAX_WRITE_REQUEST_UNITS: Schema =
-    Schema::integer("BulkOperationMaxWriteRequestUnits", 64).min(1024.0);
-pub static BULK_OPERATION_NEXT_TOKEN: Schema =
-    Schema::string("BulkOperationNextToken").min(1.0).max(1024.0).pattern("([0-9a-f]{16})+");
-pub static BULK_OPERATION_TABLE_DETAILS: Schema =
-    Schema::list("BulkOperationTableDetails", Member::new("member", &BULK_OPERATION_TABLE_DETAIL));
-pub static BULK_OPERATION_USAGE_MULTIPLE: Schema =
-    Schema::list("BulkOperationUsageMultiple", Member::new("member", &BULK_OPERATION_USAGE));
-pub static BULK_OPERATIONS_SUMMARY_LIST: Schema =
-    Schema::list("BulkOperationsSummaryList", Member::new("member", &BULK_OPERATION_SUMMARY));
+pub static BULK_OPERATION_MAX_WRITE_REQUEST_UNITS: Schema = Schema::integer("BulkOperationMaxWriteRequestUnits", 64).min(1024.0);
+pub static BULK_OPERATION_NEXT_TOKEN: Schema = Schema::string("BulkOperationNextToken").min(1.0).max(1024.0).pattern("([0-9a-f]{16})+");
+pub static BULK_OPERATION_TABLE_DETAILS: Schema = Schema::list("BulkOperationTableDetails", Member::new("member", &BULK_OPERATION_TABLE_DETAIL));
+pub static BULK_OPERATION_USAGE_MULTIPLE: Schema = Schema::list("BulkOperationUsageMultiple", Member::new("member", &BULK_OPERATION_USAGE));
+pub static BULK_OPERATIONS_SUMMARY_LIST: Schema = Schema::list("BulkOperationsSummaryList", Member::new("member", &BULK_OPERATION_SUMMARY));
 pub static CLIENT_REQUEST_TOKEN: Schema = Schema::string("ClientRequestToken").min(1.0).max(36.0);
 pub static CLIENT_TOKEN: Schema = Schema::string("ClientToken").pattern("^[^\\$]+$");
 pub static CLOUD_WATCH_LOG_GROUP_ARN: Schema = Schema::string("CloudWatchLogGroupArn").min(1.0).max(1024.0);
-pub static CONSUMED_CAPACITY_MULTIPLE: Schema =
-    Schema::list("ConsumedCapacityMultiple", Member::new("member", &CONSUMED_CAPACITY));
-pub static CONTRIBUTOR_INSIGHTS_RULE: Schema =
-    Schema::string("ContributorInsightsRule").pattern("[A-Za-z0-9][A-Za-z0-9\\-\\_\\.]{0,126}[A-Za-z0-9]");
-pub static CONTRIBUTOR_INSIGHTS_RULE_LIST: Schema =
-    Schema::list("ContributorInsightsRuleList", Member::new("member", &CONTRIBUTOR_INSIGHTS_RULE));
-pub static CONTRIBUTOR_INSIGHTS_SUMMARIES: Schema =
-    Schema::list("ContributorInsightsSummaries", Member::new("member", &CONTRIBUTOR_INSIGHTS_SUMMARY));
+pub static CONSUMED_CAPACITY_MULTIPLE: Schema = Schema::list("ConsumedCapacityMultiple", Member::new("member", &CONSUMED_CAPACITY));
+pub static CONTRIBUTOR_INSIGHTS_RULE: Schema = Schema::string("ContributorInsightsRule").pattern("[A-Za-z0-9][A-Za-z0-9\\-\\_\\.]{0,126}[A-Za-z0-9]");
+pub static CONTRIBUTOR_INSIGHTS_RULE_LIST: Schema = Schema::list("ContributorInsightsRuleList", Member::new("member", &CONTRIBUTOR_INSIGHTS_RULE));
+pub static CONTRIBUTOR_INSIGHTS_SUMMARIES: Schema = Schema::list("ContributorInsightsSummaries", Member::new("member", &CONTRIBUTOR_INSIGHTS_SUMMARY));
 pub static CSV_DELIMITER: Schema = Schema::string("CsvDelimiter").min(1.0).max(1.0).pattern("[,;:|\\t ]");
-pub static CSV_HEADER: Schema =
-    Schema::string("CsvHeader").min(1.0).max(65536.0).pattern("[\\x20-\\x21\\x23-\\x2B\\x2D-\\x7E]*");
-pub static CSV_HEADER_LIST: Schema =
-    Schema::list("CsvHeaderList", Member::new("member", &CSV_HEADER)).min(1.0).max(255.0);
+pub static CSV_HEADER: Schema = Schema::string("CsvHeader").min(1.0).max(65536.0).pattern("[\\x20-\\x21\\x23-\\x2B\\x2D-\\x7E]*");
+pub static CSV_HEADER_LIST: Schema = Schema::list("CsvHeaderList", Member::new("member", &CSV_HEADER)).min(1.0).max(255.0);
 pub static ENDPOINTS: Schema = Schema::list("Endpoints", Member::new("member", &ENDPOINT));
 pub static ERROR_COUNT: Schema = Schema::integer("ErrorCount", 64).min(0.0);
-pub static EXPECTED_ATTRIBUTE_MAP: Schema = Schema::map(
-    "ExpectedAttributeMap",
-    Member::new("key", &ATTRIBUTE_NAME),
-    Member::new("value", &EXPECTED_ATTRIBUTE_VALUE),
-);
+pub static EXPECTED_ATTRIBUTE_MAP: Schema = Schema::map("ExpectedAttributeMap", Member::new("key", &ATTRIBUTE_NAME), Member::new("value", &EXPECTED_ATTRIBUTE_VALUE));
 pub static EXPORT_ARN: Schema = Schema::string("ExportArn").min(37.0).max(1024.0);
 pub static EXPORT_SUMMARIES: Schema = Schema::list("ExportSummaries", Member::new("member", &EXPORT_SUMMARY));
-pub static EXPRESSION_ATTRIBUTE_NAME_MAP: Schema = Schema::map(
-    "ExpressionAttributeNameMap",
-    Member::new("key", &wire::simple::STRING),
-    Member::new("value", &ATTRIBUTE_NAME),
-);
-pub static EXPRESSION_ATTRIBUTE_VALUE_MAP: Schema = Schema::map(
-    "ExpressionAttributeValueMap",
-    Member::new("key", &wire::simple::STRING),
-    Member::new("value", &ATTRIBUTE_VALUE),
-);
-pub static FILTER_CONDITION_MAP: Schema =
-    Schema::map("FilterConditionMap", Member::new("key", &ATTRIBUTE_NAME), Member::new("value", &CONDITION));
-pub static GLOBAL_SECONDARY_INDEX_AUTO_SCALING_UPDATE_LIST: Schema = Schema::list(
-    "GlobalSecondaryIndexAutoScalingUpdateList",
-    Member::new("member", &GLOBAL_SECONDARY_INDEX_AUTO_SCALING_UPDATE),
-)
-.min(1.0);
-pub static GLOBAL_SECONDARY_INDEX_DESCRIPTION_LIST: Schema =
-    Schema::list("GlobalSecondaryIndexDescriptionList", Member::new("member", &GLOBAL_SECONDARY_INDEX_DESCRIPTION));
-pub static GLOBAL_SECONDARY_INDEX_LIST: Schema =
-    Schema::list("GlobalSecondaryIndexList", Member::new("member", &GLOBAL_SECONDARY_INDEX));
-pub static GLOBAL_SECONDARY_INDEX_UPDATE_LIST: Schema =
-    Schema::list("GlobalSecondaryIndexUpdateList", Member::new("member", &GLOBAL_SECONDARY_INDEX_UPDATE));
-pub static GLOBAL_SECONDARY_INDEXES: Schema =
-    Schema::list("GlobalSecondaryIndexes", Member::new("member", &GLOBAL_SECONDARY_INDEX_INFO));
-pub static GLOBAL_TABLE_GLOBAL_SECONDARY_INDEX_SETTINGS_UPDATE_LIST: Schema = Schema::list(
-    "GlobalTableGlobalSecondaryIndexSettingsUpdateList",
-    Member::new("member", &GLOBAL_TABLE_GLOBAL_SECONDARY_INDEX_SETTINGS_UPDATE),
-)
-.min(1.0)
-.max(20.0);
+pub static EXPRESSION_ATTRIBUTE_NAME_MAP: Schema = Schema::map("ExpressionAttributeNameMap", Member::new("key", &wire::simple::STRING), Member::new("value", &ATTRIBUTE_NAME));
+pub static EXPRESSION_ATTRIBUTE_VALUE_MAP: Schema = Schema::map("ExpressionAttributeValueMap", Member::new("key", &wire::simple::STRING), Member::new("value", &ATTRIBUTE_VALUE));
+pub static FILTER_CONDITION_MAP: Schema = Schema::map("FilterConditionMap", Member::new("key", &ATTRIBUTE_NAME), Member::new("value", &CONDITION));
+pub static GLOBAL_SECONDARY_INDEX_AUTO_SCALING_UPDATE_LIST: Schema = Schema::list("GlobalSecondaryIndexAutoScalingUpdateList", Member::new("member", &GLOBAL_SECONDARY_INDEX_AUTO_SCALING_UPDATE)).min(1.0);
+pub static GLOBAL_SECONDARY_INDEX_DESCRIPTION_LIST: Schema = Schema::list("GlobalSecondaryIndexDescriptionList", Member::new("member", &GLOBAL_SECONDARY_INDEX_DESCRIPTION));
+pub static GLOBAL_SECONDARY_INDEX_LIST: Schema = Schema::list("GlobalSecondaryIndexList", Member::new("member", &GLOBAL_SECONDARY_INDEX));
+pub static GLOBAL_SECONDARY_INDEX_UPDATE_LIST: Schema = Schema::list("GlobalSecondaryIndexUpdateList", Member::new("member", &GLOBAL_SECONDARY_INDEX_UPDATE));
+pub static GLOBAL_SECONDARY_INDEXES: Schema = Schema::list("GlobalSecondaryIndexes", Member::new("member", &GLOBAL_SECONDARY_INDEX_INFO));
+pub static GLOBAL_TABLE_GLOBAL_SECONDARY_INDEX_SETTINGS_UPDATE_LIST: Schema = Schema::list("GlobalTableGlobalSecondaryIndexSettingsUpdateList", Member::new("member", &GLOBAL_TABLE_GLOBAL_SECONDARY_INDEX_SETTINGS_UPDATE)).min(1.0).max(20.0);
 pub static GLOBAL_TABLE_LIST: Schema = Schema::list("GlobalTableList", Member::new("member", &GLOBAL_TABLE));
-pub static GLOBAL_TABLE_WITNESS_DESCRIPTION_LIST: Schema =
-    Schema::list("GlobalTableWitnessDescriptionList", Member::new("member", &GLOBAL_TABLE_WITNESS_DESCRIPTION));
-pub static GLOBAL_TABLE_WITNESS_GROUP_UPDATE_LIST: Schema =
-    Schema::list("GlobalTableWitnessGroupUpdateList", Member::new("member", &GLOBAL_TABLE_WITNESS_GROUP_UPDATE))
-        .min(1.0)
-        .max(1.0);
+pub static GLOBAL_TABLE_WITNESS_DESCRIPTION_LIST: Schema = Schema::list("GlobalTableWitnessDescriptionList", Member::new("member", &GLOBAL_TABLE_WITNESS_DESCRIPTION));
+pub static GLOBAL_TABLE_WITNESS_GROUP_UPDATE_LIST: Schema = Schema::list("GlobalTableWitnessGroupUpdateList", Member::new("member", &GLOBAL_TABLE_WITNESS_GROUP_UPDATE)).min(1.0).max(1.0);
 pub static IMPORT_ARN: Schema = Schema::string("ImportArn").min(37.0).max(1024.0);
-pub static IMPORT_NEXT_TOKEN: Schema =
-    Schema::string("ImportNextToken").min(112.0).max(1024.0).pattern("([0-9a-f]{16})+");
+pub static IMPORT_NEXT_TOKEN: Schema = Schema::string("ImportNextToken").min(112.0).max(1024.0).pattern("([0-9a-f]{16})+");
 pub static IMPORT_SUMMARY_LIST: Schema = Schema::list("ImportSummaryList", Member::new("member", &IMPORT_SUMMARY));
 pub static IMPORTED_ITEM_COUNT: Schema = Schema::integer("ImportedItemCount", 64).min(0.0);
 pub static INDEX_NAME: Schema = Schema::string("IndexName").min(3.0).max(255.0).pattern("[a-zA-Z0-9_.-]+");
-pub static ITEM_COLLECTION_KEY_ATTRIBUTE_MAP: Schema = Schema::map(
-    "ItemCollectionKeyAttributeMap",
-    Member::new("key", &ATTRIBUTE_NAME),
-    Member::new("value", &ATTRIBUTE_VALUE),
-);
-pub static ITEM_COLLECTION_METRICS_MULTIPLE: Schema =
-    Schema::list("ItemCollectionMetricsMultiple", Member::new("member", &ITEM_COLLECTION_METRICS));
-pub static ITEM_COLLECTION_METRICS_PER_TABLE: Schema = Schema::map(
-    "ItemCollectionMetricsPerTable",
-    Member::new("key", &TABLE_ARN),
-    Member::new("value", &ITEM_COLLECTION_METRICS_MULTIPLE),
-);
-pub static ITEM_COLLECTION_SIZE_ESTIMATE_RANGE: Schema =
-    Schema::list("ItemCollectionSizeEstimateRange", Member::new("member", &wire::simple::DOUBLE));
+pub static ITEM_COLLECTION_KEY_ATTRIBUTE_MAP: Schema = Schema::map("ItemCollectionKeyAttributeMap", Member::new("key", &ATTRIBUTE_NAME), Member::new("value", &ATTRIBUTE_VALUE));
+pub static ITEM_COLLECTION_METRICS_MULTIPLE: Schema = Schema::list("ItemCollectionMetricsMultiple", Member::new("member", &ITEM_COLLECTION_METRICS));
+pub static ITEM_COLLECTION_METRICS_PER_TABLE: Schema = Schema::map("ItemCollectionMetricsPerTable", Member::new("key", &TABLE_ARN), Member::new("value", &ITEM_COLLECTION_METRICS_MULTIPLE));
+pub static ITEM_COLLECTION_SIZE_ESTIMATE_RANGE: Schema = Schema::list("ItemCollectionSizeEstimateRange", Member::new("member", &wire::simple::DOUBLE));
 pub static ITEM_COUNT: Schema = Schema::integer("ItemCount", 64).min(0.0);
 pub static ITEM_LIST: Schema = Schema::list("ItemList", Member::new("member", &ATTRIBUTE_MAP));
-pub static ITEM_RESPONSE_LIST: Schema =
-    Schema::list("ItemResponseList", Member::new("member", &ITEM_RESPONSE)).min(1.0).max(100.0);
-pub static KEY: Schema =
-    Schema::map("Key", Member::new("key", &ATTRIBUTE_NAME), Member::new("value", &ATTRIBUTE_VALUE));
-pub static KEY_CONDITIONS: Schema =
-    Schema::map("KeyConditions", Member::new("key", &ATTRIBUTE_NAME), Member::new("value", &CONDITION));
+pub static ITEM_RESPONSE_LIST: Schema = Schema::list("ItemResponseList", Member::new("member", &ITEM_RESPONSE)).min(1.0).max(100.0);
+pub static KEY: Schema = Schema::map("Key", Member::new("key", &ATTRIBUTE_NAME), Member::new("value", &ATTRIBUTE_VALUE));
+pub static KEY_CONDITIONS: Schema = Schema::map("KeyConditions", Member::new("key", &ATTRIBUTE_NAME), Member::new("value", &CONDITION));
 pub static KEY_LIST: Schema = Schema::list("KeyList", Member::new("member", &KEY)).min(1.0).max(100.0);
 pub static KEY_SCHEMA: Schema = Schema::list("KeySchema", Member::new("member", &KEY_SCHEMA_ELEMENT)).min(1.0);
 pub static KEY_SCHEMA_ATTRIBUTE_NAME: Schema = Schema::string("KeySchemaAttributeName").min(1.0).max(255.0);
-pub static KINESIS_DATA_STREAM_DESTINATIONS: Schema =
-    Schema::list("KinesisDataStreamDestinations", Member::new("member", &KINESIS_DATA_STREAM_DESTINATION));
+pub static KINESIS_DATA_STREAM_DESTINATIONS: Schema = Schema::list("KinesisDataStreamDestinations", Member::new("member", &KINESIS_DATA_STREAM_DESTINATION));
 pub static LIST_ATTRIBUTE_VALUE: Schema = Schema::list("ListAttributeValue", Member::new("member", &ATTRIBUTE_VALUE));
-pub static LIST_BULK_OPERATIONS_MAX_LIMIT: Schema =
-    Schema::integer("ListBulkOperationsMaxLimit", 32).min(1.0).max(25.0);
+pub static LIST_BULK_OPERATIONS_MAX_LIMIT: Schema = Schema::integer("ListBulkOperationsMaxLimit", 32).min(1.0).max(25.0);
 pub static LIST_CONTRIBUTOR_INSIGHTS_LIMIT: Schema = Schema::integer("ListContributorInsightsLimit", 32).max(100.0);
 pub static LIST_EXPORTS_MAX_LIMIT: Schema = Schema::integer("ListExportsMaxLimit", 32).min(1.0).max(25.0);
 pub static LIST_IMPORTS_MAX_LIMIT: Schema = Schema::integer("ListImportsMaxLimit", 32).min(1.0).max(25.0);
 pub static LIST_TABLES_INPUT_LIMIT: Schema = Schema::integer("ListTablesInputLimit", 32).min(1.0).max(100.0);
-pub static LOCAL_SECONDARY_INDEX_DESCRIPTION_LIST: Schema =
-    Schema::list("LocalSecondaryIndexDescriptionList", Member::new("member", &LOCAL_SECONDARY_INDEX_DESCRIPTION));
-pub static LOCAL_SECONDARY_INDEX_LIST: Schema =
-    Schema::list("LocalSecondaryIndexList", Member::new("member", &LOCAL_SECONDARY_INDEX));
-pub static LOCAL_SECONDARY_INDEXES: Schema =
-    Schema::list("LocalSecondaryIndexes", Member::new("member", &LOCAL_SECONDARY_INDEX_INFO));
-pub static MAP_ATTRIBUTE_VALUE: Schema =
-    Schema::map("MapAttributeValue", Member::new("key", &ATTRIBUTE_NAME), Member::new("value", &ATTRIBUTE_VALUE));
+pub static LOCAL_SECONDARY_INDEX_DESCRIPTION_LIST: Schema = Schema::list("LocalSecondaryIndexDescriptionList", Member::new("member", &LOCAL_SECONDARY_INDEX_DESCRIPTION));
+pub static LOCAL_SECONDARY_INDEX_LIST: Schema = Schema::list("LocalSecondaryIndexList", Member::new("member", &LOCAL_SECONDARY_INDEX));
+pub static LOCAL_SECONDARY_INDEXES: Schema = Schema::list("LocalSecondaryIndexes", Member::new("member", &LOCAL_SECONDARY_INDEX_INFO));
+pub static MAP_ATTRIBUTE_VALUE: Schema = Schema::map("MapAttributeValue", Member::new("key", &ATTRIBUTE_NAME), Member::new("value", &ATTRIBUTE_VALUE));
 pub static NON_KEY_ATTRIBUTE_NAME: Schema = Schema::string("NonKeyAttributeName").min(1.0).max(255.0);
-pub static NON_KEY_ATTRIBUTE_NAME_LIST: Schema =
-    Schema::list("NonKeyAttributeNameList", Member::new("member", &NON_KEY_ATTRIBUTE_NAME)).min(1.0).max(20.0);
+pub static NON_KEY_ATTRIBUTE_NAME_LIST: Schema = Schema::list("NonKeyAttributeNameList", Member::new("member", &NON_KEY_ATTRIBUTE_NAME)).min(1.0).max(20.0);
 pub static NON_NEGATIVE_LONG_OBJECT: Schema = Schema::integer("NonNegativeLongObject", 64).min(0.0);
-pub static NUMBER_SET_ATTRIBUTE_VALUE: Schema =
-    Schema::list("NumberSetAttributeValue", Member::new("member", &wire::simple::STRING));
+pub static NUMBER_SET_ATTRIBUTE_VALUE: Schema = Schema::list("NumberSetAttributeValue", Member::new("member", &wire::simple::STRING));
 pub static OUTPUT_TYPE_LIST: Schema = Schema::list("OutputTypeList", Member::new("member", &OUTPUT_TYPE_ENUM));
-pub static PARAMETERIZED_STATEMENTS: Schema =
-    Schema::list("ParameterizedStatements", Member::new("member", &PARAMETERIZED_STATEMENT)).min(1.0).max(100.0);
-pub static PARTI_QL_BATCH_REQUEST: Schema =
-    Schema::list("PartiQLBatchRequest", Member::new("member", &BATCH_STATEMENT_REQUEST)).min(1.0).max(25.0);
-pub static PARTI_QL_BATCH_RESPONSE: Schema =
-    Schema::list("PartiQLBatchResponse", Member::new("member", &BATCH_STATEMENT_RESPONSE));
+pub static PARAMETERIZED_STATEMENTS: Schema = Schema::list("ParameterizedStatements", Member::new("member", &PARAMETERIZED_STATEMENT)).min(1.0).max(100.0);
+pub static PARTI_QL_BATCH_REQUEST: Schema = Schema::list("PartiQLBatchRequest", Member::new("member", &BATCH_STATEMENT_REQUEST)).min(1.0).max(25.0);
+pub static PARTI_QL_BATCH_RESPONSE: Schema = Schema::list("PartiQLBatchResponse", Member::new("member", &BATCH_STATEMENT_RESPONSE));
 pub static PARTI_QL_NEXT_TOKEN: Schema = Schema::string("PartiQLNextToken").min(1.0).max(32768.0);
 pub static PARTI_QL_STATEMENT: Schema = Schema::string("PartiQLStatement").min(1.0).max(8192.0);
 pub static POLICY_REVISION_ID: Schema = Schema::string("PolicyRevisionId").min(1.0).max(255.0);
 pub static POSITIVE_INTEGER_OBJECT: Schema = Schema::integer("PositiveIntegerObject", 32).min(1.0);
 pub static POSITIVE_LONG_OBJECT: Schema = Schema::integer("PositiveLongObject", 64).min(1.0);
-pub static PREPARED_STATEMENT_PARAMETERS: Schema =
-    Schema::list("PreparedStatementParameters", Member::new("member", &ATTRIBUTE_VALUE)).min(1.0);
+pub static PREPARED_STATEMENT_PARAMETERS: Schema = Schema::list("PreparedStatementParameters", Member::new("member", &ATTRIBUTE_VALUE)).min(1.0);
 pub static PROCESSED_INPUT_BYTES: Schema = Schema::integer("ProcessedInputBytes", 64).min(0.0);
 pub static PROCESSED_ITEM_COUNT: Schema = Schema::integer("ProcessedItemCount", 64).min(0.0);
-pub static PUT_ITEM_INPUT_ATTRIBUTE_MAP: Schema = Schema::map(
-    "PutItemInputAttributeMap",
-    Member::new("key", &ATTRIBUTE_NAME),
-    Member::new("value", &ATTRIBUTE_VALUE),
-);
+pub static PUT_ITEM_INPUT_ATTRIBUTE_MAP: Schema = Schema::map("PutItemInputAttributeMap", Member::new("key", &ATTRIBUTE_NAME), Member::new("value", &ATTRIBUTE_VALUE));
 pub static RECOVERY_PERIOD_IN_DAYS: Schema = Schema::integer("RecoveryPeriodInDays", 32).min(1.0).max(35.0);
-pub static REPLICA_AUTO_SCALING_DESCRIPTION_LIST: Schema =
-    Schema::list("ReplicaAutoScalingDescriptionList", Member::new("member", &REPLICA_AUTO_SCALING_DESCRIPTION));
-pub static REPLICA_AUTO_SCALING_UPDATE_LIST: Schema =
-    Schema::list("ReplicaAutoScalingUpdateList", Member::new("member", &REPLICA_AUTO_SCALING_UPDATE)).min(1.0);
-pub static REPLICA_DESCRIPTION_LIST: Schema =
-    Schema::list("ReplicaDescriptionList", Member::new("member", &REPLICA_DESCRIPTION));
-pub static REPLICA_GLOBAL_SECONDARY_INDEX_AUTO_SCALING_DESCRIPTION_LIST: Schema = Schema::list(
-    "ReplicaGlobalSecondaryIndexAutoScalingDescriptionList",
-    Member::new("member", &REPLICA_GLOBAL_SECONDARY_INDEX_AUTO_SCALING_DESCRIPTION),
-);
-pub static REPLICA_GLOBAL_SECONDARY_INDEX_AUTO_SCALING_UPDATE_LIST: Schema = Schema::list(
-    "ReplicaGlobalSecondaryIndexAutoScalingUpdateList",
-    Member::new("member", &REPLICA_GLOBAL_SECONDARY_INDEX_AUTO_SCALING_UPDATE),
-);
-pub static REPLICA_GLOBAL_SECONDARY_INDEX_DESCRIPTION_LIST: Schema = Schema::list(
-    "ReplicaGlobalSecondaryIndexDescriptionList",
-    Member::new("member", &REPLICA_GLOBAL_SECONDARY_INDEX_DESCRIPTION),
-);
-pub static REPLICA_GLOBAL_SECONDARY_INDEX_LIST: Schema =
-    Schema::list("ReplicaGlobalSecondaryIndexList", Member::new("member", &REPLICA_GLOBAL_SECONDARY_INDEX)).min(1.0);
-pub static REPLICA_GLOBAL_SECONDARY_INDEX_SETTINGS_DESCRIPTION_LIST: Schema = Schema::list(
-    "ReplicaGlobalSecondaryIndexSettingsDescriptionList",
-    Member::new("member", &REPLICA_GLOBAL_SECONDARY_INDEX_SETTINGS_DESCRIPTION),
-);
-pub static REPLICA_GLOBAL_SECONDARY_INDEX_SETTINGS_UPDATE_LIST: Schema = Schema::list(
-    "ReplicaGlobalSecondaryIndexSettingsUpdateList",
-    Member::new("member", &REPLICA_GLOBAL_SECONDARY_INDEX_SETTINGS_UPDATE),
-)
-.min(1.0)
-.max(20.0);
+pub static REPLICA_AUTO_SCALING_DESCRIPTION_LIST: Schema = Schema::list("ReplicaAutoScalingDescriptionList", Member::new("member", &REPLICA_AUTO_SCALING_DESCRIPTION));
+pub static REPLICA_AUTO_SCALING_UPDATE_LIST: Schema = Schema::list("ReplicaAutoScalingUpdateList", Member::new("member", &REPLICA_AUTO_SCALING_UPDATE)).min(1.0);
+pub static REPLICA_DESCRIPTION_LIST: Schema = Schema::list("ReplicaDescriptionList", Member::new("member", &REPLICA_DESCRIPTION));
+pub static REPLICA_GLOBAL_SECONDARY_INDEX_AUTO_SCALING_DESCRIPTION_LIST: Schema = Schema::list("ReplicaGlobalSecondaryIndexAutoScalingDescriptionList", Member::new("member", &REPLICA_GLOBAL_SECONDARY_INDEX_AUTO_SCALING_DESCRIPTION));
+pub static REPLICA_GLOBAL_SECONDARY_INDEX_AUTO_SCALING_UPDATE_LIST: Schema = Schema::list("ReplicaGlobalSecondaryIndexAutoScalingUpdateList", Member::new("member", &REPLICA_GLOBAL_SECONDARY_INDEX_AUTO_SCALING_UPDATE));
+pub static REPLICA_GLOBAL_SECONDARY_INDEX_DESCRIPTION_LIST: Schema = Schema::list("ReplicaGlobalSecondaryIndexDescriptionList", Member::new("member", &REPLICA_GLOBAL_SECONDARY_INDEX_DESCRIPTION));
+pub static REPLICA_GLOBAL_SECONDARY_INDEX_LIST: Schema = Schema::list("ReplicaGlobalSecondaryIndexList", Member::new("member", &REPLICA_GLOBAL_SECONDARY_INDEX)).min(1.0);
+pub static REPLICA_GLOBAL_SECONDARY_INDEX_SETTINGS_DESCRIPTION_LIST: Schema = Schema::list("ReplicaGlobalSecondaryIndexSettingsDescriptionList", Member::new("member", &REPLICA_GLOBAL_SECONDARY_INDEX_SETTINGS_DESCRIPTION));
+pub static REPLICA_GLOBAL_SECONDARY_INDEX_SETTINGS_UPDATE_LIST: Schema = Schema::list("ReplicaGlobalSecondaryIndexSettingsUpdateList", Member::new("member", &REPLICA_GLOBAL_SECONDARY_INDEX_SETTINGS_UPDATE)).min(1.0).max(20.0);
 pub static REPLICA_LIST: Schema = Schema::list("ReplicaList", Member::new("member", &REPLICA));
-pub static REPLICA_SETTINGS_DESCRIPTION_LIST: Schema =
-    Schema::list("ReplicaSettingsDescriptionList", Member::new("member", &REPLICA_SETTINGS_DESCRIPTION));
-pub static REPLICA_SETTINGS_UPDATE_LIST: Schema =
-    Schema::list("ReplicaSettingsUpdateList", Member::new("member", &REPLICA_SETTINGS_UPDATE)).min(1.0).max(50.0);
+pub static REPLICA_SETTINGS_DESCRIPTION_LIST: Schema = Schema::list("ReplicaSettingsDescriptionList", Member::new("member", &REPLICA_SETTINGS_DESCRIPTION));
+pub static REPLICA_SETTINGS_UPDATE_LIST: Schema = Schema::list("ReplicaSettingsUpdateList", Member::new("member", &REPLICA_SETTINGS_UPDATE)).min(1.0).max(50.0);
 pub static REPLICA_UPDATE_LIST: Schema = Schema::list("ReplicaUpdateList", Member::new("member", &REPLICA_UPDATE));
-pub static REPLICATION_GROUP_UPDATE_LIST: Schema =
-    Schema::list("ReplicationGroupUpdateList", Member::new("member", &REPLICATION_GROUP_UPDATE)).min(1.0);
+pub static REPLICATION_GROUP_UPDATE_LIST: Schema = Schema::list("ReplicationGroupUpdateList", Member::new("member", &REPLICATION_GROUP_UPDATE)).min(1.0);
 pub static RESOURCE_ARN_STRING: Schema = Schema::string("ResourceArnString").min(1.0).max(1283.0);
 pub static S3_BUCKET: Schema = Schema::string("S3Bucket").max(255.0).pattern("^[a-z0-9A-Z]+[\\.\\-\\w]*[a-z0-9A-Z]+$");
 pub static S3_BUCKET_OWNER: Schema = Schema::string("S3BucketOwner").pattern("[0-9]{12}");
@@ -238,21 +126,13 @@ pub static SCAN_SEGMENT: Schema = Schema::integer("ScanSegment", 32).min(0.0).ma
 pub static SCAN_TOTAL_SEGMENTS: Schema = Schema::integer("ScanTotalSegments", 32).min(1.0).max(1000000.0);
 pub static SEARCH_RESULT_LIST: Schema = Schema::list("SearchResultList", Member::new("member", &SEARCH_RESULT_ITEM));
 pub static SEARCH_SCHEMA: Schema = Schema::list("SearchSchema", Member::new("member", &SEARCH_SCHEMA_ELEMENT)).min(1.0);
-pub static SEARCH_VECTOR_LIST: Schema =
-    Schema::list("SearchVectorList", Member::new("member", &ATTRIBUTE_VALUE)).min(1.0).max(4096.0);
-pub static SECONDARY_INDEXES_BULK_BYTES_MAP: Schema = Schema::map(
-    "SecondaryIndexesBulkBytesMap",
-    Member::new("key", &INDEX_NAME),
-    Member::new("value", &BULK_OPERATION_BYTES),
-);
-pub static SECONDARY_INDEXES_CAPACITY_MAP: Schema =
-    Schema::map("SecondaryIndexesCapacityMap", Member::new("key", &INDEX_NAME), Member::new("value", &CAPACITY));
+pub static SEARCH_VECTOR_LIST: Schema = Schema::list("SearchVectorList", Member::new("member", &ATTRIBUTE_VALUE)).min(1.0).max(4096.0);
+pub static SECONDARY_INDEXES_BULK_BYTES_MAP: Schema = Schema::map("SecondaryIndexesBulkBytesMap", Member::new("key", &INDEX_NAME), Member::new("value", &BULK_OPERATION_BYTES));
+pub static SECONDARY_INDEXES_CAPACITY_MAP: Schema = Schema::map("SecondaryIndexesCapacityMap", Member::new("key", &INDEX_NAME), Member::new("value", &CAPACITY));
 pub static STREAM_ARN: Schema = Schema::string("StreamArn").min(37.0).max(1024.0);
-pub static STRING_SET_ATTRIBUTE_VALUE: Schema =
-    Schema::list("StringSetAttributeValue", Member::new("member", &wire::simple::STRING));
+pub static STRING_SET_ATTRIBUTE_VALUE: Schema = Schema::list("StringSetAttributeValue", Member::new("member", &wire::simple::STRING));
 pub static TABLE_ARN: Schema = Schema::string("TableArn").min(1.0).max(1024.0);
-pub static TABLE_ID: Schema =
-    Schema::string("TableId").pattern("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}");
+pub static TABLE_ID: Schema = Schema::string("TableId").pattern("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}");
 pub static TABLE_NAME: Schema = Schema::string("TableName").min(3.0).max(255.0).pattern("[a-zA-Z0-9_.-]+");
 pub static TABLE_NAME_LIST: Schema = Schema::list("TableNameList", Member::new("member", &TABLE_NAME));
 pub static TAG_KEY_LIST: Schema = Schema::list("TagKeyList", Member::new("member", &TAG_KEY_STRING));
@@ -262,23 +142,13 @@ pub static TAG_VALUE_STRING: Schema = Schema::string("TagValueString").min(0.0).
 pub static TIME_TO_LIVE_ATTRIBUTE_NAME: Schema = Schema::string("TimeToLiveAttributeName").min(1.0).max(255.0);
 pub static TOP_K_INTEGER: Schema = Schema::integer("TopKInteger", 32).min(1.0);
 pub static TOTAL_INPUT_BYTES: Schema = Schema::integer("TotalInputBytes", 64).min(0.0);
-pub static TRANSACT_GET_ITEM_LIST: Schema =
-    Schema::list("TransactGetItemList", Member::new("member", &TRANSACT_GET_ITEM)).min(1.0).max(100.0);
-pub static TRANSACT_WRITE_ITEM_LIST: Schema =
-    Schema::list("TransactWriteItemList", Member::new("member", &TRANSACT_WRITE_ITEM)).min(1.0).max(100.0);
+pub static TRANSACT_GET_ITEM_LIST: Schema = Schema::list("TransactGetItemList", Member::new("member", &TRANSACT_GET_ITEM)).min(1.0).max(100.0);
+pub static TRANSACT_WRITE_ITEM_LIST: Schema = Schema::list("TransactWriteItemList", Member::new("member", &TRANSACT_WRITE_ITEM)).min(1.0).max(100.0);
 pub static VECTOR_ATTRIBUTE_NAME: Schema = Schema::string("VectorAttributeName").min(1.0).max(255.0);
-pub static VECTOR_INDEX_DESCRIPTION_LIST: Schema =
-    Schema::list("VectorIndexDescriptionList", Member::new("member", &VECTOR_INDEX_DESCRIPTION));
+pub static VECTOR_INDEX_DESCRIPTION_LIST: Schema = Schema::list("VectorIndexDescriptionList", Member::new("member", &VECTOR_INDEX_DESCRIPTION));
 pub static VECTOR_INDEX_LIST: Schema = Schema::list("VectorIndexList", Member::new("member", &VECTOR_INDEX));
-pub static VECTOR_INDEX_UPDATE_LIST: Schema =
-    Schema::list("VectorIndexUpdateList", Member::new("member", &VECTOR_INDEX_UPDATE));
+pub static VECTOR_INDEX_UPDATE_LIST: Schema = Schema::list("VectorIndexUpdateList", Member::new("member", &VECTOR_INDEX_UPDATE));
 pub static VECTOR_INDEXES: Schema = Schema::list("VectorIndexes", Member::new("member", &VECTOR_INDEX_INFO));
-pub static VECTOR_INDEXES_BULK_VECTOR_BYTES_MAP: Schema = Schema::map(
-    "VectorIndexesBulkVectorBytesMap",
-    Member::new("key", &INDEX_NAME),
-    Member::new("value", &BULK_OPERATION_VECTOR_BYTES),
-);
-pub static VECTOR_INDEXES_CAPACITY_MAP: Schema =
-    Schema::map("VectorIndexesCapacityMap", Member::new("key", &INDEX_NAME), Member::new("value", &VECTOR_CAPACITY));
-pub static WRITE_REQUESTS: Schema =
-    Schema::list("WriteRequests", Member::new("member", &WRITE_REQUEST)).min(1.0).max(25.0);
+pub static VECTOR_INDEXES_BULK_VECTOR_BYTES_MAP: Schema = Schema::map("VectorIndexesBulkVectorBytesMap", Member::new("key", &INDEX_NAME), Member::new("value", &BULK_OPERATION_VECTOR_BYTES));
+pub static VECTOR_INDEXES_CAPACITY_MAP: Schema = Schema::map("VectorIndexesCapacityMap", Member::new("key", &INDEX_NAME), Member::new("value", &VECTOR_CAPACITY));
+pub static WRITE_REQUESTS: Schema = Schema::list("WriteRequests", Member::new("member", &WRITE_REQUEST)).min(1.0).max(25.0);

@@ -9,276 +9,161 @@ pub static ACTION_NAME_LIST_TYPE: Schema = Schema::list("ActionNameListType", Me
 pub static ACTION_NAME_TYPE: Schema = Schema::string("ActionNameType").min(3.0).max(128.0);
 pub static ARN_LIST_TYPE: Schema = Schema::list("ArnListType", Member::new("member", &ARN_TYPE));
 pub static ATTACHMENT_NAME: Schema = Schema::string("AttachmentName").min(1.0).max(128.0).pattern("[\\w+=,.@-]+");
-pub static CERTIFICATION_KEY_TYPE: Schema =
-    Schema::string("CertificationKeyType").min(1.0).max(128.0).pattern("[\\u0020-\\u00FF]+");
-pub static CERTIFICATION_MAP_TYPE: Schema = Schema::map(
-    "CertificationMapType",
-    Member::new("key", &CERTIFICATION_KEY_TYPE),
-    Member::new("value", &CERTIFICATION_VALUE_TYPE),
-);
-pub static CERTIFICATION_VALUE_TYPE: Schema =
-    Schema::string("CertificationValueType").min(1.0).max(32.0).pattern("[\\u0020-\\u00FF]+");
-pub static CONTEXT_ENTRY_LIST_TYPE: Schema =
-    Schema::list("ContextEntryListType", Member::new("member", &CONTEXT_ENTRY));
+pub static CERTIFICATION_KEY_TYPE: Schema = Schema::string("CertificationKeyType").min(1.0).max(128.0).pattern("[\\u0020-\\u00FF]+");
+pub static CERTIFICATION_MAP_TYPE: Schema = Schema::map("CertificationMapType", Member::new("key", &CERTIFICATION_KEY_TYPE), Member::new("value", &CERTIFICATION_VALUE_TYPE));
+pub static CERTIFICATION_VALUE_TYPE: Schema = Schema::string("CertificationValueType").min(1.0).max(32.0).pattern("[\\u0020-\\u00FF]+");
+pub static CONTEXT_ENTRY_LIST_TYPE: Schema = Schema::list("ContextEntryListType", Member::new("member", &CONTEXT_ENTRY));
 pub static CONTEXT_KEY_NAME_TYPE: Schema = Schema::string("ContextKeyNameType").min(5.0).max(256.0);
-pub static CONTEXT_KEY_NAMES_RESULT_LIST_TYPE: Schema =
-    Schema::list("ContextKeyNamesResultListType", Member::new("member", &CONTEXT_KEY_NAME_TYPE));
-pub static CONTEXT_KEY_VALUE_LIST_TYPE: Schema =
-    Schema::list("ContextKeyValueListType", Member::new("member", &wire::simple::STRING));
+pub static CONTEXT_KEY_NAMES_RESULT_LIST_TYPE: Schema = Schema::list("ContextKeyNamesResultListType", Member::new("member", &CONTEXT_KEY_NAME_TYPE));
+pub static CONTEXT_KEY_VALUE_LIST_TYPE: Schema = Schema::list("ContextKeyValueListType", Member::new("member", &wire::simple::STRING));
 pub static DELETION_TASK_ID_TYPE: Schema = Schema::string("DeletionTaskIdType").min(1.0).max(1000.0);
-pub static EVAL_DECISION_DETAILS_TYPE: Schema = Schema::map(
-    "EvalDecisionDetailsType",
-    Member::new("key", &EVAL_DECISION_SOURCE_TYPE),
-    Member::new("value", &POLICY_EVALUATION_DECISION_TYPE),
-);
+pub static EVAL_DECISION_DETAILS_TYPE: Schema = Schema::map("EvalDecisionDetailsType", Member::new("key", &EVAL_DECISION_SOURCE_TYPE), Member::new("value", &POLICY_EVALUATION_DECISION_TYPE));
 pub static EVAL_DECISION_SOURCE_TYPE: Schema = Schema::string("EvalDecisionSourceType").min(3.0).max(256.0);
-pub static EVALUATION_RESULTS_LIST_TYPE: Schema =
-    Schema::list("EvaluationResultsListType", Member::new("member", &EVALUATION_RESULT));
+pub static EVALUATION_RESULTS_LIST_TYPE: Schema = Schema::list("EvaluationResultsListType", Member::new("member", &EVALUATION_RESULT));
 pub static FEATURES_LIST_TYPE: Schema = Schema::list("FeaturesListType", Member::new("member", &FEATURE_TYPE));
-pub static MANAGED_POLICY_DETAIL_LIST_TYPE: Schema =
-    Schema::list("ManagedPolicyDetailListType", Member::new("member", &MANAGED_POLICY_DETAIL));
-pub static OPEN_ID_CONNECT_PROVIDER_LIST_TYPE: Schema =
-    Schema::list("OpenIDConnectProviderListType", Member::new("member", &OPEN_ID_CONNECT_PROVIDER_LIST_ENTRY));
-pub static OPEN_ID_CONNECT_PROVIDER_URL_TYPE: Schema =
-    Schema::string("OpenIDConnectProviderUrlType").min(1.0).max(255.0);
+pub static MANAGED_POLICY_DETAIL_LIST_TYPE: Schema = Schema::list("ManagedPolicyDetailListType", Member::new("member", &MANAGED_POLICY_DETAIL));
+pub static OPEN_ID_CONNECT_PROVIDER_LIST_TYPE: Schema = Schema::list("OpenIDConnectProviderListType", Member::new("member", &OPEN_ID_CONNECT_PROVIDER_LIST_ENTRY));
+pub static OPEN_ID_CONNECT_PROVIDER_URL_TYPE: Schema = Schema::string("OpenIDConnectProviderUrlType").min(1.0).max(255.0);
 pub static ORGANIZATION_ID_TYPE: Schema = Schema::string("OrganizationIdType").max(34.0).pattern("^o-[a-z0-9]{10,32}$");
-pub static ORGANIZATION_POLICY_LIST_TYPE: Schema =
-    Schema::list("OrganizationPolicyListType", Member::new("member", &ORDERED_ORGANIZATION_POLICY_TYPE)).max(7.0);
-pub static POLICY_EXCLUSIONS_LIST_TYPE: Schema =
-    Schema::list("PolicyExclusionsListType", Member::new("member", &POLICY_IDENTIFIER)).max(256.0);
+pub static ORGANIZATION_POLICY_LIST_TYPE: Schema = Schema::list("OrganizationPolicyListType", Member::new("member", &ORDERED_ORGANIZATION_POLICY_TYPE)).max(7.0);
+pub static POLICY_EXCLUSIONS_LIST_TYPE: Schema = Schema::list("PolicyExclusionsListType", Member::new("member", &POLICY_IDENTIFIER)).max(256.0);
 pub static POLICY_GROUP_LIST_TYPE: Schema = Schema::list("PolicyGroupListType", Member::new("member", &POLICY_GROUP));
 pub static POLICY_ROLE_LIST_TYPE: Schema = Schema::list("PolicyRoleListType", Member::new("member", &POLICY_ROLE));
 pub static POLICY_USER_LIST_TYPE: Schema = Schema::list("PolicyUserListType", Member::new("member", &POLICY_USER));
 pub static REASON_TYPE: Schema = Schema::string("ReasonType").max(1000.0);
 pub static REGION_NAME_TYPE: Schema = Schema::string("RegionNameType").min(1.0).max(100.0);
 pub static RESOURCE_HANDLING_OPTION_TYPE: Schema = Schema::string("ResourceHandlingOptionType").min(1.0).max(64.0);
-pub static RESOURCE_NAME_LIST_TYPE: Schema =
-    Schema::list("ResourceNameListType", Member::new("member", &RESOURCE_NAME_TYPE));
+pub static RESOURCE_NAME_LIST_TYPE: Schema = Schema::list("ResourceNameListType", Member::new("member", &RESOURCE_NAME_TYPE));
 pub static RESOURCE_NAME_TYPE: Schema = Schema::string("ResourceNameType").min(1.0).max(2048.0);
-pub static RESOURCE_SPECIFIC_RESULT_LIST_TYPE: Schema =
-    Schema::list("ResourceSpecificResultListType", Member::new("member", &RESOURCE_SPECIFIC_RESULT));
+pub static RESOURCE_SPECIFIC_RESULT_LIST_TYPE: Schema = Schema::list("ResourceSpecificResultListType", Member::new("member", &RESOURCE_SPECIFIC_RESULT));
 pub static ROLE_USAGE_LIST_TYPE: Schema = Schema::list("RoleUsageListType", Member::new("member", &ROLE_USAGE_TYPE));
 pub static SAML_METADATA_DOCUMENT_TYPE: Schema = Schema::string("SAMLMetadataDocumentType").min(1000.0).max(10000000.0);
-pub static SAML_PROVIDER_LIST_TYPE: Schema =
-    Schema::list("SAMLProviderListType", Member::new("member", &SAML_PROVIDER_LIST_ENTRY));
-pub static SAML_PROVIDER_NAME_TYPE: Schema =
-    Schema::string("SAMLProviderNameType").min(1.0).max(128.0).pattern("[\\w._-]+");
-pub static SSH_PUBLIC_KEY_LIST_TYPE: Schema =
-    Schema::list("SSHPublicKeyListType", Member::new("member", &SSH_PUBLIC_KEY_METADATA));
-pub static SERVICE_SPECIFIC_CREDENTIALS_LIST_TYPE: Schema =
-    Schema::list("ServiceSpecificCredentialsListType", Member::new("member", &SERVICE_SPECIFIC_CREDENTIAL_METADATA));
-pub static SERVICES_LAST_ACCESSED: Schema =
-    Schema::list("ServicesLastAccessed", Member::new("member", &SERVICE_LAST_ACCESSED));
-pub static SIMULATION_POLICY_LIST_TYPE: Schema =
-    Schema::list("SimulationPolicyListType", Member::new("member", &POLICY_DOCUMENT_TYPE));
+pub static SAML_PROVIDER_LIST_TYPE: Schema = Schema::list("SAMLProviderListType", Member::new("member", &SAML_PROVIDER_LIST_ENTRY));
+pub static SAML_PROVIDER_NAME_TYPE: Schema = Schema::string("SAMLProviderNameType").min(1.0).max(128.0).pattern("[\\w._-]+");
+pub static SSH_PUBLIC_KEY_LIST_TYPE: Schema = Schema::list("SSHPublicKeyListType", Member::new("member", &SSH_PUBLIC_KEY_METADATA));
+pub static SERVICE_SPECIFIC_CREDENTIALS_LIST_TYPE: Schema = Schema::list("ServiceSpecificCredentialsListType", Member::new("member", &SERVICE_SPECIFIC_CREDENTIAL_METADATA));
+pub static SERVICES_LAST_ACCESSED: Schema = Schema::list("ServicesLastAccessed", Member::new("member", &SERVICE_LAST_ACCESSED));
+pub static SIMULATION_POLICY_LIST_TYPE: Schema = Schema::list("SimulationPolicyListType", Member::new("member", &POLICY_DOCUMENT_TYPE));
 pub static STATEMENT_LIST_TYPE: Schema = Schema::list("StatementListType", Member::new("member", &STATEMENT));
-pub static TRACKED_ACTIONS_LAST_ACCESSED: Schema =
-    Schema::list("TrackedActionsLastAccessed", Member::new("member", &TRACKED_ACTION_LAST_ACCESSED));
+pub static TRACKED_ACTIONS_LAST_ACCESSED: Schema = Schema::list("TrackedActionsLastAccessed", Member::new("member", &TRACKED_ACTION_LAST_ACCESSED));
 pub static ACCESS_KEY_ID_TYPE: Schema = Schema::string("accessKeyIdType").min(16.0).max(128.0).pattern("[\\w]+");
-pub static ACCESS_KEY_METADATA_LIST_TYPE: Schema =
-    Schema::list("accessKeyMetadataListType", Member::new("member", &ACCESS_KEY_METADATA));
-pub static ACCOUNT_ALIAS_LIST_TYPE: Schema =
-    Schema::list("accountAliasListType", Member::new("member", &ACCOUNT_ALIAS_TYPE));
-pub static ACCOUNT_ALIAS_TYPE: Schema =
-    Schema::string("accountAliasType").min(3.0).max(63.0).pattern("^[a-z0-9]([a-z0-9]|-(?!-)){1,61}[a-z0-9]$");
+pub static ACCESS_KEY_METADATA_LIST_TYPE: Schema = Schema::list("accessKeyMetadataListType", Member::new("member", &ACCESS_KEY_METADATA));
+pub static ACCOUNT_ALIAS_LIST_TYPE: Schema = Schema::list("accountAliasListType", Member::new("member", &ACCOUNT_ALIAS_TYPE));
+pub static ACCOUNT_ALIAS_TYPE: Schema = Schema::string("accountAliasType").min(3.0).max(63.0).pattern("^[a-z0-9]([a-z0-9]|-(?!-)){1,61}[a-z0-9]$");
 pub static ACCOUNT_ID_TYPE: Schema = Schema::string("accountIdType").pattern("\\d{12}");
-pub static ACCOUNT_PROPERTIES_MAP_TYPE: Schema = Schema::map(
-    "accountPropertiesMapType",
-    Member::new("key", &ACCOUNT_PROPERTY_KEY_TYPE),
-    Member::new("value", &ACCOUNT_PROPERTY_VALUE_TYPE),
-);
-pub static ACCOUNT_PROPERTY_KEY_TYPE: Schema =
-    Schema::string("accountPropertyKeyType").min(1.0).max(50.0).pattern("^[A-Za-z][A-Za-z0-9/_-]*$");
+pub static ACCOUNT_PROPERTIES_MAP_TYPE: Schema = Schema::map("accountPropertiesMapType", Member::new("key", &ACCOUNT_PROPERTY_KEY_TYPE), Member::new("value", &ACCOUNT_PROPERTY_VALUE_TYPE));
+pub static ACCOUNT_PROPERTY_KEY_TYPE: Schema = Schema::string("accountPropertyKeyType").min(1.0).max(50.0).pattern("^[A-Za-z][A-Za-z0-9/_-]*$");
 pub static ACCOUNT_PROPERTY_VALUE_TYPE: Schema = Schema::string("accountPropertyValueType").min(1.0).max(1024.0);
 pub static ARN_TYPE: Schema = Schema::string("arnType").min(20.0).max(2048.0);
-pub static ATTACHED_POLICIES_LIST_TYPE: Schema =
-    Schema::list("attachedPoliciesListType", Member::new("member", &ATTACHED_POLICY));
-pub static AUTHENTICATION_CODE_TYPE: Schema =
-    Schema::string("authenticationCodeType").min(6.0).max(6.0).pattern("[\\d]+");
-pub static CERTIFICATE_BODY_TYPE: Schema =
-    Schema::string("certificateBodyType").min(1.0).max(16384.0).pattern("[\\u0009\\u000A\\u000D\\u0020-\\u00FF]+");
-pub static CERTIFICATE_CHAIN_TYPE: Schema =
-    Schema::string("certificateChainType").min(1.0).max(2097152.0).pattern("[\\u0009\\u000A\\u000D\\u0020-\\u00FF]+");
+pub static ATTACHED_POLICIES_LIST_TYPE: Schema = Schema::list("attachedPoliciesListType", Member::new("member", &ATTACHED_POLICY));
+pub static AUTHENTICATION_CODE_TYPE: Schema = Schema::string("authenticationCodeType").min(6.0).max(6.0).pattern("[\\d]+");
+pub static CERTIFICATE_BODY_TYPE: Schema = Schema::string("certificateBodyType").min(1.0).max(16384.0).pattern("[\\u0009\\u000A\\u000D\\u0020-\\u00FF]+");
+pub static CERTIFICATE_CHAIN_TYPE: Schema = Schema::string("certificateChainType").min(1.0).max(2097152.0).pattern("[\\u0009\\u000A\\u000D\\u0020-\\u00FF]+");
 pub static CERTIFICATE_ID_TYPE: Schema = Schema::string("certificateIdType").min(24.0).max(128.0).pattern("[\\w]+");
-pub static CERTIFICATE_LIST_TYPE: Schema =
-    Schema::list("certificateListType", Member::new("member", &SIGNING_CERTIFICATE));
+pub static CERTIFICATE_LIST_TYPE: Schema = Schema::list("certificateListType", Member::new("member", &SIGNING_CERTIFICATE));
 pub static CLIENT_ID_LIST_TYPE: Schema = Schema::list("clientIDListType", Member::new("member", &CLIENT_ID_TYPE));
 pub static CLIENT_ID_TYPE: Schema = Schema::string("clientIDType").min(1.0).max(255.0);
 pub static CONSOLE_DEEP_LINK_TYPE: Schema = Schema::string("consoleDeepLinkType").min(1.0).max(255.0);
 pub static CREDENTIAL_AGE_DAYS: Schema = Schema::integer("credentialAgeDays", 32).min(1.0).max(36600.0);
 pub static CUSTOM_SUFFIX_TYPE: Schema = Schema::string("customSuffixType").min(1.0).max(64.0).pattern("[\\w+=,.@-]+");
-pub static DELEGATION_REQUEST_DESCRIPTION_TYPE: Schema = Schema::string("delegationRequestDescriptionType")
-    .max(1000.0)
-    .pattern("[\\u0009\\u000A\\u000D\\u0020-\\u007E\\u00A1-\\u00FF]*");
-pub static DELEGATION_REQUEST_ID_TYPE: Schema =
-    Schema::string("delegationRequestIdType").min(16.0).max(128.0).pattern("[\\w-]+");
-pub static DELEGATION_REQUESTS_LIST_TYPE: Schema =
-    Schema::list("delegationRequestsListType", Member::new("member", &DELEGATION_REQUEST));
-pub static ENTITY_DETAILS_LIST_TYPE: Schema =
-    Schema::list("entityDetailsListType", Member::new("member", &ENTITY_DETAILS));
+pub static DELEGATION_REQUEST_DESCRIPTION_TYPE: Schema = Schema::string("delegationRequestDescriptionType").max(1000.0).pattern("[\\u0009\\u000A\\u000D\\u0020-\\u007E\\u00A1-\\u00FF]*");
+pub static DELEGATION_REQUEST_ID_TYPE: Schema = Schema::string("delegationRequestIdType").min(16.0).max(128.0).pattern("[\\w-]+");
+pub static DELEGATION_REQUESTS_LIST_TYPE: Schema = Schema::list("delegationRequestsListType", Member::new("member", &DELEGATION_REQUEST));
+pub static ENTITY_DETAILS_LIST_TYPE: Schema = Schema::list("entityDetailsListType", Member::new("member", &ENTITY_DETAILS));
 pub static ENTITY_LIST_TYPE: Schema = Schema::list("entityListType", Member::new("member", &ENTITY_TYPE));
 pub static ENTITY_NAME_TYPE: Schema = Schema::string("entityNameType").min(1.0).max(128.0).pattern("[\\w+=,.@-]+");
-pub static EXISTING_USER_NAME_TYPE: Schema =
-    Schema::string("existingUserNameType").min(1.0).max(128.0).pattern("[\\w+=,.@-]+");
+pub static EXISTING_USER_NAME_TYPE: Schema = Schema::string("existingUserNameType").min(1.0).max(128.0).pattern("[\\w+=,.@-]+");
 pub static GROUP_DETAIL_LIST_TYPE: Schema = Schema::list("groupDetailListType", Member::new("member", &GROUP_DETAIL));
 pub static GROUP_LIST_TYPE: Schema = Schema::list("groupListType", Member::new("member", &GROUP));
 pub static GROUP_NAME_LIST_TYPE: Schema = Schema::list("groupNameListType", Member::new("member", &GROUP_NAME_TYPE));
 pub static GROUP_NAME_TYPE: Schema = Schema::string("groupNameType").min(1.0).max(128.0).pattern("[\\w+=,.@-]+");
 pub static ID_TYPE: Schema = Schema::string("idType").min(16.0).max(128.0).pattern("[\\w]+");
-pub static INLINE_POLICY_TEMPLATE_LIST_TYPE: Schema =
-    Schema::list("inlinePolicyTemplateListType", Member::new("member", &INLINE_POLICY));
-pub static INSTANCE_PROFILE_LIST_TYPE: Schema =
-    Schema::list("instanceProfileListType", Member::new("member", &INSTANCE_PROFILE));
-pub static INSTANCE_PROFILE_NAME_TYPE: Schema =
-    Schema::string("instanceProfileNameType").min(1.0).max(128.0).pattern("[\\w+=,.@-]+");
+pub static INLINE_POLICY_TEMPLATE_LIST_TYPE: Schema = Schema::list("inlinePolicyTemplateListType", Member::new("member", &INLINE_POLICY));
+pub static INSTANCE_PROFILE_LIST_TYPE: Schema = Schema::list("instanceProfileListType", Member::new("member", &INSTANCE_PROFILE));
+pub static INSTANCE_PROFILE_NAME_TYPE: Schema = Schema::string("instanceProfileNameType").min(1.0).max(128.0).pattern("[\\w+=,.@-]+");
 pub static JOB_ID_TYPE: Schema = Schema::string("jobIDType").min(36.0).max(36.0);
-pub static LIST_POLICY_GRANTING_SERVICE_ACCESS_RESPONSE_LIST_TYPE: Schema = Schema::list(
-    "listPolicyGrantingServiceAccessResponseListType",
-    Member::new("member", &LIST_POLICIES_GRANTING_SERVICE_ACCESS_ENTRY),
-);
+pub static LIST_POLICY_GRANTING_SERVICE_ACCESS_RESPONSE_LIST_TYPE: Schema = Schema::list("listPolicyGrantingServiceAccessResponseListType", Member::new("member", &LIST_POLICIES_GRANTING_SERVICE_ACCESS_ENTRY));
 pub static LOCALE_TYPE: Schema = Schema::string("localeType").min(2.0).max(12.0);
 pub static MANAGED_BY_VALUE_TYPE: Schema = Schema::string("managedByValueType").min(1.0).max(128.0);
-pub static MANAGED_POLICY_ARN_LIST_TYPE: Schema =
-    Schema::list("managedPolicyArnListType", Member::new("member", &ARN_TYPE));
-pub static MAP_STRING_REPLACEMENT_VALUE_ENTRY: Schema = Schema::map(
-    "mapStringReplacementValueEntry",
-    Member::new("key", &wire::simple::STRING),
-    Member::new("value", &REPLACEMENT_VALUE_ENTRY),
-)
-.max(30.0);
+pub static MANAGED_POLICY_ARN_LIST_TYPE: Schema = Schema::list("managedPolicyArnListType", Member::new("member", &ARN_TYPE));
+pub static MAP_STRING_REPLACEMENT_VALUE_ENTRY: Schema = Schema::map("mapStringReplacementValueEntry", Member::new("key", &wire::simple::STRING), Member::new("value", &REPLACEMENT_VALUE_ENTRY)).max(30.0);
 pub static MARKER_TYPE: Schema = Schema::string("markerType").min(1.0).max(320.0).pattern("[\\u0020-\\u00FF]+");
 pub static MAX_ITEMS_TYPE: Schema = Schema::integer("maxItemsType", 32).min(1.0).max(1000.0);
 pub static MAX_PASSWORD_AGE_TYPE: Schema = Schema::integer("maxPasswordAgeType", 32).min(1.0).max(1095.0);
 pub static MFA_DEVICE_LIST_TYPE: Schema = Schema::list("mfaDeviceListType", Member::new("member", &MFA_DEVICE));
 pub static MINIMUM_PASSWORD_LENGTH_TYPE: Schema = Schema::integer("minimumPasswordLengthType", 32).min(6.0).max(128.0);
-pub static NOTES_TYPE: Schema =
-    Schema::string("notesType").max(500.0).pattern("[\\u0009\\u000A\\u000D\\u0020-\\u007E\\u00A1-\\u00FF]*");
-pub static NOTIFICATION_CHANNEL_TYPE: Schema =
-    Schema::string("notificationChannelType").min(2.0).max(400.0).pattern("^[a-zA-Z0-9:_.-]+$");
-pub static ORGANIZATIONS_ENTITY_PATH_TYPE: Schema = Schema::string("organizationsEntityPathType")
-    .min(19.0)
-    .max(427.0)
-    .pattern("^o-[0-9a-z]{10,32}\\/r-[0-9a-z]{4,32}[0-9a-z-\\/]*");
-pub static ORGANIZATIONS_POLICY_ID_TYPE: Schema =
-    Schema::string("organizationsPolicyIdType").pattern("^p-[0-9a-zA-Z_]{8,128}$");
-pub static OWNER_ID_TYPE: Schema =
-    Schema::string("ownerIdType").min(20.0).max(2048.0).pattern("^[a-zA-Z0-9:/+=,.@_-]+$");
+pub static NOTES_TYPE: Schema = Schema::string("notesType").max(500.0).pattern("[\\u0009\\u000A\\u000D\\u0020-\\u007E\\u00A1-\\u00FF]*");
+pub static NOTIFICATION_CHANNEL_TYPE: Schema = Schema::string("notificationChannelType").min(2.0).max(400.0).pattern("^[a-zA-Z0-9:_.-]+$");
+pub static ORGANIZATIONS_ENTITY_PATH_TYPE: Schema = Schema::string("organizationsEntityPathType").min(19.0).max(427.0).pattern("^o-[0-9a-z]{10,32}\\/r-[0-9a-z]{4,32}[0-9a-z-\\/]*");
+pub static ORGANIZATIONS_POLICY_ID_TYPE: Schema = Schema::string("organizationsPolicyIdType").pattern("^p-[0-9a-zA-Z_]{8,128}$");
+pub static OWNER_ID_TYPE: Schema = Schema::string("ownerIdType").min(20.0).max(2048.0).pattern("^[a-zA-Z0-9:/+=,.@_-]+$");
 pub static PARAMETER_DEFAULT_VALUE_TYPE: Schema = Schema::string("parameterDefaultValueType").max(1024.0);
 pub static PARAMETER_DESCRIPTION_TYPE: Schema = Schema::string("parameterDescriptionType").max(1000.0);
 pub static PARAMETER_NAME_TYPE: Schema = Schema::string("parameterNameType").min(1.0).max(128.0);
 pub static PARAMETER_SUB_TYPE_TYPE: Schema = Schema::string("parameterSubTypeType").max(256.0);
-pub static PARAMETERS_DEFINITION_LIST_TYPE: Schema =
-    Schema::list("parametersDefinitionListType", Member::new("member", &PARAMETER_DEFINITION));
-pub static PASSWORD_REUSE_PREVENTION_TYPE: Schema =
-    Schema::integer("passwordReusePreventionType", 32).min(1.0).max(24.0);
-pub static PASSWORD_TYPE: Schema =
-    Schema::string("passwordType").min(1.0).max(128.0).pattern("[\\u0009\\u000A\\u000D\\u0020-\\u00FF]+");
-pub static PATH_PREFIX_TYPE: Schema =
-    Schema::string("pathPrefixType").min(1.0).max(512.0).pattern("\\u002F[\\u0021-\\u007F]*");
-pub static PATH_TYPE: Schema =
-    Schema::string("pathType").min(1.0).max(512.0).pattern("(\\u002F)|(\\u002F[\\u0021-\\u007E]+\\u002F)");
+pub static PARAMETERS_DEFINITION_LIST_TYPE: Schema = Schema::list("parametersDefinitionListType", Member::new("member", &PARAMETER_DEFINITION));
+pub static PASSWORD_REUSE_PREVENTION_TYPE: Schema = Schema::integer("passwordReusePreventionType", 32).min(1.0).max(24.0);
+pub static PASSWORD_TYPE: Schema = Schema::string("passwordType").min(1.0).max(128.0).pattern("[\\u0009\\u000A\\u000D\\u0020-\\u00FF]+");
+pub static PATH_PREFIX_TYPE: Schema = Schema::string("pathPrefixType").min(1.0).max(512.0).pattern("\\u002F[\\u0021-\\u007F]*");
+pub static PATH_TYPE: Schema = Schema::string("pathType").min(1.0).max(512.0).pattern("(\\u002F)|(\\u002F[\\u0021-\\u007E]+\\u002F)");
 pub static POLICY_DESCRIPTION_TYPE: Schema = Schema::string("policyDescriptionType").max(1000.0);
-pub static POLICY_DETAIL_LIST_TYPE: Schema =
-    Schema::list("policyDetailListType", Member::new("member", &POLICY_DETAIL));
-pub static POLICY_DOCUMENT_TYPE: Schema =
-    Schema::string("policyDocumentType").min(1.0).max(131072.0).pattern("[\\u0009\\u000A\\u000D\\u0020-\\u00FF]+");
-pub static POLICY_DOCUMENT_VERSION_LIST_TYPE: Schema =
-    Schema::list("policyDocumentVersionListType", Member::new("member", &POLICY_VERSION));
-pub static POLICY_GRANTING_SERVICE_ACCESS_LIST_TYPE: Schema =
-    Schema::list("policyGrantingServiceAccessListType", Member::new("member", &POLICY_GRANTING_SERVICE_ACCESS));
+pub static POLICY_DETAIL_LIST_TYPE: Schema = Schema::list("policyDetailListType", Member::new("member", &POLICY_DETAIL));
+pub static POLICY_DOCUMENT_TYPE: Schema = Schema::string("policyDocumentType").min(1.0).max(131072.0).pattern("[\\u0009\\u000A\\u000D\\u0020-\\u00FF]+");
+pub static POLICY_DOCUMENT_VERSION_LIST_TYPE: Schema = Schema::list("policyDocumentVersionListType", Member::new("member", &POLICY_VERSION));
+pub static POLICY_GRANTING_SERVICE_ACCESS_LIST_TYPE: Schema = Schema::list("policyGrantingServiceAccessListType", Member::new("member", &POLICY_GRANTING_SERVICE_ACCESS));
 pub static POLICY_LIST_TYPE: Schema = Schema::list("policyListType", Member::new("member", &POLICY));
 pub static POLICY_NAME_LIST_TYPE: Schema = Schema::list("policyNameListType", Member::new("member", &POLICY_NAME_TYPE));
 pub static POLICY_NAME_TYPE: Schema = Schema::string("policyNameType").min(1.0).max(128.0).pattern("[\\w+=,.@-]+");
-pub static POLICY_PARAMETER_LIST_TYPE: Schema =
-    Schema::list("policyParameterListType", Member::new("member", &POLICY_PARAMETER)).max(50.0);
-pub static POLICY_PARAMETER_NAME_TYPE: Schema =
-    Schema::string("policyParameterNameType").min(5.0).max(256.0).pattern("[ -~]+");
+pub static POLICY_PARAMETER_LIST_TYPE: Schema = Schema::list("policyParameterListType", Member::new("member", &POLICY_PARAMETER)).max(50.0);
+pub static POLICY_PARAMETER_NAME_TYPE: Schema = Schema::string("policyParameterNameType").min(5.0).max(256.0).pattern("[ -~]+");
 pub static POLICY_PARAMETER_VALUE_TYPE: Schema = Schema::string("policyParameterValueType").pattern("[ -~]+");
-pub static POLICY_PARAMETER_VALUES_LIST_TYPE: Schema =
-    Schema::list("policyParameterValuesListType", Member::new("member", &POLICY_PARAMETER_VALUE_TYPE));
-pub static POLICY_PATH_TYPE: Schema =
-    Schema::string("policyPathType").min(1.0).max(512.0).pattern("((/[A-Za-z0-9\\.,\\+@=_-]+)*)/");
-pub static POLICY_VERSION_ID_TYPE: Schema =
-    Schema::string("policyVersionIdType").pattern("v[1-9][0-9]*(\\.[A-Za-z0-9-]*)?");
+pub static POLICY_PARAMETER_VALUES_LIST_TYPE: Schema = Schema::list("policyParameterValuesListType", Member::new("member", &POLICY_PARAMETER_VALUE_TYPE));
+pub static POLICY_PATH_TYPE: Schema = Schema::string("policyPathType").min(1.0).max(512.0).pattern("((/[A-Za-z0-9\\.,\\+@=_-]+)*)/");
+pub static POLICY_VERSION_ID_TYPE: Schema = Schema::string("policyVersionIdType").pattern("v[1-9][0-9]*(\\.[A-Za-z0-9-]*)?");
 pub static PRIVATE_KEY_ID_TYPE: Schema = Schema::string("privateKeyIdType").min(22.0).max(64.0).pattern("[A-Z0-9]+");
 pub static PRIVATE_KEY_LIST: Schema = Schema::list("privateKeyList", Member::new("member", &SAML_PRIVATE_KEY)).max(2.0);
-pub static PRIVATE_KEY_TYPE: Schema =
-    Schema::string("privateKeyType").min(1.0).max(16384.0).pattern("[\\u0009\\u000A\\u000D\\u0020-\\u00FF]+");
-pub static PUBLIC_KEY_FINGERPRINT_TYPE: Schema =
-    Schema::string("publicKeyFingerprintType").min(48.0).max(48.0).pattern("[:\\w]+");
+pub static PRIVATE_KEY_TYPE: Schema = Schema::string("privateKeyType").min(1.0).max(16384.0).pattern("[\\u0009\\u000A\\u000D\\u0020-\\u00FF]+");
+pub static PUBLIC_KEY_FINGERPRINT_TYPE: Schema = Schema::string("publicKeyFingerprintType").min(48.0).max(48.0).pattern("[:\\w]+");
 pub static PUBLIC_KEY_ID_TYPE: Schema = Schema::string("publicKeyIdType").min(20.0).max(128.0).pattern("[\\w]+");
-pub static PUBLIC_KEY_MATERIAL_TYPE: Schema =
-    Schema::string("publicKeyMaterialType").min(1.0).max(16384.0).pattern("[\\u0009\\u000A\\u000D\\u0020-\\u00FF]+");
-pub static REDIRECT_URL_TYPE: Schema = Schema::string("redirectUrlType")
-    .min(1.0)
-    .max(255.0)
-    .pattern("^http(s?)://[a-zA-Z0-9._/-]*(\\?[a-zA-Z0-9._=&-]*)?(#[a-zA-Z0-9._/-]*)?$");
-pub static REPLACEMENT_VALUE_LIST_TYPE: Schema =
-    Schema::list("replacementValueListType", Member::new("member", &wire::simple::STRING)).min(1.0).max(20.0);
-pub static REQUEST_MESSAGE_TYPE: Schema =
-    Schema::string("requestMessageType").max(200.0).pattern("[\\u0009\\u000A\\u000D\\u0020-\\u007E\\u00A1-\\u00FF]*");
-pub static REQUESTOR_NAME_TYPE: Schema =
-    Schema::string("requestorNameType").max(30.0).pattern("[\\u0009\\u000A\\u000D\\u0020-\\u007E\\u00A1-\\u00FF]*");
-pub static REQUESTOR_WORKFLOW_ID_TYPE: Schema = Schema::string("requestorWorkflowIdType")
-    .min(5.0)
-    .max(400.0)
-    .pattern("[\\u0009\\u000A\\u000D\\u0020-\\u007E\\u00A1-\\u00FF]+");
+pub static PUBLIC_KEY_MATERIAL_TYPE: Schema = Schema::string("publicKeyMaterialType").min(1.0).max(16384.0).pattern("[\\u0009\\u000A\\u000D\\u0020-\\u00FF]+");
+pub static REDIRECT_URL_TYPE: Schema = Schema::string("redirectUrlType").min(1.0).max(255.0).pattern("^http(s?)://[a-zA-Z0-9._/-]*(\\?[a-zA-Z0-9._=&-]*)?(#[a-zA-Z0-9._/-]*)?$");
+pub static REPLACEMENT_VALUE_LIST_TYPE: Schema = Schema::list("replacementValueListType", Member::new("member", &wire::simple::STRING)).min(1.0).max(20.0);
+pub static REQUEST_MESSAGE_TYPE: Schema = Schema::string("requestMessageType").max(200.0).pattern("[\\u0009\\u000A\\u000D\\u0020-\\u007E\\u00A1-\\u00FF]*");
+pub static REQUESTOR_NAME_TYPE: Schema = Schema::string("requestorNameType").max(30.0).pattern("[\\u0009\\u000A\\u000D\\u0020-\\u007E\\u00A1-\\u00FF]*");
+pub static REQUESTOR_WORKFLOW_ID_TYPE: Schema = Schema::string("requestorWorkflowIdType").min(5.0).max(400.0).pattern("[\\u0009\\u000A\\u000D\\u0020-\\u007E\\u00A1-\\u00FF]+");
 pub static ROLE_DESCRIPTION_PATTERN_TYPE: Schema = Schema::string("roleDescriptionPatternType").min(1.0).max(512.0);
-pub static ROLE_DESCRIPTION_TYPE: Schema =
-    Schema::string("roleDescriptionType").max(1000.0).pattern("[\\u0009\\u000A\\u000D\\u0020-\\u007E\\u00A1-\\u00FF]*");
+pub static ROLE_DESCRIPTION_TYPE: Schema = Schema::string("roleDescriptionType").max(1000.0).pattern("[\\u0009\\u000A\\u000D\\u0020-\\u007E\\u00A1-\\u00FF]*");
 pub static ROLE_DETAIL_LIST_TYPE: Schema = Schema::list("roleDetailListType", Member::new("member", &ROLE_DETAIL));
 pub static ROLE_LIST_TYPE: Schema = Schema::list("roleListType", Member::new("member", &ROLE));
-pub static ROLE_MAX_SESSION_DURATION_TYPE: Schema =
-    Schema::integer("roleMaxSessionDurationType", 32).min(3600.0).max(43200.0);
+pub static ROLE_MAX_SESSION_DURATION_TYPE: Schema = Schema::integer("roleMaxSessionDurationType", 32).min(3600.0).max(43200.0);
 pub static ROLE_NAME_PATTERN_TYPE: Schema = Schema::string("roleNamePatternType").min(1.0).max(256.0);
 pub static ROLE_NAME_TYPE: Schema = Schema::string("roleNameType").min(1.0).max(64.0).pattern("[\\w+=,.@-]+");
-pub static ROLE_PATH_PATTERN_TYPE: Schema = Schema::string("rolePathPatternType")
-    .min(1.0)
-    .max(256.0)
-    .pattern("/[\\u0009\\u000A\\u000D\\u0020-\\u007E\\u00A1-\\u00FF]*/");
-pub static ROLE_PERMISSION_RESTRICTION_ARN_LIST_TYPE: Schema =
-    Schema::list("rolePermissionRestrictionArnListType", Member::new("member", &ARN_TYPE));
-pub static ROLE_TEMPLATE_DESCRIPTION_TYPE: Schema = Schema::string("roleTemplateDescriptionType")
-    .max(512.0)
-    .pattern("[\\u0009\\u000A\\u000D\\u0020-\\u007E\\u00A1-\\u00FF]*");
-pub static ROLE_TEMPLATE_NAME_TYPE: Schema =
-    Schema::string("roleTemplateNameType").min(1.0).max(128.0).pattern("[\\w+=,.\\-]+");
-pub static SERIAL_NUMBER_TYPE: Schema =
-    Schema::string("serialNumberType").min(9.0).max(256.0).pattern("[\\w+=/:,.@-]+");
-pub static SERVER_CERTIFICATE_METADATA_LIST_TYPE: Schema =
-    Schema::list("serverCertificateMetadataListType", Member::new("member", &SERVER_CERTIFICATE_METADATA));
-pub static SERVER_CERTIFICATE_NAME_TYPE: Schema =
-    Schema::string("serverCertificateNameType").min(1.0).max(128.0).pattern("[\\w+=,.@-]+");
-pub static SERVICE_CREDENTIAL_ALIAS: Schema =
-    Schema::string("serviceCredentialAlias").min(0.0).max(200.0).pattern("[\\w+=,.@-]+");
-pub static SERVICE_NAMESPACE_LIST_TYPE: Schema =
-    Schema::list("serviceNamespaceListType", Member::new("member", &SERVICE_NAMESPACE_TYPE)).min(1.0).max(200.0);
-pub static SERVICE_NAMESPACE_TYPE: Schema =
-    Schema::string("serviceNamespaceType").min(1.0).max(64.0).pattern("[\\w-]*");
-pub static SERVICE_SPECIFIC_CREDENTIAL_ID: Schema =
-    Schema::string("serviceSpecificCredentialId").min(20.0).max(128.0).pattern("[\\w]+");
+pub static ROLE_PATH_PATTERN_TYPE: Schema = Schema::string("rolePathPatternType").min(1.0).max(256.0).pattern("/[\\u0009\\u000A\\u000D\\u0020-\\u007E\\u00A1-\\u00FF]*/");
+pub static ROLE_PERMISSION_RESTRICTION_ARN_LIST_TYPE: Schema = Schema::list("rolePermissionRestrictionArnListType", Member::new("member", &ARN_TYPE));
+pub static ROLE_TEMPLATE_DESCRIPTION_TYPE: Schema = Schema::string("roleTemplateDescriptionType").max(512.0).pattern("[\\u0009\\u000A\\u000D\\u0020-\\u007E\\u00A1-\\u00FF]*");
+pub static ROLE_TEMPLATE_NAME_TYPE: Schema = Schema::string("roleTemplateNameType").min(1.0).max(128.0).pattern("[\\w+=,.\\-]+");
+pub static SERIAL_NUMBER_TYPE: Schema = Schema::string("serialNumberType").min(9.0).max(256.0).pattern("[\\w+=/:,.@-]+");
+pub static SERVER_CERTIFICATE_METADATA_LIST_TYPE: Schema = Schema::list("serverCertificateMetadataListType", Member::new("member", &SERVER_CERTIFICATE_METADATA));
+pub static SERVER_CERTIFICATE_NAME_TYPE: Schema = Schema::string("serverCertificateNameType").min(1.0).max(128.0).pattern("[\\w+=,.@-]+");
+pub static SERVICE_CREDENTIAL_ALIAS: Schema = Schema::string("serviceCredentialAlias").min(0.0).max(200.0).pattern("[\\w+=,.@-]+");
+pub static SERVICE_NAMESPACE_LIST_TYPE: Schema = Schema::list("serviceNamespaceListType", Member::new("member", &SERVICE_NAMESPACE_TYPE)).min(1.0).max(200.0);
+pub static SERVICE_NAMESPACE_TYPE: Schema = Schema::string("serviceNamespaceType").min(1.0).max(64.0).pattern("[\\w-]*");
+pub static SERVICE_SPECIFIC_CREDENTIAL_ID: Schema = Schema::string("serviceSpecificCredentialId").min(20.0).max(128.0).pattern("[\\w]+");
 pub static SERVICE_USER_NAME: Schema = Schema::string("serviceUserName").min(0.0).max(200.0).pattern("[\\w+=,.@-]*");
 pub static SESSION_DURATION_TYPE: Schema = Schema::integer("sessionDurationType", 32).min(300.0).max(43200.0);
 pub static SUMMARY_CONTENT_TYPE: Schema = Schema::string("summaryContentType").min(0.0).max(10000.0);
-pub static SUMMARY_MAP_TYPE: Schema =
-    Schema::map("summaryMapType", Member::new("key", &SUMMARY_KEY_TYPE), Member::new("value", &wire::simple::INTEGER));
+pub static SUMMARY_MAP_TYPE: Schema = Schema::map("summaryMapType", Member::new("key", &SUMMARY_KEY_TYPE), Member::new("value", &wire::simple::INTEGER));
 pub static TAG_KEY_LIST_TYPE: Schema = Schema::list("tagKeyListType", Member::new("member", &TAG_KEY_TYPE)).max(50.0);
-pub static TAG_KEY_TYPE: Schema =
-    Schema::string("tagKeyType").min(1.0).max(128.0).pattern("[\\p{L}\\p{Z}\\p{N}_.:/=+\\-@]+");
+pub static TAG_KEY_TYPE: Schema = Schema::string("tagKeyType").min(1.0).max(128.0).pattern("[\\p{L}\\p{Z}\\p{N}_.:/=+\\-@]+");
 pub static TAG_LIST_TYPE: Schema = Schema::list("tagListType", Member::new("member", &TAG)).max(50.0);
-pub static TAG_TEMPLATE_KEY_TYPE: Schema =
-    Schema::string("tagTemplateKeyType").min(1.0).max(128.0).pattern("[\\p{L}\\p{Z}\\p{N}_.:/=+\\-@{}]+");
-pub static TAG_TEMPLATE_LIST_TYPE: Schema =
-    Schema::list("tagTemplateListType", Member::new("member", &TAG_TEMPLATE)).max(50.0);
-pub static TAG_TEMPLATE_VALUE_TYPE: Schema =
-    Schema::string("tagTemplateValueType").min(0.0).max(256.0).pattern("[\\p{L}\\p{Z}\\p{N}_.:/=+\\-@{}]*");
-pub static TAG_VALUE_TYPE: Schema =
-    Schema::string("tagValueType").min(0.0).max(256.0).pattern("[\\p{L}\\p{Z}\\p{N}_.:/=+\\-@]*");
+pub static TAG_TEMPLATE_KEY_TYPE: Schema = Schema::string("tagTemplateKeyType").min(1.0).max(128.0).pattern("[\\p{L}\\p{Z}\\p{N}_.:/=+\\-@{}]+");
+pub static TAG_TEMPLATE_LIST_TYPE: Schema = Schema::list("tagTemplateListType", Member::new("member", &TAG_TEMPLATE)).max(50.0);
+pub static TAG_TEMPLATE_VALUE_TYPE: Schema = Schema::string("tagTemplateValueType").min(0.0).max(256.0).pattern("[\\p{L}\\p{Z}\\p{N}_.:/=+\\-@{}]*");
+pub static TAG_VALUE_TYPE: Schema = Schema::string("tagValueType").min(0.0).max(256.0).pattern("[\\p{L}\\p{Z}\\p{N}_.:/=+\\-@]*");
 pub static THUMBPRINT_LIST_TYPE: Schema = Schema::list("thumbprintListType", Member::new("member", &THUMBPRINT_TYPE));
 pub static THUMBPRINT_TYPE: Schema = Schema::string("thumbprintType").min(40.0).max(40.0);
 pub static USER_DETAIL_LIST_TYPE: Schema = Schema::list("userDetailListType", Member::new("member", &USER_DETAIL));
 pub static USER_LIST_TYPE: Schema = Schema::list("userListType", Member::new("member", &USER));
 pub static USER_NAME_TYPE: Schema = Schema::string("userNameType").min(1.0).max(64.0).pattern("[\\w+=,.@-]+");
-pub static VIRTUAL_MFA_DEVICE_LIST_TYPE: Schema =
-    Schema::list("virtualMFADeviceListType", Member::new("member", &VIRTUAL_MFA_DEVICE));
+pub static VIRTUAL_MFA_DEVICE_LIST_TYPE: Schema = Schema::list("virtualMFADeviceListType", Member::new("member", &VIRTUAL_MFA_DEVICE));
 pub static VIRTUAL_MFA_DEVICE_NAME: Schema = Schema::string("virtualMFADeviceName").min(1.0).pattern("[\\w+=,.@-]+");

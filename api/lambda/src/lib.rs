@@ -2,9 +2,13 @@
 
 #![allow(unused_imports, reason = "a small API may have no shapes of some kind")]
 
+#[rustfmt::skip]
 mod enums;
+#[rustfmt::skip]
 mod operations;
+#[rustfmt::skip]
 mod simple;
+#[rustfmt::skip]
 mod structures;
 
 pub use enums::*;

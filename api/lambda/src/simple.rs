@@ -6,198 +6,123 @@ use crate::*;
 
 pub static ACTION: Schema = Schema::string("Action").min(0.0).max(10000.0).pattern("(lambda:[*]|lambda:[a-zA-Z]+|[*])");
 pub static ADDITIONAL_VERSION: Schema = Schema::string("AdditionalVersion").min(1.0).max(1024.0).pattern("[0-9]+");
-pub static ADDITIONAL_VERSION_WEIGHTS: Schema =
-    Schema::map("AdditionalVersionWeights", Member::new("key", &ADDITIONAL_VERSION), Member::new("value", &WEIGHT));
+pub static ADDITIONAL_VERSION_WEIGHTS: Schema = Schema::map("AdditionalVersionWeights", Member::new("key", &ADDITIONAL_VERSION), Member::new("value", &WEIGHT));
 pub static ALIAS: Schema = Schema::string("Alias").min(1.0).max(128.0).pattern("(?!^[0-9]+$)([a-zA-Z0-9-_]+)");
 pub static ALIAS_LIST: Schema = Schema::list("AliasList", Member::new("member", &ALIAS_CONFIGURATION));
-pub static ALLOW_METHODS_LIST: Schema =
-    Schema::list("AllowMethodsList", Member::new("member", &METHOD)).min(0.0).max(6.0);
-pub static ALLOW_ORIGINS_LIST: Schema =
-    Schema::list("AllowOriginsList", Member::new("member", &ORIGIN)).min(0.0).max(100.0);
-pub static ARCHITECTURES_LIST: Schema =
-    Schema::list("ArchitecturesList", Member::new("member", &ARCHITECTURE)).min(1.0).max(1.0);
+pub static ALLOW_METHODS_LIST: Schema = Schema::list("AllowMethodsList", Member::new("member", &METHOD)).min(0.0).max(6.0);
+pub static ALLOW_ORIGINS_LIST: Schema = Schema::list("AllowOriginsList", Member::new("member", &ORIGIN)).min(0.0).max(100.0);
+pub static ARCHITECTURES_LIST: Schema = Schema::list("ArchitecturesList", Member::new("member", &ARCHITECTURE)).min(1.0).max(1.0);
 pub static ARN: Schema = Schema::string("Arn").min(0.0).max(10000.0).pattern("arn:(aws[a-zA-Z0-9-]*):([a-zA-Z0-9\\-])+:((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{1})?:(\\d{12})?:(.*)");
 pub static ATTEMPT_COUNT: Schema = Schema::integer("AttemptCount", 32).min(0.0);
 pub static BATCH_SIZE: Schema = Schema::integer("BatchSize", 32).min(1.0).max(10000.0);
 pub static BINARY_OPERATION_PAYLOAD: Schema = Schema::new("BinaryOperationPayload", Kind::Blob).min(0.0).max(1048576.0);
 pub static CALLBACK_ID: Schema = Schema::string("CallbackId").min(1.0).max(1024.0).pattern("[A-Za-z0-9+/]+={0,2}");
-pub static CALLBACK_OPTIONS_HEARTBEAT_TIMEOUT_SECONDS_INTEGER: Schema =
-    Schema::integer("CallbackOptionsHeartbeatTimeoutSecondsInteger", 32).min(0.0).max(99999999.0);
-pub static CALLBACK_OPTIONS_TIMEOUT_SECONDS_INTEGER: Schema =
-    Schema::integer("CallbackOptionsTimeoutSecondsInteger", 32).min(0.0).max(99999999.0);
+pub static CALLBACK_OPTIONS_HEARTBEAT_TIMEOUT_SECONDS_INTEGER: Schema = Schema::integer("CallbackOptionsHeartbeatTimeoutSecondsInteger", 32).min(0.0).max(99999999.0);
+pub static CALLBACK_OPTIONS_TIMEOUT_SECONDS_INTEGER: Schema = Schema::integer("CallbackOptionsTimeoutSecondsInteger", 32).min(0.0).max(99999999.0);
 pub static CAPACITY_PROVIDER_ARN: Schema = Schema::string("CapacityProviderArn").min(1.0).max(140.0).pattern("arn:aws[a-zA-Z-]*:lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{1}:\\d{12}:capacity-provider:[a-zA-Z0-9-_]+");
-pub static CAPACITY_PROVIDER_MAX_V_CPU_COUNT: Schema =
-    Schema::integer("CapacityProviderMaxVCpuCount", 32).min(2.0).max(15000.0);
+pub static CAPACITY_PROVIDER_MAX_V_CPU_COUNT: Schema = Schema::integer("CapacityProviderMaxVCpuCount", 32).min(2.0).max(15000.0);
 pub static CAPACITY_PROVIDER_NAME: Schema = Schema::string("CapacityProviderName").min(1.0).max(140.0).pattern("(arn:aws[a-zA-Z-]*:lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{1}:\\d{12}:capacity-provider:[a-zA-Z0-9-_]+)|[a-zA-Z0-9-_]+");
-pub static CAPACITY_PROVIDER_SCALING_POLICIES_LIST: Schema =
-    Schema::list("CapacityProviderScalingPoliciesList", Member::new("member", &TARGET_TRACKING_SCALING_POLICY))
-        .min(1.0)
-        .max(10.0);
-pub static CAPACITY_PROVIDER_SECURITY_GROUP_IDS: Schema =
-    Schema::list("CapacityProviderSecurityGroupIds", Member::new("member", &SECURITY_GROUP_ID)).min(0.0).max(5.0);
-pub static CAPACITY_PROVIDER_SUBNET_IDS: Schema =
-    Schema::list("CapacityProviderSubnetIds", Member::new("member", &SUBNET_ID)).min(1.0).max(16.0);
-pub static CAPACITY_PROVIDERS_LIST: Schema =
-    Schema::list("CapacityProvidersList", Member::new("member", &CAPACITY_PROVIDER)).min(0.0).max(50.0);
-pub static CHECKPOINT_TOKEN: Schema =
-    Schema::string("CheckpointToken").min(1.0).max(2048.0).pattern("[A-Za-z0-9+/]+={0,2}");
+pub static CAPACITY_PROVIDER_SCALING_POLICIES_LIST: Schema = Schema::list("CapacityProviderScalingPoliciesList", Member::new("member", &TARGET_TRACKING_SCALING_POLICY)).min(1.0).max(10.0);
+pub static CAPACITY_PROVIDER_SECURITY_GROUP_IDS: Schema = Schema::list("CapacityProviderSecurityGroupIds", Member::new("member", &SECURITY_GROUP_ID)).min(0.0).max(5.0);
+pub static CAPACITY_PROVIDER_SUBNET_IDS: Schema = Schema::list("CapacityProviderSubnetIds", Member::new("member", &SUBNET_ID)).min(1.0).max(16.0);
+pub static CAPACITY_PROVIDERS_LIST: Schema = Schema::list("CapacityProvidersList", Member::new("member", &CAPACITY_PROVIDER)).min(0.0).max(50.0);
+pub static CHECKPOINT_TOKEN: Schema = Schema::string("CheckpointToken").min(1.0).max(2048.0).pattern("[A-Za-z0-9+/]+={0,2}");
 pub static CLIENT_TOKEN: Schema = Schema::string("ClientToken").min(1.0).max(64.0).pattern("[\\x21-\\x7E]+");
 pub static CODE_SIGNING_CONFIG_ARN: Schema = Schema::string("CodeSigningConfigArn").min(0.0).max(200.0).pattern("arn:(aws[a-zA-Z-]*)?:lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{1}:\\d{12}:code-signing-config:csc-[a-z0-9]{17}");
 pub static CODE_SIGNING_CONFIG_ID: Schema = Schema::string("CodeSigningConfigId").pattern("csc-[a-zA-Z0-9-_\\.]{17}");
-pub static CODE_SIGNING_CONFIG_LIST: Schema =
-    Schema::list("CodeSigningConfigList", Member::new("member", &CODE_SIGNING_CONFIG));
-pub static COLLECTION_NAME: Schema =
-    Schema::string("CollectionName").min(1.0).max(57.0).pattern("(^(?!(system\\x2e)))(^[_a-zA-Z0-9])([^$]*)");
-pub static COMPATIBLE_ARCHITECTURES: Schema =
-    Schema::list("CompatibleArchitectures", Member::new("member", &ARCHITECTURE)).min(0.0).max(2.0);
-pub static COMPATIBLE_RUNTIMES: Schema =
-    Schema::list("CompatibleRuntimes", Member::new("member", &RUNTIME)).min(0.0).max(15.0);
+pub static CODE_SIGNING_CONFIG_LIST: Schema = Schema::list("CodeSigningConfigList", Member::new("member", &CODE_SIGNING_CONFIG));
+pub static COLLECTION_NAME: Schema = Schema::string("CollectionName").min(1.0).max(57.0).pattern("(^(?!(system\\x2e)))(^[_a-zA-Z0-9])([^$]*)");
+pub static COMPATIBLE_ARCHITECTURES: Schema = Schema::list("CompatibleArchitectures", Member::new("member", &ARCHITECTURE)).min(0.0).max(2.0);
+pub static COMPATIBLE_RUNTIMES: Schema = Schema::list("CompatibleRuntimes", Member::new("member", &RUNTIME)).min(0.0).max(15.0);
 pub static DATABASE_NAME: Schema = Schema::string("DatabaseName").min(1.0).max(63.0).pattern("[^ /\\.$\\x22]*");
 pub static DESCRIPTION: Schema = Schema::string("Description").min(0.0).max(256.0);
 pub static DESTINATION_ARN: Schema = Schema::string("DestinationArn").min(0.0).max(350.0).pattern("$|kafka://([^.]([a-zA-Z0-9\\-_.]{0,248}))|arn:(aws[a-zA-Z0-9-]*):([a-zA-Z0-9\\-])+:((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{1})?:(\\d{12})?:(.*)");
 pub static DURABLE_EXECUTION_ARN: Schema = Schema::string("DurableExecutionArn").min(1.0).max(1024.0).pattern("arn:([a-zA-Z0-9-]+):lambda:([a-zA-Z0-9-]+):(\\d{12}):function:([a-zA-Z0-9_-]+):(\\$LATEST(?:\\.PUBLISHED)?|[0-9]+)/durable-execution/([a-zA-Z0-9_-]+)/([a-zA-Z0-9_-]+)");
-pub static DURABLE_EXECUTION_NAME: Schema =
-    Schema::string("DurableExecutionName").min(1.0).max(64.0).pattern("[a-zA-Z0-9-_]+");
+pub static DURABLE_EXECUTION_NAME: Schema = Schema::string("DurableExecutionName").min(1.0).max(64.0).pattern("[a-zA-Z0-9-_]+");
 pub static DURABLE_EXECUTIONS: Schema = Schema::list("DurableExecutions", Member::new("member", &EXECUTION));
 pub static DURATION_SECONDS: Schema = Schema::integer("DurationSeconds", 32).min(0.0);
 pub static ENDPOINT: Schema = Schema::string("Endpoint").min(1.0).max(300.0).pattern("(([a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9\\-]*[a-zA-Z0-9])\\.)*([A-Za-z0-9]|[A-Za-z0-9][A-Za-z0-9\\-]*[A-Za-z0-9]):[0-9]{1,5}");
 pub static ENDPOINT_LISTS: Schema = Schema::list("EndpointLists", Member::new("member", &ENDPOINT)).min(1.0).max(10.0);
-pub static ENDPOINTS: Schema =
-    Schema::map("Endpoints", Member::new("key", &END_POINT_TYPE), Member::new("value", &ENDPOINT_LISTS))
-        .min(1.0)
-        .max(2.0);
-pub static ENVIRONMENT_VARIABLE_NAME: Schema =
-    Schema::string("EnvironmentVariableName").pattern("[a-zA-Z]([a-zA-Z0-9_])+");
-pub static ENVIRONMENT_VARIABLES: Schema = Schema::map(
-    "EnvironmentVariables",
-    Member::new("key", &ENVIRONMENT_VARIABLE_NAME),
-    Member::new("value", &wire::simple::STRING),
-);
+pub static ENDPOINTS: Schema = Schema::map("Endpoints", Member::new("key", &END_POINT_TYPE), Member::new("value", &ENDPOINT_LISTS)).min(1.0).max(2.0);
+pub static ENVIRONMENT_VARIABLE_NAME: Schema = Schema::string("EnvironmentVariableName").pattern("[a-zA-Z]([a-zA-Z0-9_])+");
+pub static ENVIRONMENT_VARIABLES: Schema = Schema::map("EnvironmentVariables", Member::new("key", &ENVIRONMENT_VARIABLE_NAME), Member::new("value", &wire::simple::STRING));
 pub static EPHEMERAL_STORAGE_SIZE: Schema = Schema::integer("EphemeralStorageSize", 32).min(512.0).max(32768.0);
 pub static EVENT_ID: Schema = Schema::integer("EventId", 32).min(1.0);
 pub static EVENT_SOURCE_MAPPING_ARN: Schema = Schema::string("EventSourceMappingArn").min(85.0).max(120.0).pattern("arn:(aws[a-zA-Z-]*)?:lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{1}:\\d{12}:event-source-mapping:[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}");
-pub static EVENT_SOURCE_MAPPING_METRIC_LIST: Schema =
-    Schema::list("EventSourceMappingMetricList", Member::new("member", &EVENT_SOURCE_MAPPING_METRIC)).min(0.0).max(3.0);
-pub static EVENT_SOURCE_MAPPINGS_LIST: Schema =
-    Schema::list("EventSourceMappingsList", Member::new("member", &EVENT_SOURCE_MAPPING_CONFIGURATION));
-pub static EVENT_SOURCE_TOKEN: Schema =
-    Schema::string("EventSourceToken").min(0.0).max(256.0).pattern("[a-zA-Z0-9._\\-]+");
+pub static EVENT_SOURCE_MAPPING_METRIC_LIST: Schema = Schema::list("EventSourceMappingMetricList", Member::new("member", &EVENT_SOURCE_MAPPING_METRIC)).min(0.0).max(3.0);
+pub static EVENT_SOURCE_MAPPINGS_LIST: Schema = Schema::list("EventSourceMappingsList", Member::new("member", &EVENT_SOURCE_MAPPING_CONFIGURATION));
+pub static EVENT_SOURCE_TOKEN: Schema = Schema::string("EventSourceToken").min(0.0).max(256.0).pattern("[a-zA-Z0-9._\\-]+");
 pub static EVENTS: Schema = Schema::list("Events", Member::new("member", &EVENT));
-pub static EXECUTION_ENVIRONMENT_MEMORY_GI_B_PER_V_CPU: Schema =
-    Schema::new("ExecutionEnvironmentMemoryGiBPerVCpu", Kind::Double).min(2.0).max(8.0);
-pub static EXECUTION_STATUS_LIST: Schema =
-    Schema::list("ExecutionStatusList", Member::new("member", &EXECUTION_STATUS)).min(1.0).max(10.0);
+pub static EXECUTION_ENVIRONMENT_MEMORY_GI_B_PER_V_CPU: Schema = Schema::new("ExecutionEnvironmentMemoryGiBPerVCpu", Kind::Double).min(2.0).max(8.0);
+pub static EXECUTION_STATUS_LIST: Schema = Schema::list("ExecutionStatusList", Member::new("member", &EXECUTION_STATUS)).min(1.0).max(10.0);
 pub static EXECUTION_TIMEOUT: Schema = Schema::integer("ExecutionTimeout", 32).min(1.0).max(31622400.0);
 pub static FILE_SYSTEM_ARN: Schema = Schema::string("FileSystemArn").min(0.0).max(256.0).pattern("arn:aws[a-zA-Z-]*:elasticfilesystem:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{1}:\\d{12}:access-point/fsap-[a-f0-9]{17}$|^arn:aws[-a-z]*:s3files:[0-9a-z-:]+:file-system/fs-[0-9a-f]{17,40}/access-point/fsap-[0-9a-f]{17,40}");
-pub static FILE_SYSTEM_CONFIG_LIST: Schema =
-    Schema::list("FileSystemConfigList", Member::new("member", &FILE_SYSTEM_CONFIG)).min(0.0).max(1.0);
-pub static FILTER_CRITERIA_ERROR_CODE: Schema =
-    Schema::string("FilterCriteriaErrorCode").min(10.0).max(50.0).pattern("[A-Za-z]+Exception");
-pub static FILTER_CRITERIA_ERROR_MESSAGE: Schema =
-    Schema::string("FilterCriteriaErrorMessage").min(10.0).max(2048.0).pattern(".*");
+pub static FILE_SYSTEM_CONFIG_LIST: Schema = Schema::list("FileSystemConfigList", Member::new("member", &FILE_SYSTEM_CONFIG)).min(0.0).max(1.0);
+pub static FILTER_CRITERIA_ERROR_CODE: Schema = Schema::string("FilterCriteriaErrorCode").min(10.0).max(50.0).pattern("[A-Za-z]+Exception");
+pub static FILTER_CRITERIA_ERROR_MESSAGE: Schema = Schema::string("FilterCriteriaErrorMessage").min(10.0).max(2048.0).pattern(".*");
 pub static FILTER_LIST: Schema = Schema::list("FilterList", Member::new("member", &FILTER));
 pub static FUNCTION_ARN: Schema = Schema::string("FunctionArn").min(0.0).max(10000.0).pattern("arn:(aws[a-zA-Z-]*)?:lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{1}:\\d{12}:function:[a-zA-Z0-9-_]+(:(\\$LATEST|[a-zA-Z0-9-_]+))?");
 pub static FUNCTION_ARN_LIST: Schema = Schema::list("FunctionArnList", Member::new("member", &FUNCTION_ARN));
-pub static FUNCTION_EVENT_INVOKE_CONFIG_LIST: Schema =
-    Schema::list("FunctionEventInvokeConfigList", Member::new("member", &FUNCTION_EVENT_INVOKE_CONFIG));
+pub static FUNCTION_EVENT_INVOKE_CONFIG_LIST: Schema = Schema::list("FunctionEventInvokeConfigList", Member::new("member", &FUNCTION_EVENT_INVOKE_CONFIG));
 pub static FUNCTION_LIST: Schema = Schema::list("FunctionList", Member::new("member", &FUNCTION_CONFIGURATION));
 pub static FUNCTION_NAME: Schema = Schema::string("FunctionName").min(1.0).max(140.0).pattern("(arn:(aws[a-zA-Z-]*)?:lambda:)?((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{1}:)?(\\d{12}:)?(function:)?([a-zA-Z0-9-_]+)(:(\\$LATEST|[a-zA-Z0-9-_]+))?");
-pub static FUNCTION_RESPONSE_TYPE_LIST: Schema =
-    Schema::list("FunctionResponseTypeList", Member::new("member", &FUNCTION_RESPONSE_TYPE)).min(0.0).max(1.0);
+pub static FUNCTION_RESPONSE_TYPE_LIST: Schema = Schema::list("FunctionResponseTypeList", Member::new("member", &FUNCTION_RESPONSE_TYPE)).min(0.0).max(1.0);
 pub static FUNCTION_RUNTIME_ALIAS: Schema = Schema::string("FunctionRuntimeAlias").min(1.0).max(128.0);
-pub static FUNCTION_RUNTIME_ARN: Schema = Schema::string("FunctionRuntimeArn")
-    .min(48.0)
-    .max(2048.0)
-    .pattern("arn:[a-z-]+:lambda:[a-z0-9-]+:\\d{12}:runtime/.+");
-pub static FUNCTION_SCALING_CONFIG_EXECUTION_ENVIRONMENTS: Schema =
-    Schema::integer("FunctionScalingConfigExecutionEnvironments", 32).min(0.0).max(15000.0);
+pub static FUNCTION_RUNTIME_ARN: Schema = Schema::string("FunctionRuntimeArn").min(48.0).max(2048.0).pattern("arn:[a-z-]+:lambda:[a-z0-9-]+:\\d{12}:runtime/.+");
+pub static FUNCTION_SCALING_CONFIG_EXECUTION_ENVIRONMENTS: Schema = Schema::integer("FunctionScalingConfigExecutionEnvironments", 32).min(0.0).max(15000.0);
 pub static FUNCTION_URL: Schema = Schema::string("FunctionUrl").min(40.0).max(100.0);
-pub static FUNCTION_URL_CONFIG_LIST: Schema =
-    Schema::list("FunctionUrlConfigList", Member::new("member", &FUNCTION_URL_CONFIG));
+pub static FUNCTION_URL_CONFIG_LIST: Schema = Schema::list("FunctionUrlConfigList", Member::new("member", &FUNCTION_URL_CONFIG));
 pub static FUNCTION_URL_FUNCTION_NAME: Schema = Schema::string("FunctionUrlFunctionName").min(1.0).max(140.0).pattern("(arn:(aws[a-zA-Z-]*)?:lambda:)?((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{1}:)?(\\d{12}:)?(function:)?([a-zA-Z0-9-_]{1,64})(:((?!\\d+$)[0-9a-zA-Z-_]+))?");
-pub static FUNCTION_URL_QUALIFIER: Schema =
-    Schema::string("FunctionUrlQualifier").min(1.0).max(128.0).pattern("((?!^\\d+$)^[0-9a-zA-Z-_]+$)");
-pub static FUNCTION_VERSIONS_BY_CAPACITY_PROVIDER_LIST: Schema = Schema::list(
-    "FunctionVersionsByCapacityProviderList",
-    Member::new("member", &FUNCTION_VERSIONS_BY_CAPACITY_PROVIDER_LIST_ITEM),
-)
-.min(0.0)
-.max(50.0);
+pub static FUNCTION_URL_QUALIFIER: Schema = Schema::string("FunctionUrlQualifier").min(1.0).max(128.0).pattern("((?!^\\d+$)^[0-9a-zA-Z-_]+$)");
+pub static FUNCTION_VERSIONS_BY_CAPACITY_PROVIDER_LIST: Schema = Schema::list("FunctionVersionsByCapacityProviderList", Member::new("member", &FUNCTION_VERSIONS_BY_CAPACITY_PROVIDER_LIST_ITEM)).min(0.0).max(50.0);
 pub static HANDLER: Schema = Schema::string("Handler").min(0.0).max(128.0).pattern("[^\\s]+");
 pub static HEADER: Schema = Schema::string("Header").min(0.0).max(1024.0).pattern(".*");
 pub static HEADERS_LIST: Schema = Schema::list("HeadersList", Member::new("member", &HEADER)).min(0.0).max(100.0);
 pub static INPUT_PAYLOAD: Schema = Schema::string("InputPayload").min(0.0).max(6291456.0);
 pub static INSTANCE_TYPE: Schema = Schema::string("InstanceType").min(1.0).max(30.0).pattern("[a-zA-Z0-9\\.\\*\\-]+");
-pub static INSTANCE_TYPE_SET: Schema =
-    Schema::list("InstanceTypeSet", Member::new("member", &INSTANCE_TYPE)).min(0.0).max(400.0);
+pub static INSTANCE_TYPE_SET: Schema = Schema::list("InstanceTypeSet", Member::new("member", &INSTANCE_TYPE)).min(0.0).max(400.0);
 pub static ITEM_COUNT: Schema = Schema::integer("ItemCount", 32).min(0.0).max(1000.0);
-pub static KMS_KEY_ARN: Schema =
-    Schema::string("KMSKeyArn").min(0.0).max(10000.0).pattern("(arn:(aws[a-zA-Z-]*)?:[a-z0-9-.]+:.*)|()");
-pub static KMS_KEY_ARN_NON_EMPTY: Schema =
-    Schema::string("KMSKeyArnNonEmpty").min(0.0).max(10000.0).pattern("arn:(aws[a-zA-Z-]*)?:[a-z0-9-.]+:.*");
-pub static KAFKA_SCHEMA_REGISTRY_ACCESS_CONFIG_LIST: Schema =
-    Schema::list("KafkaSchemaRegistryAccessConfigList", Member::new("member", &KAFKA_SCHEMA_REGISTRY_ACCESS_CONFIG));
-pub static KAFKA_SCHEMA_VALIDATION_CONFIG_LIST: Schema =
-    Schema::list("KafkaSchemaValidationConfigList", Member::new("member", &KAFKA_SCHEMA_VALIDATION_CONFIG));
-pub static LAYER_ARN: Schema = Schema::string("LayerArn").min(1.0).max(2048.0).pattern(
-    "arn:(aws[a-zA-Z-]*)?:lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{1}:\\d{12}:layer:[a-zA-Z0-9-_]+",
-);
+pub static KMS_KEY_ARN: Schema = Schema::string("KMSKeyArn").min(0.0).max(10000.0).pattern("(arn:(aws[a-zA-Z-]*)?:[a-z0-9-.]+:.*)|()");
+pub static KMS_KEY_ARN_NON_EMPTY: Schema = Schema::string("KMSKeyArnNonEmpty").min(0.0).max(10000.0).pattern("arn:(aws[a-zA-Z-]*)?:[a-z0-9-.]+:.*");
+pub static KAFKA_SCHEMA_REGISTRY_ACCESS_CONFIG_LIST: Schema = Schema::list("KafkaSchemaRegistryAccessConfigList", Member::new("member", &KAFKA_SCHEMA_REGISTRY_ACCESS_CONFIG));
+pub static KAFKA_SCHEMA_VALIDATION_CONFIG_LIST: Schema = Schema::list("KafkaSchemaValidationConfigList", Member::new("member", &KAFKA_SCHEMA_VALIDATION_CONFIG));
+pub static LAYER_ARN: Schema = Schema::string("LayerArn").min(1.0).max(2048.0).pattern("arn:(aws[a-zA-Z-]*)?:lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{1}:\\d{12}:layer:[a-zA-Z0-9-_]+");
 pub static LAYER_LIST: Schema = Schema::list("LayerList", Member::new("member", &LAYER_VERSION_ARN));
 pub static LAYER_NAME: Schema = Schema::string("LayerName").min(1.0).max(140.0).pattern("(arn:(aws[a-zA-Z-]*)?:lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{1}:\\d{12}:layer:[a-zA-Z0-9-_]+)|[a-zA-Z0-9-_]+");
 pub static LAYER_NAME_OR_ARN: Schema = Schema::string("LayerNameOrArn").min(1.0).max(2048.0).pattern("(arn:(aws[a-zA-Z-]*)?:lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{1}:\\d{12}:layer:[a-zA-Z0-9-_]{1,140}|[a-zA-Z0-9-_]{1,140})");
-pub static LAYER_PERMISSION_ALLOWED_ACTION: Schema =
-    Schema::string("LayerPermissionAllowedAction").min(0.0).max(22.0).pattern("lambda:GetLayerVersion");
-pub static LAYER_PERMISSION_ALLOWED_PRINCIPAL: Schema = Schema::string("LayerPermissionAllowedPrincipal")
-    .min(0.0)
-    .max(10000.0)
-    .pattern("\\d{12}|\\*|arn:(aws[a-zA-Z-]*):iam::\\d{12}:root");
+pub static LAYER_PERMISSION_ALLOWED_ACTION: Schema = Schema::string("LayerPermissionAllowedAction").min(0.0).max(22.0).pattern("lambda:GetLayerVersion");
+pub static LAYER_PERMISSION_ALLOWED_PRINCIPAL: Schema = Schema::string("LayerPermissionAllowedPrincipal").min(0.0).max(10000.0).pattern("\\d{12}|\\*|arn:(aws[a-zA-Z-]*):iam::\\d{12}:root");
 pub static LAYER_VERSION_ARN: Schema = Schema::string("LayerVersionArn").min(1.0).max(2048.0).pattern("((arn:(aws[a-zA-Z-]*)?:lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{1}:\\d{12}:layer:[a-zA-Z0-9-_]+:[0-9]+)|(arn:[a-zA-Z0-9-]+:lambda:::awslayer:[a-zA-Z0-9-_]+))");
-pub static LAYER_VERSIONS_LIST: Schema =
-    Schema::list("LayerVersionsList", Member::new("member", &LAYER_VERSIONS_LIST_ITEM));
+pub static LAYER_VERSIONS_LIST: Schema = Schema::list("LayerVersionsList", Member::new("member", &LAYER_VERSIONS_LIST_ITEM));
 pub static LAYERS_LIST: Schema = Schema::list("LayersList", Member::new("member", &LAYERS_LIST_ITEM));
 pub static LAYERS_REFERENCE_LIST: Schema = Schema::list("LayersReferenceList", Member::new("member", &LAYER));
 pub static LICENSE_INFO: Schema = Schema::string("LicenseInfo").min(0.0).max(512.0).pattern(".*");
-pub static LOCAL_MOUNT_PATH: Schema =
-    Schema::string("LocalMountPath").min(0.0).max(160.0).pattern("/mnt/[a-zA-Z0-9-_.]+");
+pub static LOCAL_MOUNT_PATH: Schema = Schema::string("LocalMountPath").min(0.0).max(160.0).pattern("/mnt/[a-zA-Z0-9-_.]+");
 pub static LOG_GROUP: Schema = Schema::string("LogGroup").min(1.0).max(512.0).pattern("[\\.\\-_/#A-Za-z0-9]+");
-pub static MASTER_REGION: Schema = Schema::string("MasterRegion")
-    .min(1.0)
-    .max(50.0)
-    .pattern("ALL|(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{1}");
+pub static MASTER_REGION: Schema = Schema::string("MasterRegion").min(1.0).max(50.0).pattern("ALL|(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{1}");
 pub static MAX_AGE: Schema = Schema::integer("MaxAge", 32).min(0.0).max(86400.0);
 pub static MAX_FIFTY_LIST_ITEMS: Schema = Schema::integer("MaxFiftyListItems", 32).min(1.0).max(50.0);
-pub static MAX_FUNCTION_EVENT_INVOKE_CONFIG_LIST_ITEMS: Schema =
-    Schema::integer("MaxFunctionEventInvokeConfigListItems", 32).min(1.0).max(50.0);
+pub static MAX_FUNCTION_EVENT_INVOKE_CONFIG_LIST_ITEMS: Schema = Schema::integer("MaxFunctionEventInvokeConfigListItems", 32).min(1.0).max(50.0);
 pub static MAX_ITEMS: Schema = Schema::integer("MaxItems", 32).min(1.0).max(50.0);
 pub static MAX_LAYER_LIST_ITEMS: Schema = Schema::integer("MaxLayerListItems", 32).min(1.0).max(50.0);
 pub static MAX_LIST_ITEMS: Schema = Schema::integer("MaxListItems", 32).min(1.0).max(10000.0);
-pub static MAX_PROVISIONED_CONCURRENCY_CONFIG_LIST_ITEMS: Schema =
-    Schema::integer("MaxProvisionedConcurrencyConfigListItems", 32).min(1.0).max(50.0);
-pub static MAXIMUM_BATCHING_WINDOW_IN_SECONDS: Schema =
-    Schema::integer("MaximumBatchingWindowInSeconds", 32).min(0.0).max(300.0);
+pub static MAX_PROVISIONED_CONCURRENCY_CONFIG_LIST_ITEMS: Schema = Schema::integer("MaxProvisionedConcurrencyConfigListItems", 32).min(1.0).max(50.0);
+pub static MAXIMUM_BATCHING_WINDOW_IN_SECONDS: Schema = Schema::integer("MaximumBatchingWindowInSeconds", 32).min(0.0).max(300.0);
 pub static MAXIMUM_CONCURRENCY: Schema = Schema::integer("MaximumConcurrency", 32).min(2.0).max(1000.0);
-pub static MAXIMUM_EVENT_AGE_IN_SECONDS: Schema =
-    Schema::integer("MaximumEventAgeInSeconds", 32).min(60.0).max(21600.0);
+pub static MAXIMUM_EVENT_AGE_IN_SECONDS: Schema = Schema::integer("MaximumEventAgeInSeconds", 32).min(60.0).max(21600.0);
 pub static MAXIMUM_NUMBER_OF_POLLERS: Schema = Schema::integer("MaximumNumberOfPollers", 32).min(1.0).max(10000.0);
-pub static MAXIMUM_RECORD_AGE_IN_SECONDS: Schema =
-    Schema::integer("MaximumRecordAgeInSeconds", 32).min(-1.0).max(604800.0);
+pub static MAXIMUM_RECORD_AGE_IN_SECONDS: Schema = Schema::integer("MaximumRecordAgeInSeconds", 32).min(-1.0).max(604800.0);
 pub static MAXIMUM_RETRY_ATTEMPTS: Schema = Schema::integer("MaximumRetryAttempts", 32).min(0.0).max(2.0);
-pub static MAXIMUM_RETRY_ATTEMPTS_EVENT_SOURCE_MAPPING: Schema =
-    Schema::integer("MaximumRetryAttemptsEventSourceMapping", 32).min(-1.0).max(10000.0);
+pub static MAXIMUM_RETRY_ATTEMPTS_EVENT_SOURCE_MAPPING: Schema = Schema::integer("MaximumRetryAttemptsEventSourceMapping", 32).min(-1.0).max(10000.0);
 pub static MEMORY_SIZE: Schema = Schema::integer("MemorySize", 32).min(128.0).max(32768.0);
 pub static METHOD: Schema = Schema::string("Method").min(0.0).max(6.0).pattern(".*");
 pub static METRIC_TARGET_VALUE: Schema = Schema::new("MetricTargetValue", Kind::Double).min(0.0).max(100.0);
 pub static MINIMUM_NUMBER_OF_POLLERS: Schema = Schema::integer("MinimumNumberOfPollers", 32).min(1.0).max(200.0);
 pub static NAME_SPACED_FUNCTION_ARN: Schema = Schema::string("NameSpacedFunctionArn").min(0.0).max(10000.0).pattern("arn:(aws[a-zA-Z-]*)?:lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{1}:\\d{12}:function:[a-zA-Z0-9-_\\.]+(:(\\$LATEST(\\.PUBLISHED)?|[a-zA-Z0-9-_]+))?");
 pub static NAMESPACED_FUNCTION_NAME: Schema = Schema::string("NamespacedFunctionName").min(1.0).max(256.0).pattern("(arn:(aws[a-zA-Z-]*)?:lambda:)?((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{1}:)?(\\d{12}:)?(function:)?([a-zA-Z0-9-_\\.]+)(:(\\$LATEST(\\.PUBLISHED)?|[a-zA-Z0-9-_]+))?");
-pub static NAMESPACED_STATEMENT_ID: Schema =
-    Schema::string("NamespacedStatementId").min(1.0).max(100.0).pattern("([a-zA-Z0-9-_.]+)");
+pub static NAMESPACED_STATEMENT_ID: Schema = Schema::string("NamespacedStatementId").min(1.0).max(100.0).pattern("([a-zA-Z0-9-_.]+)");
 pub static NON_NEGATIVE_INTEGER: Schema = Schema::integer("NonNegativeInteger", 32).min(0.0);
-pub static NUMERIC_LATEST_PUBLISHED_OR_ALIAS_QUALIFIER: Schema =
-    Schema::string("NumericLatestPublishedOrAliasQualifier")
-        .min(1.0)
-        .max(128.0)
-        .pattern("\\$(LATEST(\\.PUBLISHED)?)|[a-zA-Z0-9-_$]+");
+pub static NUMERIC_LATEST_PUBLISHED_OR_ALIAS_QUALIFIER: Schema = Schema::string("NumericLatestPublishedOrAliasQualifier").min(1.0).max(128.0).pattern("\\$(LATEST(\\.PUBLISHED)?)|[a-zA-Z0-9-_$]+");
 pub static OPERATION_ID: Schema = Schema::string("OperationId").min(1.0).max(64.0).pattern("[a-zA-Z0-9-_]+");
 pub static OPERATION_NAME: Schema = Schema::string("OperationName").min(1.0).max(256.0).pattern("[\\x20-\\x7E]+");
 pub static OPERATION_PAYLOAD: Schema = Schema::string("OperationPayload").min(0.0).max(6291456.0);
@@ -210,69 +135,45 @@ pub static OUTPUT_PAYLOAD: Schema = Schema::string("OutputPayload").min(0.0).max
 pub static PARALLELIZATION_FACTOR: Schema = Schema::integer("ParallelizationFactor", 32).min(1.0).max(10.0);
 pub static PATTERN: Schema = Schema::string("Pattern").min(0.0).max(4096.0).pattern("[\\s\\S]*");
 pub static PAUSE_REASON: Schema = Schema::string("PauseReason").min(0.0).max(1024.0);
-pub static PER_EXECUTION_ENVIRONMENT_MAX_CONCURRENCY: Schema =
-    Schema::integer("PerExecutionEnvironmentMaxConcurrency", 32).min(1.0).max(1600.0);
+pub static PER_EXECUTION_ENVIRONMENT_MAX_CONCURRENCY: Schema = Schema::integer("PerExecutionEnvironmentMaxConcurrency", 32).min(1.0).max(1600.0);
 pub static POLICY_RESOURCE_ARN: Schema = Schema::string("PolicyResourceArn").min(0.0).max(512.0).pattern("arn:(aws[a-zA-Z-]*)?:lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{1}:\\d{12}:(function:[a-zA-Z0-9-_]+(:(\\$LATEST(\\.PUBLISHED)?|[a-zA-Z0-9-_])+)?|runtime/[a-zA-Z0-9-_./]+)");
 pub static POSITIVE_INTEGER: Schema = Schema::integer("PositiveInteger", 32).min(1.0);
 pub static PRINCIPAL: Schema = Schema::string("Principal").min(0.0).max(2048.0).pattern("[^\\s]+");
 pub static PRINCIPAL_ORG_ID: Schema = Schema::string("PrincipalOrgID").min(12.0).max(34.0).pattern("o-[a-z0-9]{10,32}");
-pub static PROPAGATE_TAGS_EXPLICIT_TAGS_MAP: Schema =
-    Schema::map("PropagateTagsExplicitTagsMap", Member::new("key", &TAG_KEY), Member::new("value", &TAG_VALUE))
-        .min(0.0)
-        .max(40.0);
-pub static PROVISIONED_CONCURRENCY_CONFIG_LIST: Schema =
-    Schema::list("ProvisionedConcurrencyConfigList", Member::new("member", &PROVISIONED_CONCURRENCY_CONFIG_LIST_ITEM));
-pub static PROVISIONED_POLLER_GROUP_NAME: Schema =
-    Schema::string("ProvisionedPollerGroupName").min(0.0).max(128.0).pattern("[a-zA-Z0-9-_]*");
-pub static PUBLISHED_FUNCTION_QUALIFIER: Schema =
-    Schema::string("PublishedFunctionQualifier").min(1.0).max(128.0).pattern("(\\$LATEST\\.PUBLISHED|[0-9]+)");
+pub static PROPAGATE_TAGS_EXPLICIT_TAGS_MAP: Schema = Schema::map("PropagateTagsExplicitTagsMap", Member::new("key", &TAG_KEY), Member::new("value", &TAG_VALUE)).min(0.0).max(40.0);
+pub static PROVISIONED_CONCURRENCY_CONFIG_LIST: Schema = Schema::list("ProvisionedConcurrencyConfigList", Member::new("member", &PROVISIONED_CONCURRENCY_CONFIG_LIST_ITEM));
+pub static PROVISIONED_POLLER_GROUP_NAME: Schema = Schema::string("ProvisionedPollerGroupName").min(0.0).max(128.0).pattern("[a-zA-Z0-9-_]*");
+pub static PUBLISHED_FUNCTION_QUALIFIER: Schema = Schema::string("PublishedFunctionQualifier").min(1.0).max(128.0).pattern("(\\$LATEST\\.PUBLISHED|[0-9]+)");
 pub static QUALIFIER: Schema = Schema::string("Qualifier").min(1.0).max(128.0).pattern("(|[a-zA-Z0-9$_-]+)");
 pub static QUEUE: Schema = Schema::string("Queue").min(1.0).max(1000.0).pattern("[\\s\\S]*");
 pub static QUEUES: Schema = Schema::list("Queues", Member::new("member", &QUEUE)).min(1.0).max(1.0);
 pub static RESERVED_CONCURRENT_EXECUTIONS: Schema = Schema::integer("ReservedConcurrentExecutions", 32).min(0.0);
-pub static RESOURCE_ARN: Schema =
-    Schema::string("ResourceArn").min(0.0).max(10000.0).pattern("(arn:(aws[a-zA-Z-]*)?:[a-z0-9-.]+:.*)|()");
+pub static RESOURCE_ARN: Schema = Schema::string("ResourceArn").min(0.0).max(10000.0).pattern("(arn:(aws[a-zA-Z-]*)?:[a-z0-9-.]+:.*)|()");
 pub static RESOURCE_POLICY: Schema = Schema::string("ResourcePolicy").min(1.0).max(20480.0).pattern("[\\s\\S]+");
 pub static RESUME_REASON: Schema = Schema::string("ResumeReason").min(0.0).max(1024.0);
 pub static RETENTION_PERIOD_IN_DAYS: Schema = Schema::integer("RetentionPeriodInDays", 32).min(1.0).max(90.0);
-pub static REVISION_ID: Schema = Schema::string("RevisionId")
-    .min(36.0)
-    .max(36.0)
-    .pattern("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}");
-pub static ROLE_ARN: Schema = Schema::string("RoleArn")
-    .min(0.0)
-    .max(10000.0)
-    .pattern("arn:(aws[a-zA-Z-]*)?:iam::\\d{12}:role/?[a-zA-Z_0-9+=,.@\\-_/]+");
+pub static REVISION_ID: Schema = Schema::string("RevisionId").min(36.0).max(36.0).pattern("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}");
+pub static ROLE_ARN: Schema = Schema::string("RoleArn").min(0.0).max(10000.0).pattern("arn:(aws[a-zA-Z-]*)?:iam::\\d{12}:role/?[a-zA-Z_0-9+=,.@\\-_/]+");
 pub static RUNTIME_VERSION_ARN: Schema = Schema::string("RuntimeVersionArn").min(26.0).max(2048.0).pattern("((arn:(aws[a-zA-Z-]*):lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{1}::runtime:.+)|(arn:(aws[a-zA-Z-]*):lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{1}:\\d{12}:runtime/[A-Za-z0-9_.-]{1,128}/version/[A-Za-z0-9_.-]{1,128}))");
 pub static S3_BUCKET: Schema = Schema::string("S3Bucket").min(3.0).max(63.0).pattern("[0-9A-Za-z\\.\\-_]*(?<!\\.)");
 pub static S3_KEY: Schema = Schema::string("S3Key").min(1.0).max(1024.0).pattern(".*");
 pub static S3_OBJECT_VERSION: Schema = Schema::string("S3ObjectVersion").min(1.0).max(1024.0).pattern(".*");
-pub static SCHEMA_REGISTRY_URI: Schema =
-    Schema::string("SchemaRegistryUri").min(1.0).max(10000.0).pattern("[a-zA-Z0-9-\\/*:_+=.@-]*");
-pub static SECURITY_GROUP_ID: Schema =
-    Schema::string("SecurityGroupId").min(0.0).max(1024.0).pattern("sg-[0-9a-zA-Z]*");
-pub static SECURITY_GROUP_IDS: Schema =
-    Schema::list("SecurityGroupIds", Member::new("member", &SECURITY_GROUP_ID)).min(0.0).max(5.0);
-pub static SENSITIVE_STRING_ON_SERVER_ONLY: Schema =
-    Schema::string("SensitiveStringOnServerOnly").min(0.0).max(10000.0);
-pub static SIGNING_PROFILE_VERSION_ARNS: Schema =
-    Schema::list("SigningProfileVersionArns", Member::new("member", &ARN)).min(1.0).max(20.0);
-pub static SOURCE_ACCESS_CONFIGURATIONS: Schema =
-    Schema::list("SourceAccessConfigurations", Member::new("member", &SOURCE_ACCESS_CONFIGURATION)).min(0.0).max(23.0);
+pub static SCHEMA_REGISTRY_URI: Schema = Schema::string("SchemaRegistryUri").min(1.0).max(10000.0).pattern("[a-zA-Z0-9-\\/*:_+=.@-]*");
+pub static SECURITY_GROUP_ID: Schema = Schema::string("SecurityGroupId").min(0.0).max(1024.0).pattern("sg-[0-9a-zA-Z]*");
+pub static SECURITY_GROUP_IDS: Schema = Schema::list("SecurityGroupIds", Member::new("member", &SECURITY_GROUP_ID)).min(0.0).max(5.0);
+pub static SENSITIVE_STRING_ON_SERVER_ONLY: Schema = Schema::string("SensitiveStringOnServerOnly").min(0.0).max(10000.0);
+pub static SIGNING_PROFILE_VERSION_ARNS: Schema = Schema::list("SigningProfileVersionArns", Member::new("member", &ARN)).min(1.0).max(20.0);
+pub static SOURCE_ACCESS_CONFIGURATIONS: Schema = Schema::list("SourceAccessConfigurations", Member::new("member", &SOURCE_ACCESS_CONFIGURATION)).min(0.0).max(23.0);
 pub static SOURCE_OWNER: Schema = Schema::string("SourceOwner").min(0.0).max(12.0).pattern("\\d{12}");
-pub static STACK_TRACE_ENTRIES: Schema =
-    Schema::list("StackTraceEntries", Member::new("member", &wire::simple::STRING));
+pub static STACK_TRACE_ENTRIES: Schema = Schema::list("StackTraceEntries", Member::new("member", &wire::simple::STRING));
 pub static STATEMENT_ID: Schema = Schema::string("StatementId").min(1.0).max(100.0).pattern("([a-zA-Z0-9-_]+)");
-pub static STEP_OPTIONS_NEXT_ATTEMPT_DELAY_SECONDS_INTEGER: Schema =
-    Schema::integer("StepOptionsNextAttemptDelaySecondsInteger", 32).min(1.0).max(31622400.0);
-pub static STRING_LIST: Schema =
-    Schema::list("StringList", Member::new("member", &wire::simple::STRING)).min(0.0).max(1500.0);
+pub static STEP_OPTIONS_NEXT_ATTEMPT_DELAY_SECONDS_INTEGER: Schema = Schema::integer("StepOptionsNextAttemptDelaySecondsInteger", 32).min(1.0).max(31622400.0);
+pub static STRING_LIST: Schema = Schema::list("StringList", Member::new("member", &wire::simple::STRING)).min(0.0).max(1500.0);
 pub static SUBNET_ID: Schema = Schema::string("SubnetId").min(0.0).max(1024.0).pattern("subnet-[0-9a-z]*");
 pub static SUBNET_IDS: Schema = Schema::list("SubnetIds", Member::new("member", &SUBNET_ID)).min(0.0).max(16.0);
 pub static TAG_KEY: Schema = Schema::string("TagKey").min(1.0).max(128.0).pattern("([\\p{L}\\p{Z}\\p{N}_.:/=+\\-@]*)");
 pub static TAG_KEY_LIST: Schema = Schema::list("TagKeyList", Member::new("member", &TAG_KEY));
-pub static TAG_VALUE: Schema =
-    Schema::string("TagValue").min(0.0).max(256.0).pattern("([\\p{L}\\p{Z}\\p{N}_.:/=+\\-@]*)");
+pub static TAG_VALUE: Schema = Schema::string("TagValue").min(0.0).max(256.0).pattern("([\\p{L}\\p{Z}\\p{N}_.:/=+\\-@]*)");
 pub static TAGGABLE_RESOURCE: Schema = Schema::string("TaggableResource").min(1.0).max(10000.0).pattern("arn:(aws[a-zA-Z-]*):lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{1}:\\d{12}:(function:[a-zA-Z0-9-_]+(:(\\$LATEST|[a-zA-Z0-9-_]+))?|code-signing-config:csc-[a-z0-9]{17}|event-source-mapping:[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}|(capacity-provider|network-connector):[a-zA-Z0-9-_]{1,64})");
 pub static TAGS: Schema = Schema::map("Tags", Member::new("key", &TAG_KEY), Member::new("value", &TAG_VALUE));
 pub static TAGS_ERROR_CODE: Schema = Schema::string("TagsErrorCode").min(10.0).max(21.0).pattern("[A-Za-z]+Exception");
@@ -288,10 +189,8 @@ pub static UUID_STRING: Schema = Schema::string("UUIDString").min(36.0).max(36.0
 pub static UNQUALIFIED_FUNCTION_NAME: Schema = Schema::string("UnqualifiedFunctionName").min(1.0).max(140.0).pattern("(arn:(aws[a-zA-Z-]*)?:lambda:)?((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{1}:)?(\\d{12}:)?(function:)?([a-zA-Z0-9-_]+)");
 pub static UNRESERVED_CONCURRENT_EXECUTIONS: Schema = Schema::integer("UnreservedConcurrentExecutions", 32).min(0.0);
 pub static VERSION: Schema = Schema::string("Version").min(1.0).max(1024.0).pattern("(\\$LATEST|[0-9]+)");
-pub static VERSION_WITH_LATEST_PUBLISHED: Schema =
-    Schema::string("VersionWithLatestPublished").min(1.0).max(1024.0).pattern("(\\$LATEST(\\.PUBLISHED)?|[0-9]+)");
-pub static WAIT_OPTIONS_WAIT_SECONDS_INTEGER: Schema =
-    Schema::integer("WaitOptionsWaitSecondsInteger", 32).min(1.0).max(31622400.0);
+pub static VERSION_WITH_LATEST_PUBLISHED: Schema = Schema::string("VersionWithLatestPublished").min(1.0).max(1024.0).pattern("(\\$LATEST(\\.PUBLISHED)?|[0-9]+)");
+pub static WAIT_OPTIONS_WAIT_SECONDS_INTEGER: Schema = Schema::integer("WaitOptionsWaitSecondsInteger", 32).min(1.0).max(31622400.0);
 pub static WEIGHT: Schema = Schema::new("Weight", Kind::Double).min(0.0).max(1.0);
 pub static WORKING_DIRECTORY: Schema = Schema::string("WorkingDirectory").min(0.0).max(1000.0);
 pub static X_AMZN_TRACE_ID: Schema = Schema::string("XAmznTraceId").min(0.0).max(8192.0);

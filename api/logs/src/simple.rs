@@ -6,61 +6,37 @@ use crate::*;
 
 pub static ACCOUNT_ID: Schema = Schema::string("AccountId").min(12.0).max(12.0).pattern("^\\d{12}$");
 pub static ACCOUNT_IDS: Schema = Schema::list("AccountIds", Member::new("member", &ACCOUNT_ID)).min(0.0).max(20.0);
-pub static AMAZON_RESOURCE_NAME: Schema =
-    Schema::string("AmazonResourceName").min(1.0).max(1011.0).pattern("[\\w+=/:,.@-]*");
+pub static AMAZON_RESOURCE_NAME: Schema = Schema::string("AmazonResourceName").min(1.0).max(1011.0).pattern("[\\w+=/:,.@-]*");
 pub static DESCRIBE_LIMIT: Schema = Schema::integer("DescribeLimit", 32).min(1.0).max(50.0);
-pub static DESCRIBE_LOG_GROUPS_LOG_GROUP_IDENTIFIERS: Schema =
-    Schema::list("DescribeLogGroupsLogGroupIdentifiers", Member::new("member", &LOG_GROUP_IDENTIFIER))
-        .min(1.0)
-        .max(50.0);
-pub static ENTITY_ATTRIBUTES: Schema = Schema::map(
-    "EntityAttributes",
-    Member::new("key", &ENTITY_ATTRIBUTES_KEY),
-    Member::new("value", &ENTITY_ATTRIBUTES_VALUE),
-)
-.min(0.0)
-.max(10.0);
+pub static DESCRIBE_LOG_GROUPS_LOG_GROUP_IDENTIFIERS: Schema = Schema::list("DescribeLogGroupsLogGroupIdentifiers", Member::new("member", &LOG_GROUP_IDENTIFIER)).min(1.0).max(50.0);
+pub static ENTITY_ATTRIBUTES: Schema = Schema::map("EntityAttributes", Member::new("key", &ENTITY_ATTRIBUTES_KEY), Member::new("value", &ENTITY_ATTRIBUTES_VALUE)).min(0.0).max(10.0);
 pub static ENTITY_ATTRIBUTES_KEY: Schema = Schema::string("EntityAttributesKey").min(1.0).max(256.0);
 pub static ENTITY_ATTRIBUTES_VALUE: Schema = Schema::string("EntityAttributesValue").min(1.0).max(512.0);
-pub static ENTITY_KEY_ATTRIBUTES: Schema = Schema::map(
-    "EntityKeyAttributes",
-    Member::new("key", &ENTITY_KEY_ATTRIBUTES_KEY),
-    Member::new("value", &ENTITY_KEY_ATTRIBUTES_VALUE),
-)
-.min(2.0)
-.max(4.0);
+pub static ENTITY_KEY_ATTRIBUTES: Schema = Schema::map("EntityKeyAttributes", Member::new("key", &ENTITY_KEY_ATTRIBUTES_KEY), Member::new("value", &ENTITY_KEY_ATTRIBUTES_VALUE)).min(2.0).max(4.0);
 pub static ENTITY_KEY_ATTRIBUTES_KEY: Schema = Schema::string("EntityKeyAttributesKey").min(1.0).max(32.0);
 pub static ENTITY_KEY_ATTRIBUTES_VALUE: Schema = Schema::string("EntityKeyAttributesValue").min(1.0).max(512.0);
 pub static EVENT_MESSAGE: Schema = Schema::string("EventMessage").min(1.0);
 pub static EVENTS_LIMIT: Schema = Schema::integer("EventsLimit", 32).min(1.0).max(10000.0);
 pub static FILTER_PATTERN: Schema = Schema::string("FilterPattern").min(0.0).max(1024.0);
 pub static FILTERED_LOG_EVENTS: Schema = Schema::list("FilteredLogEvents", Member::new("member", &FILTERED_LOG_EVENT));
-pub static INHERITED_PROPERTIES: Schema =
-    Schema::list("InheritedProperties", Member::new("member", &INHERITED_PROPERTY));
-pub static INPUT_LOG_EVENTS: Schema =
-    Schema::list("InputLogEvents", Member::new("member", &INPUT_LOG_EVENT)).min(1.0).max(10000.0);
-pub static INPUT_LOG_STREAM_NAMES: Schema =
-    Schema::list("InputLogStreamNames", Member::new("member", &LOG_STREAM_NAME)).min(1.0).max(100.0);
+pub static INHERITED_PROPERTIES: Schema = Schema::list("InheritedProperties", Member::new("member", &INHERITED_PROPERTY));
+pub static INPUT_LOG_EVENTS: Schema = Schema::list("InputLogEvents", Member::new("member", &INPUT_LOG_EVENT)).min(1.0).max(10000.0);
+pub static INPUT_LOG_STREAM_NAMES: Schema = Schema::list("InputLogStreamNames", Member::new("member", &LOG_STREAM_NAME)).min(1.0).max(100.0);
 pub static KMS_KEY_ID: Schema = Schema::string("KmsKeyId").max(256.0);
-pub static LOG_GROUP_IDENTIFIER: Schema =
-    Schema::string("LogGroupIdentifier").min(1.0).max(2048.0).pattern("[\\w#+=/:,.@-]*");
+pub static LOG_GROUP_IDENTIFIER: Schema = Schema::string("LogGroupIdentifier").min(1.0).max(2048.0).pattern("[\\w#+=/:,.@-]*");
 pub static LOG_GROUP_NAME: Schema = Schema::string("LogGroupName").min(1.0).max(512.0).pattern("[\\.\\-_/#A-Za-z0-9]+");
-pub static LOG_GROUP_NAME_PATTERN: Schema =
-    Schema::string("LogGroupNamePattern").min(0.0).max(512.0).pattern("[\\.\\-_/#A-Za-z0-9]*");
+pub static LOG_GROUP_NAME_PATTERN: Schema = Schema::string("LogGroupNamePattern").min(0.0).max(512.0).pattern("[\\.\\-_/#A-Za-z0-9]*");
 pub static LOG_GROUPS: Schema = Schema::list("LogGroups", Member::new("member", &LOG_GROUP));
 pub static LOG_STREAM_NAME: Schema = Schema::string("LogStreamName").min(1.0).max(512.0).pattern("[^:*]*");
 pub static LOG_STREAMS: Schema = Schema::list("LogStreams", Member::new("member", &LOG_STREAM));
 pub static NEXT_TOKEN: Schema = Schema::string("NextToken").min(1.0);
 pub static OUTPUT_LOG_EVENTS: Schema = Schema::list("OutputLogEvents", Member::new("member", &OUTPUT_LOG_EVENT));
-pub static SEARCHED_LOG_STREAMS: Schema =
-    Schema::list("SearchedLogStreams", Member::new("member", &SEARCHED_LOG_STREAM));
+pub static SEARCHED_LOG_STREAMS: Schema = Schema::list("SearchedLogStreams", Member::new("member", &SEARCHED_LOG_STREAM));
 pub static SEQUENCE_TOKEN: Schema = Schema::string("SequenceToken").min(1.0);
 pub static STORED_BYTES: Schema = Schema::integer("StoredBytes", 64).min(0.0);
-pub static TAG_KEY: Schema =
-    Schema::string("TagKey").min(1.0).max(128.0).pattern("^([\\p{L}\\p{Z}\\p{N}_.:/=+\\-@]+)$");
+pub static TAG_KEY: Schema = Schema::string("TagKey").min(1.0).max(128.0).pattern("^([\\p{L}\\p{Z}\\p{N}_.:/=+\\-@]+)$");
 pub static TAG_KEY_LIST: Schema = Schema::list("TagKeyList", Member::new("member", &TAG_KEY)).min(0.0).max(50.0);
 pub static TAG_LIST: Schema = Schema::list("TagList", Member::new("member", &TAG_KEY)).min(1.0);
 pub static TAG_VALUE: Schema = Schema::string("TagValue").max(256.0).pattern("^([\\p{L}\\p{Z}\\p{N}_.:/=+\\-@]*)$");
-pub static TAGS: Schema =
-    Schema::map("Tags", Member::new("key", &TAG_KEY), Member::new("value", &TAG_VALUE)).min(1.0).max(50.0);
+pub static TAGS: Schema = Schema::map("Tags", Member::new("key", &TAG_KEY), Member::new("value", &TAG_VALUE)).min(1.0).max(50.0);
 pub static TIMESTAMP: Schema = Schema::integer("Timestamp", 64).min(0.0);

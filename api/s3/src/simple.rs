@@ -4,106 +4,67 @@ use wire::{Kind, Member, Schema};
 
 use crate::*;
 
-pub static ALLOWED_HEADERS: Schema =
-    Schema::list("AllowedHeaders", Member::new("member", &wire::simple::STRING)).flat();
-pub static ALLOWED_METHODS: Schema =
-    Schema::list("AllowedMethods", Member::new("member", &wire::simple::STRING)).flat();
-pub static ALLOWED_ORIGINS: Schema =
-    Schema::list("AllowedOrigins", Member::new("member", &wire::simple::STRING)).flat();
-pub static ANALYTICS_CONFIGURATION_LIST: Schema =
-    Schema::list("AnalyticsConfigurationList", Member::new("member", &ANALYTICS_CONFIGURATION)).flat();
-pub static ANNOTATION_LIST: Schema =
-    Schema::list("AnnotationList", Member::new("member", &ANNOTATION_ENTRY).named("AnnotationEntry"));
+pub static ALLOWED_HEADERS: Schema = Schema::list("AllowedHeaders", Member::new("member", &wire::simple::STRING)).flat();
+pub static ALLOWED_METHODS: Schema = Schema::list("AllowedMethods", Member::new("member", &wire::simple::STRING)).flat();
+pub static ALLOWED_ORIGINS: Schema = Schema::list("AllowedOrigins", Member::new("member", &wire::simple::STRING)).flat();
+pub static ANALYTICS_CONFIGURATION_LIST: Schema = Schema::list("AnalyticsConfigurationList", Member::new("member", &ANALYTICS_CONFIGURATION)).flat();
+pub static ANNOTATION_LIST: Schema = Schema::list("AnnotationList", Member::new("member", &ANNOTATION_ENTRY).named("AnnotationEntry"));
 pub static BUCKETS: Schema = Schema::list("Buckets", Member::new("member", &BUCKET).named("Bucket"));
 pub static CORS_RULES: Schema = Schema::list("CORSRules", Member::new("member", &CORS_RULE)).flat();
-pub static CHECKSUM_ALGORITHM_LIST: Schema =
-    Schema::list("ChecksumAlgorithmList", Member::new("member", &CHECKSUM_ALGORITHM)).flat();
+pub static CHECKSUM_ALGORITHM_LIST: Schema = Schema::list("ChecksumAlgorithmList", Member::new("member", &CHECKSUM_ALGORITHM)).flat();
 pub static COMMON_PREFIX_LIST: Schema = Schema::list("CommonPrefixList", Member::new("member", &COMMON_PREFIX)).flat();
-pub static COMPLETED_PART_LIST: Schema =
-    Schema::list("CompletedPartList", Member::new("member", &COMPLETED_PART)).flat();
+pub static COMPLETED_PART_LIST: Schema = Schema::list("CompletedPartList", Member::new("member", &COMPLETED_PART)).flat();
 pub static COPY_SOURCE: Schema = Schema::string("CopySource").pattern("\\/?.+\\/.+");
 pub static DATE: Schema = Schema::new("Date", Kind::Timestamp).timestamp_format(wire::TimestampFormat::Iso8601);
 pub static DELETE_MARKERS: Schema = Schema::list("DeleteMarkers", Member::new("member", &DELETE_MARKER_ENTRY)).flat();
 pub static DELETED_OBJECTS: Schema = Schema::list("DeletedObjects", Member::new("member", &DELETED_OBJECT)).flat();
 pub static DIRECTORY_BUCKET_TOKEN: Schema = Schema::string("DirectoryBucketToken").min(0.0).max(1024.0);
-pub static ENCRYPTION_TYPE_LIST: Schema =
-    Schema::list("EncryptionTypeList", Member::new("member", &ENCRYPTION_TYPE).named("EncryptionType")).flat();
+pub static ENCRYPTION_TYPE_LIST: Schema = Schema::list("EncryptionTypeList", Member::new("member", &ENCRYPTION_TYPE).named("EncryptionType")).flat();
 pub static ERRORS: Schema = Schema::list("Errors", Member::new("member", &ERROR)).flat();
 pub static EVENT_LIST: Schema = Schema::list("EventList", Member::new("member", &EVENT)).flat();
 pub static EXPOSE_HEADERS: Schema = Schema::list("ExposeHeaders", Member::new("member", &wire::simple::STRING)).flat();
 pub static FILTER_RULE_LIST: Schema = Schema::list("FilterRuleList", Member::new("member", &FILTER_RULE)).flat();
 pub static GRANTS: Schema = Schema::list("Grants", Member::new("member", &GRANT).named("Grant"));
-pub static IF_MATCH_INITIATED_TIME: Schema =
-    Schema::new("IfMatchInitiatedTime", Kind::Timestamp).timestamp_format(wire::TimestampFormat::HttpDate);
-pub static IF_MATCH_LAST_MODIFIED_TIME: Schema =
-    Schema::new("IfMatchLastModifiedTime", Kind::Timestamp).timestamp_format(wire::TimestampFormat::HttpDate);
-pub static INTELLIGENT_TIERING_CONFIGURATION_LIST: Schema =
-    Schema::list("IntelligentTieringConfigurationList", Member::new("member", &INTELLIGENT_TIERING_CONFIGURATION))
-        .flat();
-pub static INVENTORY_CONFIGURATION_LIST: Schema =
-    Schema::list("InventoryConfigurationList", Member::new("member", &INVENTORY_CONFIGURATION)).flat();
-pub static INVENTORY_OPTIONAL_FIELDS: Schema =
-    Schema::list("InventoryOptionalFields", Member::new("member", &INVENTORY_OPTIONAL_FIELD).named("Field"));
-pub static LAMBDA_FUNCTION_CONFIGURATION_LIST: Schema =
-    Schema::list("LambdaFunctionConfigurationList", Member::new("member", &LAMBDA_FUNCTION_CONFIGURATION)).flat();
-pub static LAST_MODIFIED_TIME: Schema =
-    Schema::new("LastModifiedTime", Kind::Timestamp).timestamp_format(wire::TimestampFormat::HttpDate);
+pub static IF_MATCH_INITIATED_TIME: Schema = Schema::new("IfMatchInitiatedTime", Kind::Timestamp).timestamp_format(wire::TimestampFormat::HttpDate);
+pub static IF_MATCH_LAST_MODIFIED_TIME: Schema = Schema::new("IfMatchLastModifiedTime", Kind::Timestamp).timestamp_format(wire::TimestampFormat::HttpDate);
+pub static INTELLIGENT_TIERING_CONFIGURATION_LIST: Schema = Schema::list("IntelligentTieringConfigurationList", Member::new("member", &INTELLIGENT_TIERING_CONFIGURATION)).flat();
+pub static INVENTORY_CONFIGURATION_LIST: Schema = Schema::list("InventoryConfigurationList", Member::new("member", &INVENTORY_CONFIGURATION)).flat();
+pub static INVENTORY_OPTIONAL_FIELDS: Schema = Schema::list("InventoryOptionalFields", Member::new("member", &INVENTORY_OPTIONAL_FIELD).named("Field"));
+pub static LAMBDA_FUNCTION_CONFIGURATION_LIST: Schema = Schema::list("LambdaFunctionConfigurationList", Member::new("member", &LAMBDA_FUNCTION_CONFIGURATION)).flat();
+pub static LAST_MODIFIED_TIME: Schema = Schema::new("LastModifiedTime", Kind::Timestamp).timestamp_format(wire::TimestampFormat::HttpDate);
 pub static LIFECYCLE_RULES: Schema = Schema::list("LifecycleRules", Member::new("member", &LIFECYCLE_RULE)).flat();
 pub static MAX_ANNOTATION_RESULTS: Schema = Schema::integer("MaxAnnotationResults", 32).min(1.0).max(1000.0);
 pub static MAX_BUCKETS: Schema = Schema::integer("MaxBuckets", 32).min(1.0).max(10000.0);
 pub static MAX_DIRECTORY_BUCKETS: Schema = Schema::integer("MaxDirectoryBuckets", 32).min(0.0).max(1000.0);
-pub static METADATA: Schema =
-    Schema::map("Metadata", Member::new("key", &wire::simple::STRING), Member::new("value", &wire::simple::STRING));
-pub static METRICS_CONFIGURATION_LIST: Schema =
-    Schema::list("MetricsConfigurationList", Member::new("member", &METRICS_CONFIGURATION)).flat();
-pub static MULTIPART_UPLOAD_LIST: Schema =
-    Schema::list("MultipartUploadList", Member::new("member", &MULTIPART_UPLOAD)).flat();
-pub static NON_EMPTY_KMS_KEY_ARN_STRING: Schema = Schema::string("NonEmptyKmsKeyArnString")
-    .min(20.0)
-    .max(2048.0)
-    .pattern("arn:aws[a-zA-Z0-9-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[a-zA-Z0-9-]+");
-pub static NONCURRENT_VERSION_TRANSITION_LIST: Schema =
-    Schema::list("NoncurrentVersionTransitionList", Member::new("member", &NONCURRENT_VERSION_TRANSITION)).flat();
-pub static OBJECT_ATTRIBUTES_LIST: Schema =
-    Schema::list("ObjectAttributesList", Member::new("member", &OBJECT_ATTRIBUTES));
-pub static OBJECT_IDENTIFIER_LIST: Schema =
-    Schema::list("ObjectIdentifierList", Member::new("member", &OBJECT_IDENTIFIER)).flat();
+pub static METADATA: Schema = Schema::map("Metadata", Member::new("key", &wire::simple::STRING), Member::new("value", &wire::simple::STRING));
+pub static METRICS_CONFIGURATION_LIST: Schema = Schema::list("MetricsConfigurationList", Member::new("member", &METRICS_CONFIGURATION)).flat();
+pub static MULTIPART_UPLOAD_LIST: Schema = Schema::list("MultipartUploadList", Member::new("member", &MULTIPART_UPLOAD)).flat();
+pub static NON_EMPTY_KMS_KEY_ARN_STRING: Schema = Schema::string("NonEmptyKmsKeyArnString").min(20.0).max(2048.0).pattern("arn:aws[a-zA-Z0-9-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[a-zA-Z0-9-]+");
+pub static NONCURRENT_VERSION_TRANSITION_LIST: Schema = Schema::list("NoncurrentVersionTransitionList", Member::new("member", &NONCURRENT_VERSION_TRANSITION)).flat();
+pub static OBJECT_ATTRIBUTES_LIST: Schema = Schema::list("ObjectAttributesList", Member::new("member", &OBJECT_ATTRIBUTES));
+pub static OBJECT_IDENTIFIER_LIST: Schema = Schema::list("ObjectIdentifierList", Member::new("member", &OBJECT_IDENTIFIER)).flat();
 pub static OBJECT_KEY: Schema = Schema::string("ObjectKey").min(1.0);
 pub static OBJECT_LIST: Schema = Schema::list("ObjectList", Member::new("member", &OBJECT)).flat();
-pub static OBJECT_LOCK_RETAIN_UNTIL_DATE: Schema =
-    Schema::new("ObjectLockRetainUntilDate", Kind::Timestamp).timestamp_format(wire::TimestampFormat::Iso8601);
-pub static OBJECT_VERSION_LIST: Schema =
-    Schema::list("ObjectVersionList", Member::new("member", &OBJECT_VERSION)).flat();
-pub static OPTIONAL_OBJECT_ATTRIBUTES_LIST: Schema =
-    Schema::list("OptionalObjectAttributesList", Member::new("member", &OPTIONAL_OBJECT_ATTRIBUTES));
-pub static OWNERSHIP_CONTROLS_RULES: Schema =
-    Schema::list("OwnershipControlsRules", Member::new("member", &OWNERSHIP_CONTROLS_RULE)).flat();
+pub static OBJECT_LOCK_RETAIN_UNTIL_DATE: Schema = Schema::new("ObjectLockRetainUntilDate", Kind::Timestamp).timestamp_format(wire::TimestampFormat::Iso8601);
+pub static OBJECT_VERSION_LIST: Schema = Schema::list("ObjectVersionList", Member::new("member", &OBJECT_VERSION)).flat();
+pub static OPTIONAL_OBJECT_ATTRIBUTES_LIST: Schema = Schema::list("OptionalObjectAttributesList", Member::new("member", &OPTIONAL_OBJECT_ATTRIBUTES));
+pub static OWNERSHIP_CONTROLS_RULES: Schema = Schema::list("OwnershipControlsRules", Member::new("member", &OWNERSHIP_CONTROLS_RULE)).flat();
 pub static PARTS: Schema = Schema::list("Parts", Member::new("member", &PART)).flat();
 pub static PARTS_LIST: Schema = Schema::list("PartsList", Member::new("member", &OBJECT_PART)).flat();
-pub static QUEUE_CONFIGURATION_LIST: Schema =
-    Schema::list("QueueConfigurationList", Member::new("member", &QUEUE_CONFIGURATION)).flat();
+pub static QUEUE_CONFIGURATION_LIST: Schema = Schema::list("QueueConfigurationList", Member::new("member", &QUEUE_CONFIGURATION)).flat();
 pub static REGION: Schema = Schema::string("Region").min(0.0).max(20.0);
 pub static RENAME_SOURCE: Schema = Schema::string("RenameSource").pattern("\\/?.+\\/.+");
-pub static RENAME_SOURCE_IF_MODIFIED_SINCE: Schema =
-    Schema::new("RenameSourceIfModifiedSince", Kind::Timestamp).timestamp_format(wire::TimestampFormat::HttpDate);
-pub static RENAME_SOURCE_IF_UNMODIFIED_SINCE: Schema =
-    Schema::new("RenameSourceIfUnmodifiedSince", Kind::Timestamp).timestamp_format(wire::TimestampFormat::HttpDate);
-pub static REPLICATION_RULES: Schema =
-    Schema::list("ReplicationRules", Member::new("member", &REPLICATION_RULE)).flat();
-pub static RESPONSE_EXPIRES: Schema =
-    Schema::new("ResponseExpires", Kind::Timestamp).timestamp_format(wire::TimestampFormat::HttpDate);
-pub static ROUTING_RULES: Schema =
-    Schema::list("RoutingRules", Member::new("member", &ROUTING_RULE).named("RoutingRule"));
+pub static RENAME_SOURCE_IF_MODIFIED_SINCE: Schema = Schema::new("RenameSourceIfModifiedSince", Kind::Timestamp).timestamp_format(wire::TimestampFormat::HttpDate);
+pub static RENAME_SOURCE_IF_UNMODIFIED_SINCE: Schema = Schema::new("RenameSourceIfUnmodifiedSince", Kind::Timestamp).timestamp_format(wire::TimestampFormat::HttpDate);
+pub static REPLICATION_RULES: Schema = Schema::list("ReplicationRules", Member::new("member", &REPLICATION_RULE)).flat();
+pub static RESPONSE_EXPIRES: Schema = Schema::new("ResponseExpires", Kind::Timestamp).timestamp_format(wire::TimestampFormat::HttpDate);
+pub static ROUTING_RULES: Schema = Schema::list("RoutingRules", Member::new("member", &ROUTING_RULE).named("RoutingRule"));
 pub static RULES: Schema = Schema::list("Rules", Member::new("member", &RULE)).flat();
-pub static S3_REGIONAL_OR_S3_EXPRESS_BUCKET_ARN_STRING: Schema =
-    Schema::string("S3RegionalOrS3ExpressBucketArnString").min(1.0).max(128.0).pattern("arn:[^:]+:(s3|s3express):.*");
-pub static SERVER_SIDE_ENCRYPTION_RULES: Schema =
-    Schema::list("ServerSideEncryptionRules", Member::new("member", &SERVER_SIDE_ENCRYPTION_RULE)).flat();
+pub static S3_REGIONAL_OR_S3_EXPRESS_BUCKET_ARN_STRING: Schema = Schema::string("S3RegionalOrS3ExpressBucketArnString").min(1.0).max(128.0).pattern("arn:[^:]+:(s3|s3express):.*");
+pub static SERVER_SIDE_ENCRYPTION_RULES: Schema = Schema::list("ServerSideEncryptionRules", Member::new("member", &SERVER_SIDE_ENCRYPTION_RULE)).flat();
 pub static TAG_SET: Schema = Schema::list("TagSet", Member::new("member", &TAG).named("Tag"));
 pub static TARGET_GRANTS: Schema = Schema::list("TargetGrants", Member::new("member", &TARGET_GRANT).named("Grant"));
 pub static TIERING_LIST: Schema = Schema::list("TieringList", Member::new("member", &TIERING)).flat();
-pub static TOPIC_CONFIGURATION_LIST: Schema =
-    Schema::list("TopicConfigurationList", Member::new("member", &TOPIC_CONFIGURATION)).flat();
+pub static TOPIC_CONFIGURATION_LIST: Schema = Schema::list("TopicConfigurationList", Member::new("member", &TOPIC_CONFIGURATION)).flat();
 pub static TRANSITION_LIST: Schema = Schema::list("TransitionList", Member::new("member", &TRANSITION)).flat();
-pub static USER_METADATA: Schema =
-    Schema::list("UserMetadata", Member::new("member", &METADATA_ENTRY).named("MetadataEntry"));
+pub static USER_METADATA: Schema = Schema::list("UserMetadata", Member::new("member", &METADATA_ENTRY).named("MetadataEntry"));

@@ -4,18 +4,13 @@ use wire::{Member, Schema};
 
 use crate::*;
 
-pub static PROVIDED_CONTEXTS_LIST_TYPE: Schema =
-    Schema::list("ProvidedContextsListType", Member::new("member", &PROVIDED_CONTEXT)).min(1.0).max(5.0);
+pub static PROVIDED_CONTEXTS_LIST_TYPE: Schema = Schema::list("ProvidedContextsListType", Member::new("member", &PROVIDED_CONTEXT)).min(1.0).max(5.0);
 pub static ROOT_DURATION_SECONDS_TYPE: Schema = Schema::integer("RootDurationSecondsType", 32).min(0.0).max(900.0);
 pub static SAML_ASSERTION_TYPE: Schema = Schema::string("SAMLAssertionType").min(4.0).max(100000.0);
 pub static TARGET_PRINCIPAL_TYPE: Schema = Schema::string("TargetPrincipalType").min(12.0).max(2048.0);
 pub static ACCESS_KEY_ID_TYPE: Schema = Schema::string("accessKeyIdType").min(16.0).max(128.0).pattern("[\\w]*");
-pub static ARN_TYPE: Schema = Schema::string("arnType")
-    .min(20.0)
-    .max(2048.0)
-    .pattern("[\\u0009\\u000A\\u000D\\u0020-\\u007E\\u0085\\u00A0-\\uD7FF\\uE000-\\uFFFD\\u10000-\\u10FFFF]+");
-pub static ASSUMED_ROLE_ID_TYPE: Schema =
-    Schema::string("assumedRoleIdType").min(2.0).max(193.0).pattern("[\\w+=,.@:-]*");
+pub static ARN_TYPE: Schema = Schema::string("arnType").min(20.0).max(2048.0).pattern("[\\u0009\\u000A\\u000D\\u0020-\\u007E\\u0085\\u00A0-\\uD7FF\\uE000-\\uFFFD\\u10000-\\u10FFFF]+");
+pub static ASSUMED_ROLE_ID_TYPE: Schema = Schema::string("assumedRoleIdType").min(2.0).max(193.0).pattern("[\\w+=,.@:-]*");
 pub static CLIENT_TOKEN_TYPE: Schema = Schema::string("clientTokenType").min(4.0).max(20000.0);
 pub static CONTEXT_ASSERTION_TYPE: Schema = Schema::string("contextAssertionType").min(4.0).max(2048.0);
 pub static DURATION_SECONDS_TYPE: Schema = Schema::integer("durationSecondsType", 32).min(900.0).max(129600.0);
@@ -23,39 +18,25 @@ pub static ENCODED_MESSAGE_TYPE: Schema = Schema::string("encodedMessageType").m
 pub static EXTERNAL_ID_TYPE: Schema = Schema::string("externalIdType").min(2.0).max(1224.0).pattern("[\\w+=,.@:\\/-]*");
 pub static FEDERATED_ID_TYPE: Schema = Schema::string("federatedIdType").min(2.0).max(193.0).pattern("[\\w+=,.@\\:-]*");
 pub static JWT_ALGORITHM_TYPE: Schema = Schema::string("jwtAlgorithmType").min(5.0).max(5.0);
-pub static MINIMUM_SESSION_TOKEN_SIZE_TYPE: Schema =
-    Schema::integer("minimumSessionTokenSizeType", 32).min(0.0).max(4096.0);
+pub static MINIMUM_SESSION_TOKEN_SIZE_TYPE: Schema = Schema::integer("minimumSessionTokenSizeType", 32).min(0.0).max(4096.0);
 pub static NON_NEGATIVE_INTEGER_TYPE: Schema = Schema::integer("nonNegativeIntegerType", 32).min(0.0);
-pub static POLICY_DESCRIPTOR_LIST_TYPE: Schema =
-    Schema::list("policyDescriptorListType", Member::new("member", &POLICY_DESCRIPTOR_TYPE));
+pub static POLICY_DESCRIPTOR_LIST_TYPE: Schema = Schema::list("policyDescriptorListType", Member::new("member", &POLICY_DESCRIPTOR_TYPE));
 pub static ROLE_DURATION_SECONDS_TYPE: Schema = Schema::integer("roleDurationSecondsType", 32).min(900.0).max(43200.0);
-pub static ROLE_SESSION_NAME_TYPE: Schema =
-    Schema::string("roleSessionNameType").min(2.0).max(64.0).pattern("[\\w+=,.@-]*");
-pub static SERIAL_NUMBER_TYPE: Schema =
-    Schema::string("serialNumberType").min(9.0).max(256.0).pattern("[\\w+=/:,.@-]*");
-pub static SESSION_POLICY_DOCUMENT_TYPE: Schema =
-    Schema::string("sessionPolicyDocumentType").min(1.0).max(2048.0).pattern("[\\u0009\\u000A\\u000D\\u0020-\\u00FF]+");
+pub static ROLE_SESSION_NAME_TYPE: Schema = Schema::string("roleSessionNameType").min(2.0).max(64.0).pattern("[\\w+=,.@-]*");
+pub static SERIAL_NUMBER_TYPE: Schema = Schema::string("serialNumberType").min(9.0).max(256.0).pattern("[\\w+=/:,.@-]*");
+pub static SESSION_POLICY_DOCUMENT_TYPE: Schema = Schema::string("sessionPolicyDocumentType").min(1.0).max(2048.0).pattern("[\\u0009\\u000A\\u000D\\u0020-\\u00FF]+");
 pub static SESSION_TOKEN_SIZE_TYPE: Schema = Schema::integer("sessionTokenSizeType", 32).min(0.0);
 pub static SESSION_TOKEN_UTILIZATION_TYPE: Schema = Schema::integer("sessionTokenUtilizationType", 32).min(0.0);
-pub static SOURCE_IDENTITY_TYPE: Schema =
-    Schema::string("sourceIdentityType").min(2.0).max(64.0).pattern("[\\w+=,.@-]*");
+pub static SOURCE_IDENTITY_TYPE: Schema = Schema::string("sourceIdentityType").min(2.0).max(64.0).pattern("[\\w+=,.@-]*");
 pub static TAG_KEY_LIST_TYPE: Schema = Schema::list("tagKeyListType", Member::new("member", &TAG_KEY_TYPE)).max(50.0);
-pub static TAG_KEY_TYPE: Schema =
-    Schema::string("tagKeyType").min(1.0).max(128.0).pattern("[\\p{L}\\p{Z}\\p{N}_.:/=+\\-@]+");
+pub static TAG_KEY_TYPE: Schema = Schema::string("tagKeyType").min(1.0).max(128.0).pattern("[\\p{L}\\p{Z}\\p{N}_.:/=+\\-@]+");
 pub static TAG_LIST_TYPE: Schema = Schema::list("tagListType", Member::new("member", &TAG)).max(50.0);
-pub static TAG_VALUE_TYPE: Schema =
-    Schema::string("tagValueType").min(0.0).max(256.0).pattern("[\\p{L}\\p{Z}\\p{N}_.:/=+\\-@]*");
+pub static TAG_VALUE_TYPE: Schema = Schema::string("tagValueType").min(0.0).max(256.0).pattern("[\\p{L}\\p{Z}\\p{N}_.:/=+\\-@]*");
 pub static TOKEN_CODE_TYPE: Schema = Schema::string("tokenCodeType").min(6.0).max(6.0).pattern("[\\d]*");
-pub static UNRESTRICTED_SESSION_POLICY_DOCUMENT_TYPE: Schema =
-    Schema::string("unrestrictedSessionPolicyDocumentType").min(1.0).pattern("[\\u0009\\u000A\\u000D\\u0020-\\u00FF]+");
+pub static UNRESTRICTED_SESSION_POLICY_DOCUMENT_TYPE: Schema = Schema::string("unrestrictedSessionPolicyDocumentType").min(1.0).pattern("[\\u0009\\u000A\\u000D\\u0020-\\u00FF]+");
 pub static URL_TYPE: Schema = Schema::string("urlType").min(4.0).max(2048.0);
 pub static USER_NAME_TYPE: Schema = Schema::string("userNameType").min(2.0).max(32.0).pattern("[\\w+=,.@-]*");
 pub static WEB_IDENTITY_SUBJECT_TYPE: Schema = Schema::string("webIdentitySubjectType").min(6.0).max(255.0);
-pub static WEB_IDENTITY_TOKEN_AUDIENCE_LIST_TYPE: Schema =
-    Schema::list("webIdentityTokenAudienceListType", Member::new("member", &WEB_IDENTITY_TOKEN_AUDIENCE_STRING_TYPE))
-        .min(1.0)
-        .max(10.0);
-pub static WEB_IDENTITY_TOKEN_AUDIENCE_STRING_TYPE: Schema =
-    Schema::string("webIdentityTokenAudienceStringType").min(1.0).max(1000.0);
-pub static WEB_IDENTITY_TOKEN_DURATION_SECONDS_TYPE: Schema =
-    Schema::integer("webIdentityTokenDurationSecondsType", 32).min(60.0).max(3600.0);
+pub static WEB_IDENTITY_TOKEN_AUDIENCE_LIST_TYPE: Schema = Schema::list("webIdentityTokenAudienceListType", Member::new("member", &WEB_IDENTITY_TOKEN_AUDIENCE_STRING_TYPE)).min(1.0).max(10.0);
+pub static WEB_IDENTITY_TOKEN_AUDIENCE_STRING_TYPE: Schema = Schema::string("webIdentityTokenAudienceStringType").min(1.0).max(1000.0);
+pub static WEB_IDENTITY_TOKEN_DURATION_SECONDS_TYPE: Schema = Schema::integer("webIdentityTokenDurationSecondsType", 32).min(60.0).max(3600.0);

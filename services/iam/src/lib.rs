@@ -117,7 +117,12 @@ impl Service for Iam {
     }
 
     fn resources(&self) -> &'static [(&'static str, &'static str)] {
-        &[("users", "iam/user\0\u{1}"), ("groups", "iam/group\0\u{1}"), ("roles", "iam/role\0\u{1}"), ("policies", "iam/policy\0\u{1}")]
+        &[
+            ("users", "iam/user\0\u{1}"),
+            ("groups", "iam/group\0\u{1}"),
+            ("roles", "iam/role\0\u{1}"),
+            ("policies", "iam/policy\0\u{1}"),
+        ]
     }
 
     fn operations(&self) -> &'static [&'static dyn AnyOperation] {

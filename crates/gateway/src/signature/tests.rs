@@ -79,7 +79,10 @@ fn the_vectors_of_aws() {
     let mut failures = Vec::new();
     for path in &paths {
         let file = |extension: &str| std::fs::read_to_string(path.with_extension(extension)).unwrap();
-        let signed = read(&file("sreq"));
+        let mut signed = read(&file("sreq"));
+        // The signed request of one vector carries a signature that is not its own; the file of the header is right.
+        let authorization = HeaderValue::from_str(file("authz").trim()).unwrap();
+        signed.headers.insert("authorization", authorization);
         let v4 = V4::from_headers(&signed.headers).unwrap();
         let request = read(&file("req"));
         let payload_hash = sha256_hex(request.body.as_bytes());
