@@ -60,7 +60,11 @@ pub(crate) fn is_data(service: &str, operation: &str) -> bool {
             const ITEMS: [&str; 6] = ["Item", "Items", "Query", "Scan", "ExecuteStatement", "ExecuteTransaction"];
             ITEMS.iter().any(|suffix| operation.ends_with(suffix)) || operation == "BatchExecuteStatement"
         }
-        "s3" => operation.contains("Object") && !operation.contains("Configuration") || operation.contains("Part"),
+        "s3" => {
+            (operation.contains("Object") && !operation.contains("Configuration"))
+                || operation.contains("Part")
+                || operation.contains("Multipart")
+        }
         "lambda" => operation.starts_with("Invoke"),
         "logs" => matches!(operation, "PutLogEvents" | "GetLogEvents" | "FilterLogEvents"),
         _ => false,

@@ -168,15 +168,12 @@ fn conditions(cx: &Context, access: &Access) -> Conditions {
     if let Principal::User { name, .. } = principal {
         conditions.set("aws:username", name.clone());
     }
-    match cx.session() {
-        Some(session) => {
-            conditions.set("aws:MultiFactorAuthPresent", session.mfa.to_string());
-            conditions.set("aws:TokenIssueTime", session.issued.iso8601());
-            for (key, value) in &session.tags {
-                conditions.set(&format!("aws:PrincipalTag/{key}"), value.clone());
-            }
+    if let Some(session) = cx.session() {
+        conditions.set("aws:MultiFactorAuthPresent", session.mfa.to_string());
+        conditions.set("aws:TokenIssueTime", session.issued.iso8601());
+        for (key, value) in &session.tags {
+            conditions.set(&format!("aws:PrincipalTag/{key}"), value.clone());
         }
-        None => {}
     }
     conditions.set("aws:ResourceAccount", owner(cx, access));
     for (key, values) in &access.conditions {

@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 
 /// A running checksum.
 pub(crate) enum Checksum {
-    Crc(crc_fast::Digest, usize),
+    Crc(Box<crc_fast::Digest>, usize),
     Crc32(crc32fast::Hasher),
     Sha(digest::Context),
 }
@@ -30,8 +30,8 @@ impl Checksum {
     pub(crate) fn new(algorithm: &str) -> Option<Checksum> {
         Some(match algorithm {
             "CRC32" => Checksum::Crc32(crc32fast::Hasher::new()),
-            "CRC32C" => Checksum::Crc(crc_fast::Digest::new(crc_fast::CrcAlgorithm::Crc32Iscsi), 4),
-            "CRC64NVME" => Checksum::Crc(crc_fast::Digest::new(crc_fast::CrcAlgorithm::Crc64Nvme), 8),
+            "CRC32C" => Checksum::Crc(Box::new(crc_fast::Digest::new(crc_fast::CrcAlgorithm::Crc32Iscsi)), 4),
+            "CRC64NVME" => Checksum::Crc(Box::new(crc_fast::Digest::new(crc_fast::CrcAlgorithm::Crc64Nvme)), 8),
             "SHA1" => Checksum::Sha(digest::Context::new(&digest::SHA1_FOR_LEGACY_USE_ONLY)),
             "SHA256" => Checksum::Sha(digest::Context::new(&digest::SHA256)),
             _ => return None,

@@ -4,6 +4,8 @@
 //! response that we encode from the result decodes to it again. The vectors are not part of this repository; they are
 //! looked for beside it (`../shared/conformance`) or at `WELKIN_CONFORMANCE`.
 
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test: a vector that cannot be read fails it")]
+
 mod model;
 
 use std::path::PathBuf;

@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use service::policy::Policies;
 use service::{
-    Access, AnyOperation, ApiError, Audit, AuditEvent, BoxFuture, ByteStream, Bytes, Clock, Cloud, CloudConfig,
-    Context, Credential, Directory, Implements, NewSession, Operation, Parts, Principal, Random, Role, Service,
-    SessionCredentials, Stages, Store, StoreError, Timestamp,
+    Access, AnyOperation, ApiError, BoxFuture, ByteStream, Bytes, Clock, Cloud, CloudConfig, Context, Credential,
+    Directory, Implements, NewSession, Operation, Parts, Principal, Random, Role, Service, SessionCredentials, Stages,
+    Store, StoreError, Timestamp,
 };
 
 use crate::S3;
@@ -35,10 +35,6 @@ impl Stages for Anything {
     fn authorize(&self, _: &Context, _: &dyn Service, _: &Access) -> Result<(), ApiError> {
         Ok(())
     }
-}
-
-impl Audit for Anything {
-    fn record(&self, _: AuditEvent) {}
 }
 
 impl Directory for Anything {
@@ -80,8 +76,7 @@ impl Bench {
         let cloud = Cloud::new(Store::memory(), clock, Random::seeded(1), config);
         let s3 = Arc::new(S3::default());
         let services: BTreeMap<&'static str, Arc<dyn Service>> = [("s3", s3.clone() as Arc<dyn Service>)].into();
-        let parts =
-            Parts { services, directory: Arc::new(Anything), stages: Arc::new(Anything), audit: Arc::new(Anything) };
+        let parts = Parts { services, directory: Arc::new(Anything), stages: Arc::new(Anything) };
         cloud.assemble(parts);
         s3.start(&cloud);
         let bench = Bench { s3, cloud, folder };
