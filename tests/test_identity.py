@@ -170,3 +170,16 @@ def test_broken_authorization_headers(cloud, authorization, message):
     reply = requests.post(cloud.endpoint, data="{}", headers=headers)
     assert reply.status_code == 400 and message in reply.text
     assert "IncompleteSignatureException" in reply.text
+
+
+def test_denials_name_what_aws_names(user, account):
+    client = user("kim")
+    who = f"User: arn:aws:iam::{account}:user/kim is not authorized to perform: "
+    why = lambda action: f"because no identity-based policy allows the {action} action"
+    assert error_of(client("dynamodb").list_tables) == (
+        "AccessDeniedException",
+        f"{who}dynamodb:ListTables on resource: arn:aws:dynamodb:us-east-1:{account}:table/* {why('dynamodb:ListTables')}", 400)
+    assert error_of(client("s3").list_buckets) == (
+        "AccessDenied", f"{who}s3:ListAllMyBuckets {why('s3:ListAllMyBuckets')}", 403)
+    assert error_of(client("lambda").list_functions) == (
+        "AccessDeniedException", f"{who}lambda:ListFunctions on resource: * {why('lambda:ListFunctions')}", 403)

@@ -199,13 +199,10 @@ fn denied(service: &dyn Service, principal: &Principal, access: &Access, denial:
         (false, kind) => format!("because no {} allows the {action} action", kind.name()),
     };
     let caller = principal.arn();
-    let object = if resource == "*" || resource.is_empty() {
-        // Actions on nothing in particular name a resource in some services only; the sentence is the longer one here.
-        "*".to_owned()
-    } else {
-        resource.clone()
-    };
-    let message = format!("User: {caller} is not authorized to perform: {action} on resource: {object} {reason}");
+    // S3 leaves the resource out of actions on nothing in particular; other services write the star.
+    let object =
+        if resource == "*" && model.name == "s3" { String::new() } else { format!(" on resource: {resource}") };
+    let message = format!("User: {caller} is not authorized to perform: {action}{object} {reason}");
     use wire::Protocol;
     let (status, code) = match model.protocols.first() {
         Some(Protocol::AwsJson10 | Protocol::AwsJson11 | Protocol::RpcV2Cbor) => (400, "AccessDeniedException"),

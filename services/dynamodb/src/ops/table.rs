@@ -117,7 +117,11 @@ async fn describe_table(
     Ok(api::DescribeTableOutput { table: Some(describe::table(&table, &sizes, api::TableStatus::Active)) })
 }
 
-operation! { DynamoDb, api::ListTables, action: "dynamodb:ListTables" on |_, _| "*", handler: list_tables }
+operation! {
+    DynamoDb, api::ListTables,
+    action: "dynamodb:ListTables" on |cx, _| format!("arn:aws:dynamodb:{}:{}:table/*", cx.region(), cx.account()),
+    handler: list_tables
+}
 
 async fn list_tables(
     _: &DynamoDb,
