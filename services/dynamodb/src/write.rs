@@ -145,7 +145,15 @@ impl<'t, 's> Writer<'t, 's> {
         self.head(table)?.sizes.replace(PRIMARY, old_weight, new_weight);
         let mut consumed = Consumed::on_table(Units::write(old_weight.max(new_weight).unwrap_or(0)));
         for index in &table.indexes {
-            let change = table.entry_change(index, old, new);
+            let mut change = table.entry_change(index, old, new);
+            // While an index is being filled, an item that was there before may not be in it yet: then nothing of it is
+            // replaced, and the entry written here is the one that the filling finds.
+            if index.backfill.is_some()
+                && let Some((key, _)) = &change.old
+                && !self.transaction.contains(key)?
+            {
+                change.old = None;
+            }
             let (old_weight, new_weight) =
                 (change.old.as_ref().map(|(_, weight)| *weight), change.new.as_ref().map(|entry| entry.weight));
             let moved = match (&change.old, &change.new) {
