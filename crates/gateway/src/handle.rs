@@ -203,17 +203,9 @@ impl Gateway {
             call.request_id.clone()
         };
         let protocol = destination.protocol;
-        let streams = destination.operation.streams_input() && call.parts.version < http::Version::HTTP_2;
         match self.serve(call, broken, destination, body, &request_id).await {
             Ok(response) => respond::success(response, model, &request_id, head),
-            Err(error) => {
-                let mut response = respond::failure(&error, protocol, model, &request_id, head);
-                // The rest of a body that nobody wants is not read, so the connection ends: the client must know.
-                if streams {
-                    response.headers_mut().insert(http::header::CONNECTION, HeaderValue::from_static("close"));
-                }
-                response
-            }
+            Err(error) => respond::failure(&error, protocol, model, &request_id, head),
         }
     }
 
