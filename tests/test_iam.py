@@ -107,3 +107,12 @@ def test_instance_profiles(boto):
     iam.remove_role_from_instance_profile(InstanceProfileName="p", RoleName="r")
     iam.delete_instance_profile(InstanceProfileName="p")
     iam.delete_role(RoleName="r")
+
+
+def test_a_boundary_must_exist(boto, account):
+    iam = boto("iam")
+    none = f"arn:aws:iam::{account}:policy/none"
+    expected = ("NoSuchEntity", f"Policy {none} does not exist or is not attachable.", 404)
+    assert error_of(iam.create_user, UserName="u", PermissionsBoundary=none) == expected
+    assert error_of(iam.create_role, RoleName="r", AssumeRolePolicyDocument=TRUST, PermissionsBoundary=none) == expected
+    assert iam.list_users()["Users"] == [] and iam.list_roles()["Roles"] == []

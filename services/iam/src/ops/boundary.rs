@@ -13,7 +13,8 @@ use crate::entity::{ManagedPolicy, Role, User};
 use crate::store::{load, save};
 use crate::{Error, Iam, aws_managed};
 
-fn check(tx: &Transaction<'_>, account: &str, arn: &str) -> Result<(), Error> {
+/// A boundary must be a policy that exists.
+pub(super) fn check(tx: &Transaction<'_>, account: &str, arn: &str) -> Result<(), Error> {
     let own = load::<ManagedPolicy>(tx, account, arn.rsplit('/').next().unwrap_or_default())?;
     let exists =
         aws_managed::find(arn).is_some() || own.is_some_and(|policy| super::policy::arn_of(&policy, account) == arn);

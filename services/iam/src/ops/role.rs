@@ -10,7 +10,7 @@ use policy::Policy;
 use service::{Context, Timestamp, operation};
 use wire::Unit;
 
-use super::{Entity, change, encoded, list, new_arn, new_id, show_boundary, show_tags, to_tags};
+use super::{Entity, boundary, change, encoded, list, new_arn, new_id, show_boundary, show_tags, to_tags};
 use crate::entity::{Grants, InstanceProfile, Role};
 use crate::store::{load, load_all, remove, save};
 use crate::{Error, Iam};
@@ -71,6 +71,7 @@ async fn create_role(iam: &Iam, cx: &Context, request: CreateRoleRequest) -> Res
         if load::<Role>(tx, cx.account(), &role.name)?.is_some() {
             return Err(Error::EntityAlreadyExists(format!("Role with name {} already exists.", role.name)));
         }
+        role.boundary.iter().try_for_each(|arn| boundary::check(tx, cx.account(), arn))?;
         Ok(save(tx, cx.account(), &role)?)
     })?;
     // The answer to the creation leaves out what was not said.

@@ -7,7 +7,7 @@ use iam_api::{
 use service::{Context, Principal, Timestamp, from_record, operation, to_record};
 use wire::Unit;
 
-use super::{Entity, change, list, new_arn, new_id, show_boundary, show_tags, to_tags};
+use super::{Entity, boundary, change, list, new_arn, new_id, show_boundary, show_tags, to_tags};
 use crate::entity::{AccessKey, Grants, User};
 use crate::store::{access_key, load, login_profile, remove, save, user_keys};
 use crate::{Error, Iam};
@@ -47,6 +47,7 @@ async fn create_user(iam: &Iam, cx: &Context, request: CreateUserRequest) -> Res
         if load::<User>(tx, cx.account(), &user.name)?.is_some() {
             return Err(Error::EntityAlreadyExists(format!("User with name {} already exists.", user.name)));
         }
+        user.boundary.iter().try_for_each(|arn| boundary::check(tx, cx.account(), arn))?;
         Ok(save(tx, cx.account(), &user)?)
     })?;
     Ok(CreateUserResponse { user: Some(show(&user, cx.account())) })
