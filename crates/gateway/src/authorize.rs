@@ -49,7 +49,7 @@ impl Pipeline {
             conditions: conditions(cx, access),
         };
         let policies = cx.cloud.directory().policies(principal, cx.access_key_id()).map_err(Internal::from)?;
-        let resource = service.resource_policy(cx, &access.resource).map_err(Internal::from)?;
+        let resource = service.access_policy(cx, access).map_err(Internal::from)?;
         match decide(&request, &policies, resource.as_ref()) {
             Decision::Allowed(_) => Ok(()),
             Decision::Denied(denial) => {

@@ -5,14 +5,20 @@
 //!   `If-None-Match`) are checked inside it.
 //! - Bodies stream in and out ([`blob`]); a body that broke off, or whose checksum is wrong, leaves nothing.
 //! - Every object has a checksum: the one that the client chose, or CRC64NVME.
-//! - Objects have no versions, and access control lists are disabled, as they are in new buckets of AWS.
+//! - A key has one current object, and in buckets that keep them any number of older versions ([`versions`]).
 
+mod access;
+mod acl;
 mod blob;
 mod bucket;
 mod checksum;
+mod classes;
+mod config;
+mod cors;
 mod error;
 mod integrity;
 mod listing;
+mod lock;
 mod ops;
 mod precondition;
 mod public;
@@ -21,12 +27,16 @@ mod store;
 mod tagging;
 #[cfg(test)]
 mod testing;
+mod versions;
 
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 use service::policy::{Effect, Policy, Source};
-use service::{AnyOperation, ApiError, Cloud, Context, Principal, Service, StoreError, from_record};
+use service::{
+    Access, AnyOperation, ApiError, Cloud, Context, CrossOrigin, CrossOriginAnswer, Principal, Service, StoreError,
+    from_record,
+};
 use wire::{DecodeError, ServiceModel, Violations};
 
 pub use error::Error;
@@ -38,55 +48,74 @@ service::operations! { S3, s3_api:
     CreateBucket,
     CreateMultipartUpload,
     DeleteBucket,
+    DeleteBucketAnalyticsConfiguration,
     DeleteBucketCors,
     DeleteBucketEncryption,
-    DeleteBucketLifecycle,
+    DeleteBucketIntelligentTieringConfiguration,
+    DeleteBucketInventoryConfiguration,
+    DeleteBucketMetricsConfiguration,
+    DeleteBucketOwnershipControls,
     DeleteBucketPolicy,
-    DeleteBucketReplication,
     DeleteBucketTagging,
-    DeleteBucketWebsite,
     DeleteObject,
     DeleteObjectTagging,
     DeleteObjects,
     DeletePublicAccessBlock,
     GetBucketAccelerateConfiguration,
     GetBucketAcl,
+    GetBucketAnalyticsConfiguration,
     GetBucketCors,
     GetBucketEncryption,
-    GetBucketLifecycleConfiguration,
+    GetBucketIntelligentTieringConfiguration,
+    GetBucketInventoryConfiguration,
     GetBucketLocation,
     GetBucketLogging,
-    GetBucketNotificationConfiguration,
+    GetBucketMetricsConfiguration,
     GetBucketOwnershipControls,
     GetBucketPolicy,
     GetBucketPolicyStatus,
-    GetBucketReplication,
     GetBucketRequestPayment,
     GetBucketTagging,
     GetBucketVersioning,
-    GetBucketWebsite,
     GetObject,
     GetObjectAcl,
     GetObjectAttributes,
+    GetObjectLegalHold,
     GetObjectLockConfiguration,
+    GetObjectRetention,
     GetObjectTagging,
     GetPublicAccessBlock,
     HeadBucket,
     HeadObject,
+    ListBucketAnalyticsConfigurations,
+    ListBucketIntelligentTieringConfigurations,
+    ListBucketInventoryConfigurations,
+    ListBucketMetricsConfigurations,
     ListBuckets,
     ListMultipartUploads,
     ListObjectVersions,
     ListObjects,
     ListObjectsV2,
     ListParts,
+    PutBucketAccelerateConfiguration,
     PutBucketAcl,
+    PutBucketAnalyticsConfiguration,
+    PutBucketCors,
     PutBucketEncryption,
+    PutBucketIntelligentTieringConfiguration,
+    PutBucketInventoryConfiguration,
+    PutBucketLogging,
+    PutBucketMetricsConfiguration,
     PutBucketOwnershipControls,
     PutBucketPolicy,
     PutBucketRequestPayment,
     PutBucketTagging,
+    PutBucketVersioning,
     PutObject,
     PutObjectAcl,
+    PutObjectLegalHold,
+    PutObjectLockConfiguration,
+    PutObjectRetention,
     PutObjectTagging,
     PutPublicAccessBlock,
     UploadPart,
@@ -150,6 +179,14 @@ impl Service for S3 {
             DecodeError::Type(text) => ApiError::new(400, "InvalidArgument", text.clone()),
             _ => Error::malformed_xml().into(),
         }
+    }
+
+    fn cross_origin(&self, cloud: &Arc<Cloud>, request: &CrossOrigin<'_>) -> Option<CrossOriginAnswer> {
+        cors::answer(cloud, request)
+    }
+
+    fn access_policy(&self, cx: &Context, access: &Access) -> Result<Option<Source>, StoreError> {
+        access::policy(self, cx, access)
     }
 
     /// The policy of a bucket, for the bucket and everything in it.
