@@ -16,9 +16,11 @@ mod classes;
 mod config;
 mod cors;
 mod error;
+mod fronts;
 mod integrity;
 mod listing;
 mod lock;
+mod notify;
 mod ops;
 mod precondition;
 mod public;
@@ -28,14 +30,16 @@ mod tagging;
 #[cfg(test)]
 mod testing;
 mod versions;
+mod website;
 
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
+use jobs::Queue;
 use service::policy::{Effect, Policy, Source};
 use service::{
-    Access, AnyOperation, ApiError, Cloud, Context, CrossOrigin, CrossOriginAnswer, Principal, Service, StoreError,
-    from_record,
+    Access, AnyOperation, ApiError, Cloud, Context, CrossOrigin, CrossOriginAnswer, Front, Principal, Service,
+    StoreError, Transaction, from_record,
 };
 use wire::{DecodeError, ServiceModel, Violations};
 
@@ -57,6 +61,7 @@ service::operations! { S3, s3_api:
     DeleteBucketOwnershipControls,
     DeleteBucketPolicy,
     DeleteBucketTagging,
+    DeleteBucketWebsite,
     DeleteObject,
     DeleteObjectTagging,
     DeleteObjects,
@@ -71,12 +76,14 @@ service::operations! { S3, s3_api:
     GetBucketLocation,
     GetBucketLogging,
     GetBucketMetricsConfiguration,
+    GetBucketNotificationConfiguration,
     GetBucketOwnershipControls,
     GetBucketPolicy,
     GetBucketPolicyStatus,
     GetBucketRequestPayment,
     GetBucketTagging,
     GetBucketVersioning,
+    GetBucketWebsite,
     GetObject,
     GetObjectAcl,
     GetObjectAttributes,
@@ -106,11 +113,13 @@ service::operations! { S3, s3_api:
     PutBucketInventoryConfiguration,
     PutBucketLogging,
     PutBucketMetricsConfiguration,
+    PutBucketNotificationConfiguration,
     PutBucketOwnershipControls,
     PutBucketPolicy,
     PutBucketRequestPayment,
     PutBucketTagging,
     PutBucketVersioning,
+    PutBucketWebsite,
     PutObject,
     PutObjectAcl,
     PutObjectLegalHold,
@@ -123,11 +132,37 @@ service::operations! { S3, s3_api:
 }
 
 /// See the module.
-#[derive(Default)]
 pub struct S3 {
     blobs: Arc<blob::Blobs>,
+    notifications: Arc<Queue>,
     /// Where the bodies lie, known once the cloud has started.
     files: OnceLock<PathBuf>,
+}
+
+impl Default for S3 {
+    fn default() -> S3 {
+        S3 {
+            blobs: Arc::default(),
+            notifications: Queue::new("s3/notification", notify::POLICY),
+            files: OnceLock::new(),
+        }
+    }
+}
+
+impl S3 {
+    /// Tells whoever wants to know what becomes of an object, in the transaction that does it.
+    fn tell(
+        &self,
+        tx: &mut Transaction<'_>,
+        cx: &Context,
+        bucket: &store::Bucket,
+        key: &str,
+        object: &store::Object,
+        event: &str,
+    ) -> Result<(), StoreError> {
+        let happening = notify::Happening { bucket, key, object, event, due: cx.now() };
+        notify::schedule(tx, &self.notifications, cx, &happening)
+    }
 }
 
 impl Service for S3 {
@@ -185,6 +220,10 @@ impl Service for S3 {
         cors::answer(cloud, request)
     }
 
+    fn fronts(&self) -> Vec<Box<dyn Front>> {
+        vec![Box::new(fronts::Websites), Box::new(fronts::Forms)]
+    }
+
     fn access_policy(&self, cx: &Context, access: &Access) -> Result<Option<Source>, StoreError> {
         access::policy(self, cx, access)
     }
@@ -206,6 +245,7 @@ impl Service for S3 {
     fn start(&self, cloud: &Arc<Cloud>) {
         let files = self.files.get_or_init(|| cloud.config.files.clone());
         blob::sweep(files, &cloud.store);
+        self.notifications.start(cloud, Arc::new(notify::Delivery));
     }
 
     fn reset(&self) {

@@ -182,6 +182,7 @@ pub struct Deleted {
     pub marker: bool,
     /// The id of the marker that was made.
     pub version: Option<String>,
+    pub made: Option<Object>,
     /// Whether there was anything.
     pub found: bool,
 }
@@ -204,7 +205,7 @@ pub fn delete(
     let mut marker = Object { modified: now, deleted: true, ..Object::default() };
     let removed = prepare(tx, random, bucket, key, &mut marker)?;
     put_apart(tx, name, key, &marker)?;
-    Ok(Deleted { removed, marker: true, version: Some(marker.version_id()), found })
+    Ok(Deleted { removed, marker: true, version: Some(marker.version_id()), made: Some(marker), found })
 }
 
 /// Deletes a version for good. What comes to be the newest version is the current object again, unless it is a delete
@@ -239,7 +240,7 @@ pub fn delete_version(
             tx.put(object_key(bucket, key), to_record(&newest)?);
         }
     }
-    Ok(Deleted { removed: object.body.clone(), marker: object.deleted, version: None, found: true })
+    Ok(Deleted { removed: object.body.clone(), marker: object.deleted, found: true, ..Deleted::default() })
 }
 
 #[cfg(test)]

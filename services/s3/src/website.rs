@@ -57,7 +57,8 @@ pub fn check(configuration: &WebsiteConfiguration) -> Result<(), Error> {
         if let Some(code) = http_redirect_code
             && !(300..400).contains(&code.parse::<u16>().unwrap_or_default())
         {
-            let text = format!("The provided HTTP redirect code ({code}) is not valid. Valid codes are 3XX except 300.");
+            let text =
+                format!("The provided HTTP redirect code ({code}) is not valid. Valid codes are 3XX except 300.");
             return Err(Error::InvalidRequest(text));
         }
         if let Some(condition) = &rule.condition {
@@ -68,8 +69,7 @@ pub fn check(configuration: &WebsiteConfiguration) -> Result<(), Error> {
             if let Some(code) = &condition.http_error_code_returned_equals
                 && !(400..600).contains(&code.parse::<u16>().unwrap_or_default())
             {
-                let text =
-                    format!("The provided HTTP error code ({code}) is not valid. Valid codes are 4XX or 5XX.");
+                let text = format!("The provided HTTP error code ({code}) is not valid. Valid codes are 4XX or 5XX.");
                 return Err(Error::InvalidRequest(text));
             }
         }
@@ -102,9 +102,11 @@ pub fn rule_for<'a>(rules: &'a [RoutingRule], key: &str, error: Option<u16>) -> 
 /// Status and place of a rule's redirection.
 pub fn redirection(rule: &RoutingRule, key: &str, secure: bool, host: &str) -> (u16, String) {
     let redirect = &rule.redirect;
-    let protocol = redirect.protocol.as_ref().map_or(if secure { "https" } else { "http" }, |protocol| protocol.as_str());
+    let protocol =
+        redirect.protocol.as_ref().map_or(if secure { "https" } else { "http" }, |protocol| protocol.as_str());
     let host = redirect.host_name.as_deref().unwrap_or(host);
-    let prefix = rule.condition.as_ref().and_then(|condition| condition.key_prefix_equals.as_deref()).unwrap_or_default();
+    let prefix =
+        rule.condition.as_ref().and_then(|condition| condition.key_prefix_equals.as_deref()).unwrap_or_default();
     let key = match (&redirect.replace_key_with, &redirect.replace_key_prefix_with) {
         (Some(key), _) => key.clone(),
         (None, Some(with)) => format!("{with}{}", key.strip_prefix(prefix).unwrap_or(key)),
@@ -157,7 +159,11 @@ mod tests {
         assert_eq!(found("img/a", None), None);
         assert_eq!(found("img/a", Some(404)), Some((301, "http://h/lost/a".to_owned())));
         assert_eq!(found("img/a", Some(403)), None);
-        let key = Redirect { replace_key_with: Some("e.html".into()), http_redirect_code: Some("302".into()), ..Redirect::default() };
+        let key = Redirect {
+            replace_key_with: Some("e.html".into()),
+            http_redirect_code: Some("302".into()),
+            ..Redirect::default()
+        };
         assert_eq!(redirection(&rule(None, Some("404"), key), "x", true, "h"), (302, "https://h/e.html".to_owned()));
     }
 
@@ -167,12 +173,23 @@ mod tests {
         let of = |configuration: WebsiteConfiguration| check(&configuration).is_ok();
         assert!(of(WebsiteConfiguration { index_document: index("index.html"), ..Default::default() }));
         assert!(!of(WebsiteConfiguration { index_document: index("a/index.html"), ..Default::default() }));
-        assert!(!of(WebsiteConfiguration { error_document: Some(ErrorDocument { key: "e".into() }), ..Default::default() }));
+        assert!(!of(WebsiteConfiguration {
+            error_document: Some(ErrorDocument { key: "e".into() }),
+            ..Default::default()
+        }));
         assert!(!of(WebsiteConfiguration::default()));
         let all = Some(RedirectAllRequestsTo { host_name: "h".into(), protocol: None });
         assert!(of(WebsiteConfiguration { redirect_all_requests_to: all.clone(), ..Default::default() }));
-        assert!(!of(WebsiteConfiguration { redirect_all_requests_to: all, index_document: index("i"), ..Default::default() }));
-        let both = Redirect { replace_key_with: Some("a".into()), replace_key_prefix_with: Some("b".into()), ..Redirect::default() };
+        assert!(!of(WebsiteConfiguration {
+            redirect_all_requests_to: all,
+            index_document: index("i"),
+            ..Default::default()
+        }));
+        let both = Redirect {
+            replace_key_with: Some("a".into()),
+            replace_key_prefix_with: Some("b".into()),
+            ..Redirect::default()
+        };
         let rules = Some(vec![rule(Some("a"), None, both)]);
         assert!(!of(WebsiteConfiguration { index_document: index("i"), routing_rules: rules, ..Default::default() }));
     }

@@ -79,8 +79,7 @@ fn failure(error: &ApiError, request_id: &str) -> FrontResponse {
 /// The headers of the bucket's CORS rules.
 fn allow_origin(response: &mut FrontResponse, request: &FrontRequest, path: &str) {
     let Some(origin) = request.headers.get("origin").and_then(|origin| origin.to_str().ok()) else { return };
-    let asked =
-        service::CrossOrigin { path, origin, method: request.method.as_str(), headers: None, preflight: false };
+    let asked = service::CrossOrigin { path, origin, method: request.method.as_str(), headers: None, preflight: false };
     for (name, value) in crate::cors::answer(&request.cloud, &asked).and_then(Result::ok).unwrap_or_default() {
         add(response, name, &value);
     }

@@ -188,7 +188,10 @@ fn page(error: &ApiError, request: &FrontRequest, second: Option<&ApiError>) -> 
     let id = &request.request_id;
     let host = wire::error::host_id(id);
     let more = second.map_or(String::new(), |second| {
-        format!("<h3>An Error Occurred While Attempting to Retrieve a Custom Error Document</h3>\n<ul>\n{}</ul>\n", list(second))
+        format!(
+            "<h3>An Error Occurred While Attempting to Retrieve a Custom Error Document</h3>\n<ul>\n{}</ul>\n",
+            list(second)
+        )
     });
     let html = format!(
         "<html>\n<head><title>{title}</title></head>\n<body>\n<h1>{title}</h1>\n<ul>\n{}<li>RequestId: {id}</li>\n<li>HostId: {host}</li>\n</ul>\n{more}<hr/>\n</body>\n</html>\n",

@@ -191,7 +191,7 @@ operation! {
     handler: put_object_acl
 }
 
-async fn put_object_acl(_: &S3, cx: &Context, request: PutObjectAclRequest) -> Result<PutObjectAclOutput, Error> {
+async fn put_object_acl(s3: &S3, cx: &Context, request: PutObjectAclRequest) -> Result<PutObjectAclOutput, Error> {
     cx.store().write(|tx| {
         let bucket = load_bucket(tx, &request.bucket)?;
         check_owner(&bucket, request.expected_bucket_owner.as_deref())?;
@@ -205,7 +205,7 @@ async fn put_object_acl(_: &S3, cx: &Context, request: PutObjectAclRequest) -> R
         }
         object.acl = (list != Acl::private(&bucket.account)).then_some(list);
         versions::save(tx, &bucket.name, &request.key, &object)?;
-        Ok(())
+        Ok(s3.tell(tx, cx, &bucket, &request.key, &object, "ObjectAcl:Put")?)
     })?;
     Ok(PutObjectAclOutput::default())
 }

@@ -64,7 +64,19 @@ impl Deletion<'_> {
             };
             self.check(object.as_ref())?;
             let deleted = match (self.version, object) {
-                (None, _) => versions::delete(tx, cx.random(), &bucket, self.key, now(cx))?,
+                (None, current) => {
+                    let deleted = versions::delete(tx, cx.random(), &bucket, self.key, now(cx))?;
+                    match &deleted.made {
+                        Some(marker) => {
+                            s3.tell(tx, cx, &bucket, self.key, marker, "ObjectRemoved:DeleteMarkerCreated")?;
+                        }
+                        None => {
+                            let object = current.unwrap_or_default();
+                            s3.tell(tx, cx, &bucket, self.key, &object, "ObjectRemoved:Delete")?;
+                        }
+                    }
+                    deleted
+                }
                 (Some(_), None) => Deleted::default(),
                 (Some(_), Some(object)) => {
                     let free = match object.lock.guard(cx.now()) {
@@ -75,6 +87,7 @@ impl Deletion<'_> {
                     if !free {
                         return Err(lock::protected());
                     }
+                    s3.tell(tx, cx, &bucket, self.key, &object, "ObjectRemoved:Delete")?;
                     versions::delete_version(tx, self.bucket, self.key, &object)?
                 }
             };

@@ -16,7 +16,8 @@ use crate::{Error, S3};
 const MAX_KEYS: i32 = 1000;
 
 /// What `encoding-type=url` leaves as it is; a space becomes `+`.
-const KEPT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'.').remove(b'-').remove(b'*').remove(b'_').remove(b'/').remove(b' ');
+pub(crate) const KEPT: &AsciiSet =
+    &NON_ALPHANUMERIC.remove(b'.').remove(b'-').remove(b'*').remove(b'_').remove(b'/').remove(b' ');
 
 /// Writes names as the client asked for.
 #[derive(Clone, Copy)]

@@ -10,6 +10,7 @@ mod delete;
 mod list;
 mod lock;
 mod multipart;
+mod notification;
 mod part;
 mod policy;
 mod read;
@@ -18,7 +19,10 @@ mod tag;
 #[cfg(test)]
 mod tests;
 mod versioning;
+mod website;
 mod write;
+
+pub(crate) use list::KEPT;
 
 use std::path::Path;
 
@@ -222,14 +226,16 @@ fn commit(
     draft: Draft,
     conditions: &Conditions,
 ) -> Result<Object, Error> {
-    let Written { bucket, key, .. } = *written;
+    let Written { bucket, key, event } = *written;
     let removed = cx.store().write(|tx| {
         let bucket = load_bucket(tx, bucket)?;
         let current = versions::current(tx, &bucket.name, key)?;
         let (if_match, if_none_match) = (conditions.if_match.as_deref(), conditions.if_none_match.as_deref());
         check_write(if_match, if_none_match, key, current.as_ref())?;
         draft.commit(tx);
-        Ok::<_, Error>(versions::put(tx, cx.random(), &bucket, key, &mut object)?)
+        let removed = versions::put(tx, cx.random(), &bucket, key, &mut object)?;
+        s3.tell(tx, cx, &bucket, key, &object, event)?;
+        Ok::<_, Error>(removed)
     })?;
     draft.keep();
     s3.blobs.remove(root(cx), &removed);

@@ -137,6 +137,7 @@ async fn complete_multipart_upload(
         forget(tx, &removed);
         tx.delete(upload_key(name, key, id));
         removed.extend(versions::put(tx, cx.random(), &bucket, key, &mut object)?);
+        s3.tell(tx, cx, &bucket, key, &object, "ObjectCreated:CompleteMultipartUpload")?;
         Ok::<_, Error>((object, removed))
     })?;
     s3.blobs.remove(root(cx), &removed);

@@ -49,13 +49,13 @@ operation! {
 }
 
 async fn put_object_tagging(
-    _: &S3,
+    s3: &S3,
     cx: &Context,
     request: PutObjectTaggingRequest,
 ) -> Result<PutObjectTaggingOutput, Error> {
     bucket_of(cx, &request.bucket, request.expected_bucket_owner.as_deref())?;
     let tags = of_list(request.tagging.tag_set, OBJECT_LIMIT)?;
-    let version_id = set_object_tags(cx, &request.bucket, &request.key, request.version_id.as_deref(), tags)?;
+    let version_id = set_object_tags(s3, cx, (&request.bucket, &request.key), request.version_id.as_deref(), tags)?;
     Ok(PutObjectTaggingOutput { version_id })
 }
 
@@ -69,13 +69,13 @@ operation! {
 }
 
 async fn delete_object_tagging(
-    _: &S3,
+    s3: &S3,
     cx: &Context,
     request: DeleteObjectTaggingRequest,
 ) -> Result<DeleteObjectTaggingOutput, Error> {
     bucket_of(cx, &request.bucket, request.expected_bucket_owner.as_deref())?;
     let id = request.version_id.as_deref();
-    let version_id = set_object_tags(cx, &request.bucket, &request.key, id, Tags::new())?;
+    let version_id = set_object_tags(s3, cx, (&request.bucket, &request.key), id, Tags::new())?;
     Ok(DeleteObjectTaggingOutput { version_id })
 }
 
@@ -88,17 +88,19 @@ fn header_of(tags: &[s3_api::Tag]) -> String {
 
 /// Returns the version whose tags they are.
 fn set_object_tags(
+    s3: &S3,
     cx: &Context,
-    bucket: &str,
-    key: &str,
+    (bucket, key): (&str, &str),
     id: Option<&str>,
     tags: Tags,
 ) -> Result<Option<String>, Error> {
     cx.store().write(|tx| {
-        load_bucket(tx, bucket)?;
+        let record = load_bucket(tx, bucket)?;
         let mut object = load(tx, bucket, key, id)?;
         object.tags = tags;
         versions::save(tx, bucket, key, &object)?;
+        let event = if object.tags.is_empty() { "ObjectTagging:Delete" } else { "ObjectTagging:Put" };
+        s3.tell(tx, cx, &record, key, &object, event)?;
         Ok(object.shown_version())
     })
 }

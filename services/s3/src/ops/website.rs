@@ -1,8 +1,8 @@
 //! The website of a bucket, as it is set up. [`crate::fronts`] serves it.
 
 use s3_api::{
-    DeleteBucketWebsite, DeleteBucketWebsiteRequest, GetBucketWebsite, GetBucketWebsiteOutput,
-    GetBucketWebsiteRequest, PutBucketWebsite, PutBucketWebsiteRequest, WebsiteConfiguration,
+    DeleteBucketWebsite, DeleteBucketWebsiteRequest, GetBucketWebsite, GetBucketWebsiteOutput, GetBucketWebsiteRequest,
+    PutBucketWebsite, PutBucketWebsiteRequest, WebsiteConfiguration,
 };
 use service::{Context, operation};
 use wire::Unit;

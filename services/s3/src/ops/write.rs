@@ -269,7 +269,9 @@ async fn put_object(s3: &S3, cx: &Context, request: PutObjectRequest) -> Result<
         ..Object::default()
     };
     let conditions = Conditions { if_match: request.if_match, if_none_match: request.if_none_match };
-    let written = Written { bucket: &bucket.name, key: &request.key, event: "ObjectCreated:Put" };
+    let form = cx.origin().source.iter().any(|(name, value)| name == "s3:authType" && value == "POST");
+    let event = if form { "ObjectCreated:Post" } else { "ObjectCreated:Put" };
+    let written = Written { bucket: &bucket.name, key: &request.key, event };
     let object = commit(s3, cx, &written, object, received.draft, &conditions)?;
     let mut output = PutObjectOutput {
         e_tag: Some(object.quoted_etag()),
