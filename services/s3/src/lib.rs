@@ -18,6 +18,7 @@ mod cors;
 mod error;
 mod fronts;
 mod integrity;
+mod lifecycle;
 mod listing;
 mod lock;
 mod notify;
@@ -25,7 +26,9 @@ mod ops;
 mod precondition;
 mod public;
 mod range;
+mod replicate;
 mod store;
+mod sweep;
 mod tagging;
 #[cfg(test)]
 mod testing;
@@ -57,9 +60,11 @@ service::operations! { S3, s3_api:
     DeleteBucketEncryption,
     DeleteBucketIntelligentTieringConfiguration,
     DeleteBucketInventoryConfiguration,
+    DeleteBucketLifecycle,
     DeleteBucketMetricsConfiguration,
     DeleteBucketOwnershipControls,
     DeleteBucketPolicy,
+    DeleteBucketReplication,
     DeleteBucketTagging,
     DeleteBucketWebsite,
     DeleteObject,
@@ -73,6 +78,7 @@ service::operations! { S3, s3_api:
     GetBucketEncryption,
     GetBucketIntelligentTieringConfiguration,
     GetBucketInventoryConfiguration,
+    GetBucketLifecycleConfiguration,
     GetBucketLocation,
     GetBucketLogging,
     GetBucketMetricsConfiguration,
@@ -80,6 +86,7 @@ service::operations! { S3, s3_api:
     GetBucketOwnershipControls,
     GetBucketPolicy,
     GetBucketPolicyStatus,
+    GetBucketReplication,
     GetBucketRequestPayment,
     GetBucketTagging,
     GetBucketVersioning,
@@ -111,11 +118,13 @@ service::operations! { S3, s3_api:
     PutBucketEncryption,
     PutBucketIntelligentTieringConfiguration,
     PutBucketInventoryConfiguration,
+    PutBucketLifecycleConfiguration,
     PutBucketLogging,
     PutBucketMetricsConfiguration,
     PutBucketNotificationConfiguration,
     PutBucketOwnershipControls,
     PutBucketPolicy,
+    PutBucketReplication,
     PutBucketRequestPayment,
     PutBucketTagging,
     PutBucketVersioning,
@@ -127,6 +136,7 @@ service::operations! { S3, s3_api:
     PutObjectRetention,
     PutObjectTagging,
     PutPublicAccessBlock,
+    RestoreObject,
     UploadPart,
     UploadPartCopy,
 }
@@ -135,6 +145,8 @@ service::operations! { S3, s3_api:
 pub struct S3 {
     blobs: Arc<blob::Blobs>,
     notifications: Arc<Queue>,
+    lifecycles: Arc<Queue>,
+    replications: Arc<Queue>,
     /// Where the bodies lie, known once the cloud has started.
     files: OnceLock<PathBuf>,
 }
@@ -144,6 +156,8 @@ impl Default for S3 {
         S3 {
             blobs: Arc::default(),
             notifications: Queue::new("s3/notification", notify::POLICY),
+            lifecycles: Queue::new("s3/lifecycle", sweep::POLICY),
+            replications: Queue::new("s3/replication", replicate::POLICY),
             files: OnceLock::new(),
         }
     }
@@ -162,6 +176,24 @@ impl S3 {
     ) -> Result<(), StoreError> {
         let happening = notify::Happening { bucket, key, object, event, due: cx.now() };
         notify::schedule(tx, &self.notifications, cx, &happening)
+    }
+}
+
+impl S3 {
+    /// A version was written: it is told of, and copied where a rule says so.
+    fn written(
+        &self,
+        tx: &mut Transaction<'_>,
+        cx: &Context,
+        bucket: &store::Bucket,
+        key: &str,
+        object: &mut store::Object,
+        event: &str,
+    ) -> Result<(), StoreError> {
+        if replicate::schedule(tx, &self.replications, cx, bucket, key, object)? {
+            versions::save(tx, &bucket.name, key, object)?;
+        }
+        self.tell(tx, cx, bucket, key, object, event)
     }
 }
 
@@ -202,6 +234,22 @@ impl Service for S3 {
             ),
             "copySource" => Error::invalid_argument(ops::COPY_SOURCE, "x-amz-copy-source", value),
             "acl" => Error::invalid_argument("", "x-amz-acl", value),
+            "objectOwnership" if !violation.path.contains('.') => {
+                let text = format!("Invalid x-amz-object-ownership header: {value}");
+                Error::invalid_argument(text, "x-amz-object-ownership", value)
+            }
+            "objectLockMode" => Error::invalid_argument("Unknown wormMode directive.", "x-amz-object-lock-mode", value),
+            "objectLockLegalHoldStatus" => {
+                let text = "Legal Hold must be either of 'ON' or 'OFF'";
+                Error::invalid_argument(text, "x-amz-object-lock-legal-hold", value)
+            }
+            "objectAttributes" | "ObjectAttributesList" => {
+                Error::invalid_argument("Invalid attribute name specified.", "x-amz-object-attributes", value)
+            }
+            "checksumType" => {
+                let text = "Value for x-amz-checksum-type header is invalid.";
+                Error::InvalidRequest(text.to_owned())
+            }
             // What is inside another member came in the body.
             _ if violation.path.contains('.') || value == "null" => Error::malformed_xml(),
             member => Error::invalid_argument(violation.constraint.clone(), member, value),
@@ -246,6 +294,10 @@ impl Service for S3 {
         let files = self.files.get_or_init(|| cloud.config.files.clone());
         blob::sweep(files, &cloud.store);
         self.notifications.start(cloud, Arc::new(notify::Delivery));
+        let (queue, notifications) = (self.lifecycles.clone(), self.notifications.clone());
+        let sweep = sweep::Sweep { queue, notifications, blobs: self.blobs.clone() };
+        self.lifecycles.start(cloud, Arc::new(sweep));
+        self.replications.start(cloud, Arc::new(replicate::Replicator { blobs: self.blobs.clone() }));
     }
 
     fn reset(&self) {

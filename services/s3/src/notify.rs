@@ -112,7 +112,7 @@ pub fn schedule(
     let set: Option<NotificationConfiguration> = config::find(tx, bucket, "notification")?;
     let functions = set.and_then(|set| set.lambda_function_configurations).unwrap_or_default();
     for function in functions {
-        let wanted = function.events.iter().any(|pattern| covers(pattern.as_str(), event));
+        let wanted = function.events.iter().any(|pattern| covers(pattern, event));
         if !wanted || !passes(function.filter.as_ref(), key) {
             continue;
         }
@@ -146,9 +146,8 @@ fn rules(filter: Option<&NotificationConfigurationFilter>) -> &[FilterRule] {
 
 /// The value of a filter's rule.
 fn rule<'a>(filter: Option<&'a NotificationConfigurationFilter>, name: &str) -> &'a str {
-    let rule = rules(filter)
-        .iter()
-        .find(|rule| rule.name.as_ref().is_some_and(|given| given.as_str().eq_ignore_ascii_case(name)));
+    let rule =
+        rules(filter).iter().find(|rule| rule.name.as_ref().is_some_and(|given| given.eq_ignore_ascii_case(name)));
     rule.and_then(|rule| rule.value.as_deref()).unwrap_or_default()
 }
 
@@ -178,7 +177,8 @@ fn record(
     if let Some(version) = object.shown_version() {
         shown["versionId"] = version.into();
     }
-    shown["sequencer"] = format!("{:016X}{:02X}", time.millis(), object.seq & 0xff).into();
+    shown["sequencer"] =
+        format!("{:018X}", object.seq.max(u64::try_from(time.millis()).unwrap_or_default() << 20)).into();
     let caller = match cx.principal() {
         Principal::Root { account } => account.clone(),
         Principal::Anonymous => "Anonymous".to_owned(),
@@ -224,8 +224,8 @@ struct Common<'a> {
 
 /// What S3 asks of a configuration, but for whether its destinations are there.
 pub fn check(configuration: &NotificationConfiguration) -> Result<(), Error> {
-    fn texts(events: &[s3_api::Event]) -> Vec<&str> {
-        events.iter().map(|event| event.as_str()).collect()
+    fn texts(events: &[String]) -> Vec<&str> {
+        events.iter().map(String::as_str).collect()
     }
     let mut all: Vec<Common<'_>> = Vec::new();
     for one in configuration.topic_configurations.iter().flatten() {
@@ -265,7 +265,7 @@ pub fn check(configuration: &NotificationConfiguration) -> Result<(), Error> {
 fn check_filter(filter: Option<&NotificationConfigurationFilter>) -> Result<(), Error> {
     let (mut prefixes, mut suffixes) = (0, 0);
     for rule in rules(filter) {
-        let name = rule.name.as_ref().map_or("", |name| name.as_str());
+        let name = rule.name.as_deref().unwrap_or_default();
         let value = rule.value.as_deref().unwrap_or_default();
         match name.to_ascii_lowercase().as_str() {
             "prefix" => prefixes += 1,
@@ -323,11 +323,11 @@ pub fn may_invoke(cx: &Context, bucket: &Bucket, function: &LambdaFunctionConfig
 #[cfg(test)]
 mod tests {
     use super::*;
-    use s3_api::{Event, FilterRuleName, S3KeyFilter};
+    use s3_api::S3KeyFilter;
 
     fn filter(pairs: &[(&str, &str)]) -> Option<NotificationConfigurationFilter> {
         let rule = |(name, value): &(&str, &str)| FilterRule {
-            name: Some(FilterRuleName::from(*name)),
+            name: Some((*name).to_owned()),
             value: Some((*value).to_owned()),
         };
         let key = S3KeyFilter { filter_rules: Some(pairs.iter().map(rule).collect()) };
@@ -335,7 +335,7 @@ mod tests {
     }
 
     fn function(events: &[&str], filter: Option<NotificationConfigurationFilter>) -> LambdaFunctionConfiguration {
-        let events = events.iter().map(|event| Event::from(*event)).collect();
+        let events = events.iter().map(|event| (*event).to_owned()).collect();
         LambdaFunctionConfiguration { id: None, lambda_function_arn: "arn".into(), events, filter }
     }
 

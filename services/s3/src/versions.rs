@@ -37,6 +37,15 @@ pub fn seq_of(id: &str) -> Option<u64> {
     seq
 }
 
+/// The place of a version that is written now. The time comes first, so that replicas find theirs among the versions that
+/// their bucket has already; what follows makes it unlikely that two have the same.
+fn place_of(now: i64, random: &service::Random) -> u64 {
+    let mut noise = [0; 8];
+    random.fill(&mut noise);
+    let noise = u64::from_be_bytes(noise) & 0xf_ffff;
+    (u64::try_from(now).unwrap_or_default() << 20 | noise).max(1)
+}
+
 /// Point reads of a snapshot or a transaction.
 pub trait Read {
     fn read(&self, key: &[u8]) -> Result<Option<service::Bytes>, StoreError>;
@@ -141,7 +150,7 @@ fn prepare(
             decode::<Object>(newest.into_iter().next().map(|(_, record)| record))?.map(|object| object.seq)
         }
     };
-    object.seq = newest.map_or(1, |seq| seq + 1);
+    object.seq = newest.map_or(0, |seq| seq + 1).max(place_of(object.modified, random));
     let removed = match bucket.versioning {
         Versioning::Enabled => {
             object.version.get_or_insert_with(|| id_of(object.seq, random));
@@ -171,6 +180,28 @@ pub fn put(
     let removed = prepare(tx, random, bucket, key, object)?;
     tx.put(object_key(&bucket.name, key), to_record(object)?);
     Ok(removed)
+}
+
+/// Enters a version that was made elsewhere, with the id and the place that it has there.
+pub fn enter(tx: &mut Transaction<'_>, bucket: &str, key: &str, object: &mut Object) -> Result<(), StoreError> {
+    let current = current(tx, bucket, key)?;
+    let apart = tx.scan(Range::prefix(versions_of_key(bucket, key)), 1)?;
+    let apart = decode::<Object>(apart.into_iter().next().map(|(_, record)| record))?;
+    let newest = current.as_ref().or(apart.as_ref());
+    if newest.is_some_and(|newest| newest.seq > object.seq) {
+        object.superseded = Some(object.modified);
+        return put_apart(tx, bucket, key, object);
+    }
+    if let Some(mut old) = current {
+        old.superseded = Some(object.modified);
+        put_apart(tx, bucket, key, &old)?;
+        tx.delete(object_key(bucket, key));
+    }
+    if object.deleted {
+        return put_apart(tx, bucket, key, object);
+    }
+    tx.put(object_key(bucket, key), to_record(object)?);
+    Ok(())
 }
 
 /// What a deletion did.

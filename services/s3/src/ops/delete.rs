@@ -65,10 +65,10 @@ impl Deletion<'_> {
             self.check(object.as_ref())?;
             let deleted = match (self.version, object) {
                 (None, current) => {
-                    let deleted = versions::delete(tx, cx.random(), &bucket, self.key, now(cx))?;
-                    match &deleted.made {
+                    let mut deleted = versions::delete(tx, cx.random(), &bucket, self.key, now(cx))?;
+                    match &mut deleted.made {
                         Some(marker) => {
-                            s3.tell(tx, cx, &bucket, self.key, marker, "ObjectRemoved:DeleteMarkerCreated")?;
+                            s3.written(tx, cx, &bucket, self.key, marker, "ObjectRemoved:DeleteMarkerCreated")?;
                         }
                         None => {
                             let object = current.unwrap_or_default();

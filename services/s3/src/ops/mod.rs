@@ -7,6 +7,7 @@ mod configurations;
 mod copy;
 mod cors;
 mod delete;
+mod lifecycle;
 mod list;
 mod lock;
 mod multipart;
@@ -14,6 +15,8 @@ mod notification;
 mod part;
 mod policy;
 mod read;
+mod replication;
+mod restore;
 mod settings;
 mod tag;
 #[cfg(test)]
@@ -22,7 +25,9 @@ mod versioning;
 mod website;
 mod write;
 
+use lifecycle::expiration;
 pub(crate) use list::KEPT;
+pub(crate) use multipart::drop_parts;
 
 use std::path::Path;
 
@@ -234,15 +239,10 @@ fn commit(
         check_write(if_match, if_none_match, key, current.as_ref())?;
         draft.commit(tx);
         let removed = versions::put(tx, cx.random(), &bucket, key, &mut object)?;
-        s3.tell(tx, cx, &bucket, key, &object, event)?;
+        s3.written(tx, cx, &bucket, key, &mut object, event)?;
         Ok::<_, Error>(removed)
     })?;
     draft.keep();
     s3.blobs.remove(root(cx), &removed);
     Ok(object)
-}
-
-/// When a lifecycle rule will remove an object: the header `x-amz-expiration`.
-fn expiration(_: &Context, _: &Bucket, _: &str, _: &Object) -> Result<Option<String>, Error> {
-    Ok(None)
 }

@@ -137,7 +137,7 @@ async fn complete_multipart_upload(
         forget(tx, &removed);
         tx.delete(upload_key(name, key, id));
         removed.extend(versions::put(tx, cx.random(), &bucket, key, &mut object)?);
-        s3.tell(tx, cx, &bucket, key, &object, "ObjectCreated:CompleteMultipartUpload")?;
+        s3.written(tx, cx, &bucket, key, &mut object, "ObjectCreated:CompleteMultipartUpload")?;
         Ok::<_, Error>((object, removed))
     })?;
     s3.blobs.remove(root(cx), &removed);
@@ -271,7 +271,7 @@ async fn abort_multipart_upload(
 }
 
 /// Forgets the parts of an upload; returns what they were made of.
-pub(super) fn drop_parts(tx: &mut Transaction<'_>, upload: &str) -> Result<Vec<Segment>, Error> {
+pub(crate) fn drop_parts(tx: &mut Transaction<'_>, upload: &str) -> Result<Vec<Segment>, Error> {
     let mut removed = Vec::new();
     for (key, record) in tx.scan(Range::prefix(parts_key(upload)), usize::MAX)? {
         let part: Part = from_record(&record)?;

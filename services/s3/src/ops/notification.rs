@@ -77,8 +77,8 @@ async fn put_bucket_notification_configuration(
         for rule in function.filter.iter_mut().flat_map(|filter| &mut filter.key).flat_map(|key| &mut key.filter_rules)
         {
             for rule in rule {
-                let prefix = rule.name.as_ref().is_some_and(|name| name.as_str().eq_ignore_ascii_case("prefix"));
-                rule.name = Some(s3_api::FilterRuleName::from(if prefix { "Prefix" } else { "Suffix" }));
+                let prefix = rule.name.as_ref().is_some_and(|name| name.eq_ignore_ascii_case("prefix"));
+                rule.name = Some(if prefix { "Prefix" } else { "Suffix" }.to_owned());
             }
         }
     }
