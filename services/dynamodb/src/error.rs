@@ -38,6 +38,10 @@ service::errors! {
         LimitExceeded = 400 "LimitExceededException",
         /// A client token came again with another request.
         IdempotentParameterMismatch = 400 "IdempotentParameterMismatchException",
+        /// A shard iterator is older than 15 minutes.
+        ExpiredIterator = 400 "ExpiredIteratorException",
+        /// A stream's records are kept for a day.
+        TrimmedDataAccess = 400 "TrimmedDataAccessException",
         /// What was asked for is not real yet.
         NotImplemented = 501 "NotImplemented",
     }

@@ -24,6 +24,8 @@ mod read;
 mod schema;
 mod size;
 mod store;
+mod stream;
+mod streams;
 mod table;
 #[cfg(test)]
 mod testing;
@@ -35,6 +37,8 @@ use std::sync::Arc;
 
 use service::{AnyOperation, ApiError, Cloud, Service, operations};
 use wire::{DecodeError, ServiceModel, Violations};
+
+pub use streams::Streams;
 
 /// The service.
 #[derive(Clone, Default)]
