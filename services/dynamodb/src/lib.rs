@@ -20,6 +20,7 @@ mod maintenance;
 mod number;
 mod ops;
 mod parameters;
+mod partiql;
 mod read;
 mod schema;
 mod size;
@@ -48,6 +49,7 @@ pub struct DynamoDb {
 
 operations! {
     DynamoDb, dynamodb_api:
+    BatchExecuteStatement,
     BatchGetItem,
     BatchWriteItem,
     CreateTable,
@@ -58,6 +60,8 @@ operations! {
     DescribeLimits,
     DescribeTable,
     DescribeTimeToLive,
+    ExecuteStatement,
+    ExecuteTransaction,
     GetItem,
     ListTables,
     ListTagsOfResource,
