@@ -72,8 +72,9 @@ impl Trail {
         }
         self.load(&mut state)?;
         let calls = || {
-            batch.iter().map(|event| match &**event {
-                Event::Audit(call) => call,
+            batch.iter().filter_map(|event| match &**event {
+                Event::Audit(call) => Some(call),
+                Event::Metrics(_) => None,
             })
         };
         // Made before the write, which keeps every other one waiting.
@@ -149,6 +150,9 @@ impl Trail {
 
 impl Sink<Event> for Trail {
     fn take(&self, event: &Arc<Event>) {
+        if !matches!(**event, Event::Audit(_)) {
+            return;
+        }
         let mut waiting = self.waiting.lock();
         if waiting.len() >= MOST_WAITING {
             waiting.pop_front();
