@@ -69,13 +69,9 @@ impl Timestamp {
             text.push('-');
         }
         push_digits(&mut text, year.unsigned_abs(), 4);
-        for (mark, value) in [
-            ('-', date.month()),
-            ('-', date.day()),
-            ('T', time.hour()),
-            (':', time.minute()),
-            (':', time.second()),
-        ] {
+        for (mark, value) in
+            [('-', date.month()), ('-', date.day()), ('T', time.hour()), (':', time.minute()), (':', time.second())]
+        {
             text.push(mark);
             push_digits(&mut text, u64::from(value.unsigned_abs()), 2);
         }
