@@ -94,7 +94,8 @@ impl Directory {
             let model = service.model();
             let index = directory.services.len();
             let rest = model.protocols.iter().any(|p| matches!(p, Protocol::RestJson1 | Protocol::RestXml));
-            directory.by_signing_name.insert(model.signing_name, index);
+            // Several APIs may be signed for under one name, which stands for the API that bears it.
+            directory.by_signing_name.entry(model.signing_name).or_insert(index);
             directory.by_signing_name.insert(model.name, index);
             if let Some(target) = model.target_prefix {
                 directory.by_target.insert(target, index);
@@ -119,7 +120,13 @@ impl Directory {
         };
         let named = hints.signed_for.or(hints.host.service.as_deref());
         let index = match named {
-            Some(name) => self.by_signing_name.get(name).copied(),
+            Some(name) => {
+                let meant = |index: &usize| {
+                    self.services.get(*index).is_some_and(|(service, _)| service.model().signing_name == name)
+                };
+                let by_target = target.and_then(|(prefix, _)| self.by_target.get(prefix).copied());
+                by_target.filter(meant).or_else(|| self.by_signing_name.get(name).copied())
+            }
             None => match (target, action) {
                 (Some((prefix, _)), _) => self.by_target.get(prefix).copied(),
                 (None, Some((_, version))) => by_version(version),

@@ -180,6 +180,7 @@ every_operation! {
     apigateway: apigateway_api;
     cloudtrail: cloudtrail_api;
     dynamodb: dynamodb_api;
+    dynamodbstreams: dynamodbstreams_api;
     iam: iam_api;
     lambda: lambda_api;
     logs: logs_api;

@@ -170,7 +170,10 @@ impl Asked {
     /// What writing an object needs to be allowed.
     pub(super) fn access(&self, cx: &Context, bucket: &str, key: &str) -> Result<Vec<Access>, Error> {
         let mut all = vec![self.conditions(on_object(cx, "s3:PutObject", bucket, key)?)];
-        let mut further = |action: &str| Ok::<_, Error>(all.push(self.conditions(on_object(cx, action, bucket, key)?)));
+        let mut further = |action: &str| {
+            all.push(self.conditions(on_object(cx, action, bucket, key)?));
+            Ok::<_, Error>(())
+        };
         if self.tagging.is_some() {
             further("s3:PutObjectTagging")?;
         }
