@@ -100,23 +100,22 @@ impl Gateway {
         };
         let claim = Claim::read(parts, &query);
         let origin = header(&parts.headers, "origin").map(str::to_owned);
-        let mut response =
-            {
-                let (claim, broken) = match claim {
-                    Ok(claim) => (claim, None),
-                    Err(text) => (Claim::None, Some(text)),
-                };
-                let call = Call { parts, query, host, host_name, claim, path, request_id, source_ip, secure };
-                if let Some(front) = self.fronts.iter().find(|front| {
-                    front.matches(without_port(&call.host_name), call.parts.uri.path(), &call.parts.headers)
-                }) {
-                    return self.front(&**front, &call, body).await;
-                }
-                if let Some(preflight) = cors::preflight(parts) {
-                    return preflight;
-                }
-                self.api(&call, broken, body).await
+        let mut response = {
+            let (claim, broken) = match claim {
+                Ok(claim) => (claim, None),
+                Err(text) => (Claim::None, Some(text)),
             };
+            let call = Call { parts, query, host, host_name, claim, path, request_id, source_ip, secure };
+            if let Some(front) = self.fronts.iter().find(|front| {
+                front.matches(&self.cloud, without_port(&call.host_name), call.parts.uri.path(), &call.parts.headers)
+            }) {
+                return self.front(&**front, &call, body).await;
+            }
+            if let Some(preflight) = cors::preflight(parts) {
+                return preflight;
+            }
+            self.api(&call, broken, body).await
+        };
         if let Some(origin) = origin {
             cors::allow(response.headers_mut(), &origin);
         }

@@ -53,7 +53,8 @@ pub(crate) fn read_host(host: &str) -> Host {
 /// The services of a cloud, found by every name that a request may use.
 pub(crate) struct Directory {
     services: Vec<(Arc<dyn Service>, Option<Router>)>,
-    by_signing_name: HashMap<&'static str, usize>,
+    /// Several services may share a name (API Gateway's two do); the path tells them apart.
+    by_signing_name: HashMap<&'static str, Vec<usize>>,
     by_target: HashMap<&'static str, usize>,
 }
 
@@ -94,14 +95,30 @@ impl Directory {
             let model = service.model();
             let index = directory.services.len();
             let rest = model.protocols.iter().any(|p| matches!(p, Protocol::RestJson1 | Protocol::RestXml));
-            directory.by_signing_name.insert(model.signing_name, index);
-            directory.by_signing_name.insert(model.name, index);
+            directory.by_signing_name.entry(model.signing_name).or_default().push(index);
+            if model.name != model.signing_name {
+                directory.by_signing_name.entry(model.name).or_default().push(index);
+            }
             if let Some(target) = model.target_prefix {
                 directory.by_target.insert(target, index);
             }
             directory.services.push((service, rest.then(|| Router::new(model))));
         }
         directory
+    }
+
+    /// The service of a name; of several, the one that has an operation at the request's address.
+    fn named(&self, name: &str, hints: &Hints<'_>) -> Option<usize> {
+        let known = self.by_signing_name.get(name)?;
+        let serves = |index: &&usize| {
+            let (method, headers) = (hints.parts.method.as_str(), &hints.parts.headers);
+            let router = self.services.get(**index).and_then(|(_, router)| router.as_ref());
+            router.is_some_and(|router| router.route(method, hints.path, hints.query, headers).is_some())
+        };
+        match known.as_slice() {
+            [only] => Some(*only),
+            several => several.iter().find(serves).or(several.first()).copied(),
+        }
     }
 
     pub(crate) fn identify(&self, hints: &Hints<'_>) -> Result<Destination, Lost> {
@@ -119,11 +136,11 @@ impl Directory {
         };
         let named = hints.signed_for.or(hints.host.service.as_deref());
         let index = match named {
-            Some(name) => self.by_signing_name.get(name).copied(),
+            Some(name) => self.named(name, hints),
             None => match (target, action) {
                 (Some((prefix, _)), _) => self.by_target.get(prefix).copied(),
                 (None, Some((_, version))) => by_version(version),
-                (None, None) => self.by_signing_name.get("s3").copied(),
+                (None, None) => self.named("s3", hints),
             },
         };
         let guess = || {

@@ -35,6 +35,7 @@ pub fn assemble(
     let cloud = Cloud::new(store, clock, random, config);
     let services: Vec<Arc<dyn Service>> = vec![
         Arc::new(apigateway::ApiGateway::default()),
+        Arc::new(apigatewayv2::ApiGatewayV2::default()),
         Arc::new(cloudtrail),
         Arc::new(dynamodb::DynamoDb::default()),
         Arc::new(iam::Iam::new(directory.clone())),
