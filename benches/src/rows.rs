@@ -82,6 +82,11 @@ impl Bench {
         name.contains(&self.only)
     }
 
+    /// Whether a row of the group can be wanted.
+    fn group(&self, name: &str) -> bool {
+        self.wanted(name) || self.only.contains(name)
+    }
+
     /// Measures a load beside the same load on the minimal server.
     async fn row(&self, name: &str, connections: usize, requests: Vec<Vec<u8>>, must: &str) -> Result<f64> {
         if !self.wanted(name) {
@@ -139,7 +144,7 @@ impl Bench {
     }
 
     async fn dynamodb(&self) -> Result {
-        if !self.wanted("DynamoDB") {
+        if !self.group("DynamoDB") {
             return Ok(());
         }
         self.cloud.create_table("items").await?;
@@ -162,7 +167,7 @@ impl Bench {
     }
 
     async fn growth(&self) -> Result {
-        if !self.wanted("growth") {
+        if !self.group("growth") {
             return Ok(());
         }
         let mut rates = Vec::new();
@@ -183,7 +188,7 @@ impl Bench {
     }
 
     async fn s3(&self) -> Result {
-        if !self.wanted("S3") {
+        if !self.group("S3") {
             return Ok(());
         }
         let request = |method: &'static str, uri: String, body: Vec<u8>| -> Result<Vec<u8>> {
@@ -216,7 +221,7 @@ impl Bench {
     }
 
     async fn functions(&self) -> Result {
-        if !self.wanted("Lambda") {
+        if !self.group("Lambda") {
             return Ok(());
         }
         self.cloud.create_function("bench").await?;

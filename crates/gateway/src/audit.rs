@@ -35,11 +35,7 @@ impl Record {
     }
 
     pub(crate) fn write(self, cx: &Context, error: Option<&ApiError>) {
-        let parameters = if self.parameters.len() > MAX_PARAMETERS {
-            Json::Null
-        } else {
-            serde_json::from_slice(&self.parameters).unwrap_or(Json::Null)
-        };
+        let parameters = if self.parameters.len() > MAX_PARAMETERS { Vec::new() } else { redact(self.parameters) };
         cx.cloud.events.publish(Event::Audit(AuditEvent {
             time: cx.now(),
             cx: cx.clone(),
@@ -47,7 +43,7 @@ impl Record {
             operation: self.operation,
             read_only: is_read_only(self.operation),
             data: is_data(self.service, self.operation),
-            parameters: redact(parameters),
+            parameters,
             error: error.map(|error| (error.code.clone(), error.message.clone())),
         }));
     }
@@ -77,16 +73,24 @@ fn is_read_only(operation: &str) -> bool {
         .any(|prefix| operation.starts_with(prefix))
 }
 
-/// Secrets never enter the trail.
-fn redact(mut parameters: Json) -> Json {
-    const SECRET: &[&str] =
-        &["Password", "SecretAccessKey", "ZipFile", "PrivateKey", "WebIdentityToken", "SAMLAssertion"];
+/// Names of members that end with one of these never enter the trail.
+const SECRET: &[&str] = &["Password", "SecretAccessKey", "ZipFile", "PrivateKey", "WebIdentityToken", "SAMLAssertion"];
+
+/// The parameters without their secrets. Few calls have any, so the text is taken apart only where a name is seen.
+fn redact(parameters: Vec<u8>) -> Vec<u8> {
+    if !SECRET.iter().any(|secret| memchr::memmem::find(&parameters, secret.as_bytes()).is_some()) {
+        return parameters;
+    }
+    serde_json::from_slice(&parameters).map_or_else(|_| Vec::new(), |value| hide(value).to_string().into_bytes())
+}
+
+fn hide(mut parameters: Json) -> Json {
     if let Json::Object(object) = &mut parameters {
         for (key, value) in object.iter_mut() {
             if SECRET.iter().any(|secret| key.ends_with(secret)) {
                 *value = Json::String("HIDDEN_DUE_TO_SECURITY_REASONS".to_owned());
             } else {
-                *value = redact(value.take());
+                *value = hide(value.take());
             }
         }
     }
@@ -105,7 +109,7 @@ mod tests {
                 && !is_data("dynamodb", "CreateTable")
         );
         assert!(is_data("s3", "GetObject") && !is_data("s3", "CreateBucket"));
-        let redacted = redact(serde_json::json!({ "Code": { "ZipFile": "UEs=" }, "FunctionName": "f" }));
+        let redacted = hide(serde_json::json!({ "Code": { "ZipFile": "UEs=" }, "FunctionName": "f" }));
         assert_eq!(redacted["Code"]["ZipFile"], "HIDDEN_DUE_TO_SECURITY_REASONS");
         assert_eq!(redacted["FunctionName"], "f");
     }

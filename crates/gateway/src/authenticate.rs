@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use http::request::Parts;
-use service::{ApiError, Cloud, Credential, Principal, Session};
+use service::{ApiError, Cloud, Credential, Principal};
 use wire::{Protocol, Timestamp};
 
 use crate::identify::header;
@@ -16,9 +16,7 @@ use crate::signature::{ALGORITHM, CanonicalRequest, SigningKeys, V2, V4, verify_
 /// A verified caller.
 #[derive(Clone, Debug)]
 pub(crate) struct Caller {
-    pub principal: Principal,
-    pub access_key_id: Option<String>,
-    pub session: Option<Session>,
+    pub who: service::Caller,
     /// The account whose resources the call is about.
     pub account: String,
     /// The derived key, for the signatures of chunks.
@@ -92,9 +90,7 @@ impl Authenticator {
         let words = Words { protocol: evidence.protocol, s3: evidence.s3 };
         match claim {
             Claim::None => Ok(Caller {
-                principal: Principal::Anonymous,
-                access_key_id: None,
-                session: None,
+                who: service::Caller::Principal(Principal::Anonymous),
                 account: cloud.config.default_account.clone(),
                 signing_key: None,
             }),
@@ -161,7 +157,7 @@ impl Authenticator {
         access_key_id: &str,
         token: Option<&str>,
         words: &Words,
-    ) -> Result<Option<Credential>, ApiError> {
+    ) -> Result<Option<Arc<Credential>>, ApiError> {
         let credential = cloud.directory().credential(access_key_id).map_err(service::Internal::from)?;
         let Some(credential) = credential else { return Ok(None) };
         if !credential.active {
@@ -186,23 +182,21 @@ impl Authenticator {
         let is_account = access_key_id.len() == 12 && access_key_id.bytes().all(|byte| byte.is_ascii_digit());
         let account = if is_account { access_key_id } else { &cloud.config.default_account };
         Ok(Caller {
-            principal: Principal::Root { account: account.to_owned() },
-            access_key_id: Some(access_key_id.to_owned()),
-            session: None,
             account: account.to_owned(),
+            who: service::Caller::Holder(Arc::new(Credential {
+                access_key_id: access_key_id.to_owned(),
+                secret_access_key: String::new(),
+                principal: Principal::Root { account: account.to_owned() },
+                active: true,
+                session: None,
+            })),
             signing_key: None,
         })
     }
 }
 
-fn issued(credential: Credential, signing_key: Option<Vec<u8>>) -> Caller {
-    Caller {
-        account: credential.principal.account().to_owned(),
-        principal: credential.principal,
-        access_key_id: Some(credential.access_key_id),
-        session: credential.session,
-        signing_key,
-    }
+fn issued(credential: Arc<Credential>, signing_key: Option<Vec<u8>>) -> Caller {
+    Caller { account: credential.principal.account().to_owned(), who: service::Caller::Holder(credential), signing_key }
 }
 
 /// AWS's errors of authentication. The query protocols, the JSON protocols and S3 each have codes of their own.

@@ -1,5 +1,6 @@
 //! The list of stages.
 
+use std::borrow::Cow;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
@@ -133,7 +134,7 @@ impl Gateway {
                 Ok(bytes) => {
                     let hash = payload_hash(call.parts, &call.claim).unwrap_or_else(|| sha256_hex(&bytes));
                     let caller = self.authenticate(call, &hash, Protocol::RestJson1, false);
-                    (Some(caller.map(|caller| self.context(call, caller))), ByteStream::from(bytes))
+                    (Some(caller.map(|caller| self.context(call, caller, &call.request_id))), ByteStream::from(bytes))
                 }
                 Err(error) => (Some(Err(ApiError::new(400, error.code, error.message))), ByteStream::default()),
             },
@@ -236,7 +237,7 @@ impl Gateway {
             let bytes = unchunked(call, &caller, &hash, bytes).await?;
             (bytes, None, caller)
         };
-        if let Principal::Anonymous = caller.principal
+        if let Principal::Anonymous = caller.who.principal()
             && !s3
             && !model.anonymous
         {
@@ -245,9 +246,8 @@ impl Gateway {
         let Some(operation) = operation else {
             return Err(not_implemented(service.model(), model.name));
         };
-        let cx = self.context(call, caller).with_request_id(request_id.to_owned());
-        let mut query = call.query.clone();
-        query.retain(|(key, _)| !key.starts_with("X-Amz-") || key == "X-Amz-Expected-Bucket-Owner");
+        let cx = self.context(call, caller, request_id);
+        let query = parameters(&call.query);
         let input = decode::Input {
             protocol,
             labels: &labels,
@@ -300,7 +300,7 @@ impl Gateway {
         }
     }
 
-    fn context(&self, call: &Call<'_>, caller: Caller) -> Context {
+    fn context(&self, call: &Call<'_>, caller: Caller, request_id: &str) -> Context {
         let region = match call.claim.scope() {
             // Global services are signed for us-east-1 whatever region the client works in.
             Some((_, region)) if !region.is_empty() && region != "aws-global" => region,
@@ -313,10 +313,7 @@ impl Gateway {
             via: None,
             source: Vec::new(),
         };
-        self.cloud
-            .context(caller.principal, &caller.account, region)
-            .with_caller(caller.access_key_id, caller.session, origin)
-            .with_request_id(call.request_id.clone())
+        Context::of_request(self.cloud.clone(), caller.who, &caller.account, region, origin, request_id.to_owned())
     }
 
     /// An answer where not even the service is known.
@@ -336,6 +333,15 @@ impl Gateway {
         };
         respond::failure(&error, protocol, &NOBODY, &call.request_id, false)
     }
+}
+
+/// The query without what only signs it.
+fn parameters(query: &[(String, String)]) -> Cow<'_, [(String, String)]> {
+    let signs = |key: &str| key.starts_with("X-Amz-") && key != "X-Amz-Expected-Bucket-Owner";
+    if query.iter().any(|(key, _)| signs(key)) {
+        return query.iter().filter(|(key, _)| !signs(key)).cloned().collect();
+    }
+    Cow::Borrowed(query)
 }
 
 fn not_implemented(service: &ServiceModel, operation: &str) -> ApiError {

@@ -53,7 +53,7 @@ pub(crate) fn read_host(host: &str) -> Host {
 /// The services of a cloud, found by every name that a request may use.
 pub(crate) struct Directory {
     services: Vec<(Arc<dyn Service>, Option<Router>)>,
-    /// Several services may share a name (API Gateway's two do); the path tells them apart.
+    /// Several services may be signed for under one name; the target or the path tells them apart.
     by_signing_name: HashMap<&'static str, Vec<usize>>,
     by_target: HashMap<&'static str, usize>,
 }
@@ -107,7 +107,8 @@ impl Directory {
         directory
     }
 
-    /// The service of a name; of several, the one that has an operation at the request's address.
+    /// The service of a name; of several, the one that has an operation at the request's address, else the one that bears
+    /// the name.
     fn named(&self, name: &str, hints: &Hints<'_>) -> Option<usize> {
         let known = self.by_signing_name.get(name)?;
         let serves = |index: &&usize| {
@@ -117,7 +118,11 @@ impl Directory {
         };
         match known.as_slice() {
             [only] => Some(*only),
-            several => several.iter().find(serves).or(several.first()).copied(),
+            several => {
+                let bears =
+                    |index: &&usize| self.services.get(**index).is_some_and(|(one, _)| one.model().name == name);
+                several.iter().find(serves).or_else(|| several.iter().find(bears)).or(several.first()).copied()
+            }
         }
     }
 
@@ -136,7 +141,13 @@ impl Directory {
         };
         let named = hints.signed_for.or(hints.host.service.as_deref());
         let index = match named {
-            Some(name) => self.named(name, hints),
+            Some(name) => {
+                let meant = |index: &usize| {
+                    self.services.get(*index).is_some_and(|(service, _)| service.model().signing_name == name)
+                };
+                let by_target = target.and_then(|(prefix, _)| self.by_target.get(prefix).copied());
+                by_target.filter(meant).or_else(|| self.named(name, hints))
+            }
             None => match (target, action) {
                 (Some((prefix, _)), _) => self.by_target.get(prefix).copied(),
                 (None, Some((_, version))) => by_version(version),

@@ -30,6 +30,14 @@ pub struct Policies {
     pub service_control: Vec<Vec<Source>>,
 }
 
+impl Policies {
+    /// Whether a decision by these policies can depend on the conditions of a request.
+    pub fn are_contextual(&self) -> bool {
+        let all = self.identity.iter().chain(&self.boundary).chain(self.session.iter().flatten());
+        all.chain(self.service_control.iter().flatten()).any(|source| source.policy.contextual)
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PolicyKind {
     Identity,

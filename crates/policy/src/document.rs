@@ -28,6 +28,8 @@ pub struct Policy {
     /// Variables are only replaced in documents of version 2012-10-17.
     pub variables: bool,
     pub statements: Vec<Statement>,
+    /// Whether a statement looks at anything but caller, action and resource: it has conditions or variables.
+    pub contextual: bool,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -56,7 +58,20 @@ pub struct Principals {
     pub list: Vec<(String, String)>,
 }
 
+impl Statement {
+    fn is_contextual(&self, variables: bool) -> bool {
+        let in_resource =
+            || self.resource.iter().flat_map(|resource| &resource.patterns).any(|text| text.contains("${"));
+        !self.conditions.is_empty() || (variables && in_resource())
+    }
+}
+
 impl Policy {
+    /// A policy that grants and denies nothing.
+    pub fn empty() -> Policy {
+        Policy { id: None, variables: true, statements: Vec::new(), contextual: false }
+    }
+
     /// Parses a document of any kind. Which elements a kind of policy must or must not have is asked of
     /// [`Policy::check_identity`] and its like.
     pub fn parse(text: &str) -> Result<Policy> {
@@ -87,7 +102,8 @@ impl Policy {
             return malformed("Statement IDs (SID) in a single policy must be unique.");
         }
         let id = document.get("Id").and_then(Value::as_str).map(str::to_owned);
-        Ok(Policy { id, variables, statements })
+        let contextual = statements.iter().any(|statement| statement.is_contextual(variables));
+        Ok(Policy { id, variables, statements, contextual })
     }
 
     /// What IAM asks of a policy of a user, group or role.

@@ -9,7 +9,7 @@ use store::Store;
 use wire::Timestamp;
 
 use crate::operation::{AnyOperation, BoxFuture, Service};
-use crate::{ApiError, Clock, Context, Directory, Origin, Principal, Random};
+use crate::{ApiError, Caller, Clock, Context, Directory, Origin, Principal, Random};
 
 /// What the user chose at start.
 #[derive(Clone, Debug)]
@@ -86,8 +86,8 @@ pub struct AuditEvent {
     pub read_only: bool,
     /// A call on the content of a resource rather than on the resource: CloudTrail's data events.
     pub data: bool,
-    /// Request parameters as JSON; secrets are left out.
-    pub parameters: serde_json::Value,
+    /// Request parameters as the text of a JSON object, without secrets; empty where they are not kept.
+    pub parameters: Vec<u8>,
     pub error: Option<(String, String)>,
 }
 
@@ -145,16 +145,8 @@ impl Cloud {
 
     /// A context for work that no request asked for, such as a poller's or a timer's.
     pub fn context(self: &Arc<Self>, principal: Principal, account: &str, region: &str) -> Context {
-        Context {
-            cloud: self.clone(),
-            request_id: self.random.uuid(),
-            region: region.to_owned(),
-            account: account.to_owned(),
-            principal,
-            access_key_id: None,
-            session: None,
-            origin: Origin::default(),
-        }
+        let caller = Caller::Principal(principal);
+        Context::of_request(self.clone(), caller, account, region, Origin::default(), self.random.uuid())
     }
 
     /// Clears all state and every cache.

@@ -7,20 +7,48 @@ use std::sync::Arc;
 use store::Store;
 use wire::{Operation, Timestamp};
 
-use crate::directory::Session;
+use crate::directory::{Credential, Session};
 use crate::{ApiError, Clock, Cloud, Principal, Random};
 
-/// One call: who, where, when.
+/// One call: who, where, when. Clones share everything.
 #[derive(Clone)]
 pub struct Context {
     pub cloud: Arc<Cloud>,
-    pub(crate) request_id: String,
-    pub(crate) region: String,
-    pub(crate) account: String,
-    pub(crate) principal: Principal,
-    pub(crate) access_key_id: Option<String>,
-    pub(crate) session: Option<Session>,
-    pub(crate) origin: Origin,
+    call: Arc<Call>,
+}
+
+#[derive(Clone)]
+struct Call {
+    request_id: String,
+    region: String,
+    account: String,
+    caller: Caller,
+    origin: Origin,
+}
+
+/// Who makes a call.
+#[derive(Clone, Debug)]
+pub enum Caller {
+    /// A principal that signed nothing: a service, a background task acting for somebody, or nobody.
+    Principal(Principal),
+    /// The holder of a key.
+    Holder(Arc<Credential>),
+}
+
+impl Caller {
+    pub fn principal(&self) -> &Principal {
+        match self {
+            Caller::Principal(principal) => principal,
+            Caller::Holder(credential) => &credential.principal,
+        }
+    }
+
+    fn credential(&self) -> Option<&Credential> {
+        match self {
+            Caller::Principal(_) => None,
+            Caller::Holder(credential) => Some(credential),
+        }
+    }
 }
 
 /// Where a call came from.
@@ -51,43 +79,60 @@ impl Default for Origin {
 impl fmt::Debug for Context {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Context")
-            .field("request_id", &self.request_id)
-            .field("account", &self.account)
-            .field("region", &self.region)
-            .field("principal", &self.principal)
+            .field("request_id", &self.call.request_id)
+            .field("account", &self.call.account)
+            .field("region", &self.call.region)
+            .field("principal", self.principal())
             .finish_non_exhaustive()
     }
 }
 
 impl Context {
+    /// The context of a request as the gateway makes it.
+    pub fn of_request(
+        cloud: Arc<Cloud>,
+        caller: Caller,
+        account: &str,
+        region: &str,
+        origin: Origin,
+        request_id: String,
+    ) -> Self {
+        let call = Call { request_id, region: region.to_owned(), account: account.to_owned(), caller, origin };
+        Context { cloud, call: Arc::new(call) }
+    }
+
     /// The account whose resources the call is about unless it names others.
     pub fn account(&self) -> &str {
-        &self.account
+        &self.call.account
     }
 
     pub fn region(&self) -> &str {
-        &self.region
+        &self.call.region
     }
 
     pub fn request_id(&self) -> &str {
-        &self.request_id
+        &self.call.request_id
     }
 
     pub fn principal(&self) -> &Principal {
-        &self.principal
+        self.call.caller.principal()
+    }
+
+    pub fn caller(&self) -> &Caller {
+        &self.call.caller
     }
 
     pub fn access_key_id(&self) -> Option<&str> {
-        self.access_key_id.as_deref()
+        self.call.caller.credential().map(|credential| credential.access_key_id.as_str())
     }
 
     /// Set where the caller uses temporary credentials.
     pub fn session(&self) -> Option<&Session> {
-        self.session.as_ref()
+        self.call.caller.credential().and_then(|credential| credential.session.as_ref())
     }
 
     pub fn origin(&self) -> &Origin {
-        &self.origin
+        &self.call.origin
     }
 
     pub fn now(&self) -> Timestamp {
@@ -106,23 +151,16 @@ impl Context {
         &self.cloud.store
     }
 
-    /// The context as the gateway makes it from a request.
-    pub fn with_caller(mut self, access_key_id: Option<String>, session: Option<Session>, origin: Origin) -> Self {
-        self.access_key_id = access_key_id;
-        self.session = session;
-        self.origin = origin;
-        self
-    }
-
     pub fn with_request_id(mut self, request_id: String) -> Self {
-        self.request_id = request_id;
+        Arc::make_mut(&mut self.call).request_id = request_id;
         self
     }
 
     /// The same call seen in another account or region.
     pub fn in_place(mut self, account: &str, region: &str) -> Self {
-        account.clone_into(&mut self.account);
-        region.clone_into(&mut self.region);
+        let call = Arc::make_mut(&mut self.call);
+        account.clone_into(&mut call.account);
+        region.clone_into(&mut call.region);
         self
     }
 
@@ -130,28 +168,21 @@ impl Context {
     /// vouches for, such as `("aws:SourceArn", arn)`.
     pub fn acting_as(&self, principal: Principal, source: &[(&str, &str)]) -> Context {
         let account = match principal.account() {
-            "" => self.account.clone(),
+            "" => self.account().to_owned(),
             account => account.to_owned(),
         };
         let via = match &principal {
             Principal::Service { name } => Some(name.clone()),
-            _ => self.origin.via.clone(),
+            _ => self.origin().via.clone(),
         };
         let origin = Origin {
             via,
             source: source.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect(),
             ..Origin::default()
         };
-        Context {
-            cloud: self.cloud.clone(),
-            request_id: self.cloud.random.uuid(),
-            region: self.region.clone(),
-            account,
-            principal,
-            access_key_id: None,
-            session: None,
-            origin,
-        }
+        let request_id = self.cloud.random.uuid();
+        let caller = Caller::Principal(principal);
+        Context::of_request(self.cloud.clone(), caller, &account, self.region(), origin, request_id)
     }
 
     /// Calls another service as `principal`: authorized and audited like any request.

@@ -73,7 +73,7 @@ pub struct SessionCredentials {
 /// See the module.
 pub trait Directory: Send + Sync {
     /// The credential of an issued key; `None` for any other string.
-    fn credential(&self, access_key_id: &str) -> Result<Option<Credential>, StoreError>;
+    fn credential(&self, access_key_id: &str) -> Result<Option<Arc<Credential>>, StoreError>;
 
     /// The policies that apply to a principal using this key.
     fn policies(&self, principal: &Principal, access_key_id: Option<&str>) -> Result<Arc<Policies>, StoreError>;

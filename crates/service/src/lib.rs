@@ -21,14 +21,14 @@ mod tags;
 pub use arn::Arn;
 pub use clock::{Clock, ClockMode};
 pub use cloud::{AuditEvent, Cloud, CloudConfig, Event, Measurement, Metrics, Parts, Stages};
-pub use context::{Context, Origin};
+pub use context::{Caller, Context, Origin};
 pub use directory::{Credential, Directory, NewSession, Role, Session, SessionCredentials};
 pub use error::{ApiError, Internal};
 pub use front::{Front, FrontRequest, FrontResponse};
 pub use operation::{Access, AnyOperation, BoxFuture, Implements, Service, Typed};
 pub use page::{Page, decode_token, encode_token};
 pub use principal::Principal;
-pub use random::Random;
+pub use random::{Random, uuid_text};
 pub use record::{from_record, to_record};
 pub use tags::{TagError, check_tags};
 

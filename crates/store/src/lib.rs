@@ -58,21 +58,57 @@ impl Range {
         Range { from: Bound::Included(from), to }
     }
 
-    /// The part of the range after a key.
+    /// The part of the range after a key. A key outside never widens the range: tokens that clients send back end here.
     pub fn after(mut self, key: impl Into<Vec<u8>>) -> Self {
-        self.from = Bound::Excluded(key.into());
+        let key = key.into();
+        let begins_later = match &self.from {
+            Bound::Included(from) | Bound::Excluded(from) => *from > key,
+            Bound::Unbounded => false,
+        };
+        if !begins_later {
+            self.from = Bound::Excluded(key);
+        }
         self
     }
 
     /// The part of the range from a key on.
     pub fn starting_at(mut self, key: impl Into<Vec<u8>>) -> Self {
-        self.from = Bound::Included(key.into());
+        let key = key.into();
+        let begins_later = match &self.from {
+            Bound::Included(from) => *from > key,
+            Bound::Excluded(from) => *from >= key,
+            Bound::Unbounded => false,
+        };
+        if !begins_later {
+            self.from = Bound::Included(key);
+        }
         self
     }
 
     /// The part of the range before a key.
     pub fn before(mut self, key: impl Into<Vec<u8>>) -> Self {
-        self.to = Bound::Excluded(key.into());
+        let key = key.into();
+        let ends_earlier = match &self.to {
+            Bound::Included(to) => *to < key,
+            Bound::Excluded(to) => *to <= key,
+            Bound::Unbounded => false,
+        };
+        if !ends_earlier {
+            self.to = Bound::Excluded(key);
+        }
+        self
+    }
+
+    /// The part of the range up to a key, which it may hold.
+    pub fn up_to(mut self, key: impl Into<Vec<u8>>) -> Self {
+        let key = key.into();
+        let ends_earlier = match &self.to {
+            Bound::Included(to) | Bound::Excluded(to) => *to <= key,
+            Bound::Unbounded => false,
+        };
+        if !ends_earlier {
+            self.to = Bound::Included(key);
+        }
         self
     }
 

@@ -119,3 +119,25 @@ proptest! {
         prop_assert_eq!(Key::read_text(x.as_slice(), next + 8).unwrap().0, a.2);
     }
 }
+
+#[test]
+fn a_key_outside_never_widens_a_range() {
+    let store = Store::memory();
+    for key in ["a/1", "b/1", "b/2", "b/3", "c/1"] {
+        store.put(key, "").unwrap();
+    }
+    let keys = |range: Range| -> Vec<String> {
+        store.scan(range).map(|entry| String::from_utf8(entry.unwrap().0.to_vec()).unwrap()).collect()
+    };
+    let all = ["b/1", "b/2", "b/3"];
+    let range = || Range::prefix("b/");
+    assert_eq!(keys(range().after("a/0")), all);
+    assert_eq!(keys(range().starting_at("")), all);
+    assert_eq!(keys(range().before("z")), all);
+    assert_eq!(keys(range().up_to("c/1")), all);
+    assert_eq!(keys(range().after("b/1")), all[1..]);
+    assert_eq!(keys(range().starting_at("b/2")), all[1..]);
+    assert_eq!(keys(range().before("b/3")), all[..2]);
+    assert_eq!(keys(range().up_to("b/2")), all[..2]);
+    assert!(keys(range().after("c")).is_empty() && keys(range().before("a")).is_empty());
+}

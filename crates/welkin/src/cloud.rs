@@ -33,11 +33,13 @@ pub fn assemble(
     let cloudtrail = cloudtrail::CloudTrail::new(store.clone(), random.clone());
     let pipeline = Arc::new(Pipeline::default());
     let cloud = Cloud::new(store, clock, random, config);
+    let dynamodb = dynamodb::DynamoDb::default();
     let services: Vec<Arc<dyn Service>> = vec![
         Arc::new(apigateway::ApiGateway::default()),
         Arc::new(apigatewayv2::ApiGatewayV2::default()),
         Arc::new(cloudtrail),
-        Arc::new(dynamodb::DynamoDb::default()),
+        Arc::new(dynamodb.clone()),
+        Arc::new(dynamodb::Streams::new(dynamodb)),
         Arc::new(iam::Iam::new(directory.clone())),
         Arc::new(lambda::Lambda::new(functions)),
         Arc::new(logs::Logs),

@@ -46,7 +46,7 @@ impl Service for Functions {
 struct Nobody;
 
 impl Directory for Nobody {
-    fn credential(&self, _: &str) -> Result<Option<Credential>, StoreError> {
+    fn credential(&self, _: &str) -> Result<Option<Arc<Credential>>, StoreError> {
         Ok(None)
     }
     fn policies(&self, _: &Principal, _: Option<&str>) -> Result<Arc<Policies>, StoreError> {

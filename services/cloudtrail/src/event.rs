@@ -1,37 +1,97 @@
 //! One event, in CloudTrail's own JSON.
 //! <https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-record-contents.html>
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use service::{AuditEvent, Principal};
+use service::{AuditEvent, Principal, Timestamp};
 
-/// The whole record of a call.
-pub fn record(event: &AuditEvent, event_id: &str) -> Value {
-    let cx = &event.cx;
-    let origin = cx.origin();
-    let mut record = json!({
-        "eventVersion": "1.11",
-        "userIdentity": identity(event),
-        "eventTime": event.time.iso8601(),
-        "eventSource": format!("{}.amazonaws.com", event.service),
-        "eventName": event.operation,
-        "awsRegion": cx.region(),
-        "sourceIPAddress": origin.via.as_deref().unwrap_or(&origin.source_ip),
-        "userAgent": origin.via.as_deref().unwrap_or(&origin.user_agent),
-        "requestParameters": lower_camel(&event.parameters),
-        "responseElements": null,
-        "requestID": cx.request_id(),
-        "eventID": event_id,
-        "readOnly": event.read_only,
-        "eventType": "AwsApiCall",
-        "managementEvent": !event.data,
-        "recipientAccountId": cx.account(),
-        "eventCategory": if event.data { "Data" } else { "Management" },
-    });
-    if let Some((code, message)) = &event.error {
-        record["errorCode"] = json!(code);
-        record["errorMessage"] = json!(message);
+/// Who made a call and from where, as the record shows it.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Identity {
+    /// `userIdentity`
+    identity: Value,
+    /// Whom a lookup by `Username` finds.
+    pub user: Option<String>,
+    pub key: Option<String>,
+    source: String,
+    agent: String,
+}
+
+impl Identity {
+    pub fn of(event: &AuditEvent) -> Identity {
+        let (principal, origin) = (event.cx.principal(), event.cx.origin());
+        Identity {
+            identity: identity(event),
+            user: user_name(principal),
+            key: event.cx.access_key_id().map(str::to_owned),
+            source: origin.via.as_ref().unwrap_or(&origin.source_ip).clone(),
+            agent: origin.via.as_ref().unwrap_or(&origin.user_agent).clone(),
+        }
     }
-    record
+}
+
+/// One event as it is looked up.
+pub struct Record {
+    pub id: String,
+    pub time: Timestamp,
+    /// `dynamodb`
+    pub service: String,
+    pub operation: String,
+    pub read_only: bool,
+    pub data: bool,
+    pub request_id: String,
+    pub parameters: Value,
+    pub error: Option<(String, String)>,
+    pub caller: Identity,
+    pub account: String,
+    pub region: String,
+}
+
+impl Record {
+    /// `dynamodb.amazonaws.com`
+    pub fn source(&self) -> String {
+        format!("{}.amazonaws.com", self.service)
+    }
+
+    /// The whole record.
+    pub fn json(&self) -> Value {
+        let mut record = json!({
+            "eventVersion": "1.11",
+            "userIdentity": self.caller.identity,
+            "eventTime": self.time.iso8601(),
+            "eventSource": self.source(),
+            "eventName": self.operation,
+            "awsRegion": self.region,
+            "sourceIPAddress": self.caller.source,
+            "userAgent": self.caller.agent,
+            "requestParameters": lower_camel(&self.parameters),
+            "responseElements": null,
+            "requestID": self.request_id,
+            "eventID": self.id,
+            "readOnly": self.read_only,
+            "eventType": "AwsApiCall",
+            "managementEvent": !self.data,
+            "recipientAccountId": self.account,
+            "eventCategory": if self.data { "Data" } else { "Management" },
+        });
+        if let Some((code, message)) = &self.error {
+            record["errorCode"] = json!(code);
+            record["errorMessage"] = json!(message);
+        }
+        record
+    }
+
+    /// Names among the parameters: `TableName`, `FunctionName`, `Bucket`, …
+    pub fn resource_names(&self) -> Vec<&str> {
+        let is_name = |key: &str| {
+            key.ends_with("Name")
+                || key.ends_with("Arn")
+                || key.ends_with("ApiId")
+                || matches!(key, "Bucket" | "bucket")
+        };
+        let parameters = self.parameters.as_object().into_iter().flatten();
+        parameters.filter(|(key, _)| is_name(key)).filter_map(|(_, value)| value.as_str()).collect()
+    }
 }
 
 fn identity(event: &AuditEvent) -> Value {
@@ -76,8 +136,7 @@ fn identity(event: &AuditEvent) -> Value {
     }
 }
 
-/// Whom a lookup by `Username` finds.
-pub fn user_name(principal: &Principal) -> Option<String> {
+fn user_name(principal: &Principal) -> Option<String> {
     match principal {
         Principal::User { name, .. } | Principal::FederatedUser { name, .. } => Some(name.clone()),
         Principal::AssumedRole { session, .. } => Some(session.clone()),

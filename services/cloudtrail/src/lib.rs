@@ -5,6 +5,7 @@
 //! can lose the events of that window, as they are not part of what the call acknowledged. Events are kept for 90 days
 //! and at most [`MOST`] of them. Unlike AWS's event history, which leaves them out, it also tells of data events.
 
+mod chunk;
 mod error;
 mod event;
 mod ops;

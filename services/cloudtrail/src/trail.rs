@@ -5,12 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use serde_json::{Value, json};
 use service::events::Sink;
-use service::{AuditEvent, Bytes, Event, Key, Random, Range, Store, StoreError, Timestamp};
+use service::{Event, Key, Random, Range, Store, StoreError, Timestamp};
 use tokio::sync::Notify;
 
-use crate::event::{record, user_name};
+use crate::chunk::{encode, gather};
 
 /// How long an event may wait to be written.
 pub const WINDOW: Duration = Duration::from_millis(50);
@@ -25,7 +24,7 @@ pub struct Trail {
     store: Store,
     random: Random,
     waiting: Mutex<VecDeque<Arc<Event>>>,
-    /// Number of the next event, and how many are stored.
+    /// Numbers of the next event and of the oldest that is kept.
     state: Mutex<State>,
     wake: Notify,
 }
@@ -37,14 +36,16 @@ struct State {
     loaded: bool,
 }
 
-/// Events lie by account and region, newest last: time in milliseconds, then their number.
-pub(crate) fn events(account: &str, region: &str) -> Key {
-    Key::new("cloudtrail/event").text(account).text(region)
+/// The records lie by account and region, newest last: milliseconds of the first event, then its number.
+pub(crate) fn place(account: &str, region: &str) -> Key {
+    Key::new("cloudtrail/events").text(account).text(region)
 }
 
-/// The same events by number alone, to drop the oldest.
+const NUMBERS: &str = "cloudtrail/events-by-number";
+
+/// The same records by number alone, with how many events they hold, to drop the oldest.
 fn by_number(number: u64) -> Key {
-    Key::new("cloudtrail/number").number(number)
+    Key::new(NUMBERS).number(number)
 }
 
 impl Trail {
@@ -71,36 +72,30 @@ impl Trail {
             return Ok(());
         }
         self.load(&mut state)?;
-        let calls = || {
-            batch.iter().filter_map(|event| match &**event {
-                Event::Audit(call) => Some(call),
-                Event::Metrics(_) => None,
-            })
-        };
+        let calls = batch.iter().filter_map(|event| match &**event {
+            Event::Audit(call) => Some(call),
+            Event::Metrics(_) => None,
+        });
+        let newest = calls.clone().next_back().map_or(Timestamp::default(), |event| event.time);
+        let chunks = gather(calls);
         // Made before the write, which keeps every other one waiting.
-        let entries: Vec<Vec<u8>> = calls().map(|event| self.entry(event).to_string().into_bytes()).collect();
-        let newest = calls().next_back().map_or(Timestamp::default(), |event| event.time);
+        let mut records = Vec::with_capacity(chunks.len());
+        for chunk in &chunks {
+            let mut id = [0; 16];
+            self.random.fill(&mut id);
+            records.push(encode(chunk, id).map_err(|error| StoreError::Corrupt(error.to_string()))?);
+        }
         self.store.write(|tx| {
-            for (event, entry) in calls().zip(entries) {
+            for (chunk, record) in chunks.iter().zip(records) {
                 let number = state.next;
-                state.next += 1;
-                let millis = event.time.millis().unsigned_abs();
-                let key = events(event.cx.account(), event.cx.region()).number(millis).number(number);
-                tx.put(by_number(number).number(millis).raw(key.as_slice()), "");
-                tx.put(key, entry);
+                state.next += chunk.len() as u64;
+                let millis = chunk.began.millis().unsigned_abs();
+                let key = place(chunk.account, chunk.region).number(millis).number(number);
+                let count = (chunk.len() as u64).to_be_bytes();
+                tx.put(by_number(number).number(millis).raw(key.as_slice()), count.to_vec());
+                tx.put(key, record);
             }
-            self.drop_old(tx, &mut state, newest)
-        })
-    }
-
-    fn entry(&self, event: &AuditEvent) -> Value {
-        let id = self.random.uuid();
-        json!({
-            "id": id,
-            "name": event.operation,
-            "user": user_name(event.cx.principal()),
-            "key": event.cx.access_key_id(),
-            "record": record(event, &id),
+            self.drop_old(tx, &mut state, newest, chunks.len())
         })
     }
 
@@ -109,23 +104,30 @@ impl Trail {
         if state.loaded {
             return Ok(());
         }
-        let range = Range::prefix(Key::new("cloudtrail/number"));
-        let number = |entry: Option<Result<(Bytes, Bytes), StoreError>>| -> Result<Option<u64>, StoreError> {
-            let Some((key, _)) = entry.transpose()? else { return Ok(None) };
-            let at = Key::new("cloudtrail/number").as_slice().len();
-            Ok(key.get(at..at + 8).and_then(|bytes| bytes.try_into().ok()).map(u64::from_be_bytes))
-        };
-        state.next = number(self.store.scan(range.clone()).next_back())?.map_or(0, |last| last + 1);
-        state.oldest = number(self.store.scan(range).next())?.unwrap_or(state.next);
+        let range = Range::prefix(Key::new(NUMBERS));
+        let number = |bytes: Option<&[u8]>| bytes.and_then(|bytes| bytes.try_into().ok()).map_or(0, u64::from_be_bytes);
+        let at = Key::new(NUMBERS).as_slice().len();
+        let last = self.store.scan(range.clone()).next_back().transpose()?;
+        state.next = last.map_or(0, |(key, count)| number(key.get(at..at + 8)) + number(Some(&count)));
+        let first = self.store.scan(range).next().transpose()?;
+        state.oldest = first.map_or(state.next, |(key, _)| number(key.get(at..at + 8)));
         state.loaded = true;
         Ok(())
     }
 
-    fn drop_old(&self, tx: &mut service::Transaction<'_>, state: &mut State, now: Timestamp) -> Result<(), StoreError> {
-        let at = Key::new("cloudtrail/number").as_slice().len();
+    /// A few with every batch, more than it added, keep the trail at its length.
+    fn drop_old(
+        &self,
+        tx: &mut service::Transaction<'_>,
+        state: &mut State,
+        now: Timestamp,
+        added: usize,
+    ) -> Result<(), StoreError> {
+        let at = Key::new(NUMBERS).as_slice().len();
         let limit = now.plus_millis(-KEPT_MILLIS).millis();
-        // A few with every batch keep the trail at its length.
-        let batch = tx.scan(Range::prefix(Key::new("cloudtrail/number")), 512)?;
+        // Begins behind what was dropped before, whose tombstones may still be there.
+        let oldest = Range::prefix(Key::new(NUMBERS)).starting_at(by_number(state.oldest));
+        let batch = tx.scan(oldest, added + 8)?;
         for (key, _) in batch {
             let field = |from: usize| key.get(from..from + 8).and_then(|b| b.try_into().ok()).map(u64::from_be_bytes);
             let (Some(number), Some(millis)) = (field(at), field(at + 8)) else { continue };

@@ -53,7 +53,7 @@ pub fn to_item(db: &DynamoDb, cx: &Context, action: &str, name_or_arn: &str, ite
 }
 
 /// A key value as condition keys hold it.
-fn text(value: &AttributeValue) -> Option<String> {
+pub fn text(value: &AttributeValue) -> Option<String> {
     match value {
         AttributeValue::S(text) | AttributeValue::N(text) => Some(text.clone()),
         AttributeValue::B(bytes) => Some(BASE64.encode(bytes)),

@@ -14,6 +14,7 @@ use crate::DynamoDb;
 use crate::error::Error;
 use crate::schema;
 use crate::store::{Head, head_key, read_table, table_key};
+use crate::stream::Actor;
 use crate::table::Table;
 use crate::write::{Failure, Writer};
 
@@ -118,7 +119,7 @@ impl DynamoDb {
         for _ in 0..ATTEMPTS {
             let tables = names.iter().map(|name| self.table(cx, name)).collect::<Result<Vec<_>, _>>()?;
             let result = cx.store().write(|transaction| {
-                let mut writer = Writer::new(transaction);
+                let mut writer = Writer::new(transaction, Actor::Request, cx.now().millis());
                 let value = change(&tables, &mut writer)?;
                 writer.finish();
                 Ok::<_, Failure>(value)

@@ -5,6 +5,7 @@ use wire::Timestamp;
 
 use crate::key::{KeyAttribute, KeySchema};
 use crate::store::Sizes;
+use crate::stream;
 use crate::table::{Index, PRIMARY, Projected, Scope, Table, Throughput};
 
 /// What a new on-demand table can take at once, according to the documentation.
@@ -38,6 +39,12 @@ pub fn table(table: &Table, sizes: &Sizes, status: api::TableStatus) -> api::Tab
         }),
         local_secondary_indexes: (!local.is_empty()).then_some(local),
         global_secondary_indexes: (!global.is_empty()).then_some(global),
+        stream_specification: table.open_stream().map(|stream| api::StreamSpecification {
+            stream_enabled: true,
+            stream_view_type: Some(stream.view.name().into()),
+        }),
+        latest_stream_label: table.stream.as_ref().map(|stream| stream.label.clone()),
+        latest_stream_arn: table.stream.as_ref().map(|stream| stream::arn(&table.arn(), &stream.label)),
         table_class_summary: table.class.as_ref().map(|class| api::TableClassSummary {
             table_class: Some(class.name.as_str().into()),
             last_update_date_time: class.changed.map(Timestamp::from_millis),

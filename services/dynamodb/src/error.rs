@@ -38,10 +38,16 @@ service::errors! {
         LimitExceeded = 400 "LimitExceededException",
         /// A client token came again with another request.
         IdempotentParameterMismatch = 400 "IdempotentParameterMismatchException",
+        /// A shard iterator is older than 15 minutes.
+        ExpiredIterator = 400 "ExpiredIteratorException",
+        /// A stream's records are kept for a day.
+        TrimmedDataAccess = 400 "TrimmedDataAccessException",
         /// What was asked for is not real yet.
         NotImplemented = 501 "NotImplemented",
     }
 }
+
+const DUPLICATE: &str = "Duplicate primary key exists in table";
 
 impl Error {
     pub fn internal(reason: impl Into<String>) -> Error {
@@ -51,6 +57,15 @@ impl Error {
     /// A condition did not hold; with the item that failed it, where that was asked for.
     pub fn condition_failed(item: Option<Item>) -> Error {
         let reply = ApiError::new(400, "ConditionalCheckFailedException", "The conditional request failed");
+        Error::Reply(Box::new(match item {
+            Some(item) => reply.with("Item", item_to_json(&item)),
+            None => reply,
+        }))
+    }
+
+    /// An INSERT found an item with the same key.
+    pub fn duplicate(item: Option<Item>) -> Error {
+        let reply = ApiError::new(400, "DuplicateItemException", DUPLICATE);
         Error::Reply(Box::new(match item {
             Some(item) => reply.with("Item", item_to_json(&item)),
             None => reply,
@@ -101,6 +116,10 @@ impl CancellationReason {
         CancellationReason { code: "ConditionalCheckFailed", message, item }
     }
 
+    pub fn duplicate(item: Option<Item>) -> CancellationReason {
+        CancellationReason { code: "DuplicateItem", message: Some(DUPLICATE.to_owned()), item }
+    }
+
     pub fn validation(message: String) -> CancellationReason {
         CancellationReason { code: "ValidationError", message: Some(message), item: None }
     }
@@ -120,6 +139,34 @@ impl CancellationReason {
         }
         Value::Object(reason)
     }
+}
+
+/// The item that an error carries.
+pub fn item_from_json(json: &Value) -> Option<Item> {
+    json.as_object()?.iter().map(|(name, value)| Some((name.clone(), value_from_json(value)?))).collect()
+}
+
+/// A value in the form that the protocol has for it.
+pub fn value_from_json(json: &Value) -> Option<AttributeValue> {
+    let (kind, content) = json.as_object().filter(|object| object.len() == 1)?.iter().next()?;
+    let text = || content.as_str().map(str::to_owned);
+    let binary = |content: &Value| BASE64.decode(content.as_str()?).ok().map(Bytes::from);
+    let texts = || -> Option<Vec<String>> {
+        content.as_array()?.iter().map(|member| member.as_str().map(str::to_owned)).collect()
+    };
+    Some(match kind.as_str() {
+        "S" => AttributeValue::S(text()?),
+        "N" => AttributeValue::N(text()?),
+        "B" => AttributeValue::B(binary(content)?),
+        "SS" => AttributeValue::Ss(texts()?),
+        "NS" => AttributeValue::Ns(texts()?),
+        "BS" => AttributeValue::Bs(content.as_array()?.iter().map(binary).collect::<Option<_>>()?),
+        "M" => AttributeValue::M(item_from_json(content)?),
+        "L" => AttributeValue::L(content.as_array()?.iter().map(value_from_json).collect::<Option<_>>()?),
+        "NULL" => AttributeValue::Null(content.as_bool()?),
+        "BOOL" => AttributeValue::Bool(content.as_bool()?),
+        _ => return None,
+    })
 }
 
 /// Members of errors are carried as JSON, in the form that the protocol has for items.

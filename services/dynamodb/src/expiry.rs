@@ -11,6 +11,7 @@ use crate::codec::{self, Corrupt};
 use crate::error::Error;
 use crate::number::Number;
 use crate::store::{TABLES, TIMES_TO_LIVE};
+use crate::stream::{self, Actor};
 use crate::table::{PRIMARY, Table, TimeToLive, index_prefix};
 use crate::value::{AttributeValue, Item};
 use crate::write::{Failure, Writer};
@@ -55,6 +56,9 @@ impl DynamoDb {
                 if let Err(error) = db.expire(&store, clock.now()).await {
                     tracing::error!(?error, "expired items cannot be deleted");
                 }
+                if let Err(error) = stream::trim(&store, clock.now().millis()) {
+                    tracing::error!(?error, "old records of streams cannot be cleared away");
+                }
             }
         });
     }
@@ -65,7 +69,9 @@ impl DynamoDb {
             let (mark, _) = mark?;
             let key = [TABLES.as_bytes(), &mark[TIMES_TO_LIVE.len()..]].concat();
             while let Some(table) = self.cached(store, &key)? {
-                match store.write(|transaction| expire_step(&mut Writer::new(transaction), &table, now)) {
+                match store.write(|transaction| {
+                    expire_step(&mut Writer::new(transaction, Actor::TimeToLive, now.millis()), &table, now)
+                }) {
                     Ok(true) => tokio::task::yield_now().await,
                     Ok(false) => break,
                     Err(Failure::Stale) => self.forget(&table),

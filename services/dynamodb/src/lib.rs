@@ -20,10 +20,13 @@ mod maintenance;
 mod number;
 mod ops;
 mod parameters;
+mod partiql;
 mod read;
 mod schema;
 mod size;
 mod store;
+mod stream;
+mod streams;
 mod table;
 #[cfg(test)]
 mod testing;
@@ -36,6 +39,8 @@ use std::sync::Arc;
 use service::{AnyOperation, ApiError, Cloud, Service, operations};
 use wire::{DecodeError, ServiceModel, Violations};
 
+pub use streams::Streams;
+
 /// The service.
 #[derive(Clone, Default)]
 pub struct DynamoDb {
@@ -44,6 +49,7 @@ pub struct DynamoDb {
 
 operations! {
     DynamoDb, dynamodb_api:
+    BatchExecuteStatement,
     BatchGetItem,
     BatchWriteItem,
     CreateTable,
@@ -54,6 +60,8 @@ operations! {
     DescribeLimits,
     DescribeTable,
     DescribeTimeToLive,
+    ExecuteStatement,
+    ExecuteTransaction,
     GetItem,
     ListTables,
     ListTagsOfResource,

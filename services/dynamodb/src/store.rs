@@ -47,6 +47,8 @@ pub fn head_key(number: u64) -> Vec<u8> {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Head {
     pub generation: u64,
+    /// The number of the last record in the table's streams; zero while it has never had one.
+    pub sequence: u64,
     pub sizes: Sizes,
 }
 
@@ -89,12 +91,15 @@ impl Sizes {
 
 impl Head {
     pub fn encode(&self) -> Vec<u8> {
-        let mut out = Vec::with_capacity(8 + 18 * self.sizes.0.len());
+        let mut out = Vec::with_capacity(16 + 18 * self.sizes.0.len());
         out.extend_from_slice(&self.generation.to_be_bytes());
         for size in &self.sizes.0 {
             out.extend_from_slice(&size.index.to_be_bytes());
             out.extend_from_slice(&size.bytes.to_be_bytes());
             out.extend_from_slice(&size.items.to_be_bytes());
+        }
+        if self.sequence > 0 {
+            out.extend_from_slice(&self.sequence.to_be_bytes());
         }
         out
     }
@@ -102,9 +107,10 @@ impl Head {
     pub fn decode(record: &[u8]) -> Result<Head, Corrupt> {
         let (generation, sizes) = record.split_first_chunk::<8>().ok_or(Corrupt)?;
         let (chunks, rest) = sizes.as_chunks::<18>();
-        if !rest.is_empty() {
-            return Err(Corrupt);
-        }
+        let sequence = match rest {
+            [] => 0,
+            rest => u64::from_be_bytes(rest.try_into().map_err(|_| Corrupt)?),
+        };
         let sizes = chunks.iter().map(|chunk| {
             let [a, b, rest @ ..] = chunk;
             let (bytes, items) = rest.split_at(8);
@@ -114,7 +120,11 @@ impl Head {
                 items: i64::from_be_bytes(items.try_into().map_err(|_| Corrupt)?),
             })
         });
-        Ok(Head { generation: u64::from_be_bytes(*generation), sizes: Sizes(sizes.collect::<Result<_, _>>()?) })
+        Ok(Head {
+            generation: u64::from_be_bytes(*generation),
+            sequence,
+            sizes: Sizes(sizes.collect::<Result<_, _>>()?),
+        })
     }
 }
 
@@ -124,12 +134,14 @@ mod tests {
 
     #[test]
     fn heads_round_trip() {
-        let mut head = Head { generation: 3, sizes: Sizes::default() };
+        let mut head = Head { generation: 3, ..Head::default() };
         head.sizes.replace(0, None, Some(10));
         head.sizes.replace(0, None, Some(5));
         head.sizes.replace(0, Some(5), None);
         head.sizes.replace(4, None, Some(7));
         assert_eq!(head.sizes.of(0), (10, 1));
+        assert_eq!(Head::decode(&head.encode()), Ok(head.clone()));
+        head.sequence = 9;
         assert_eq!(Head::decode(&head.encode()), Ok(head.clone()));
         head.sizes.forget(4);
         assert_eq!(head.sizes.of(4), (0, 0));

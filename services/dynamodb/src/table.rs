@@ -9,6 +9,7 @@ use crate::codec;
 use crate::error::Invalid;
 use crate::key::{self, KeyAttribute, KeySchema};
 use crate::size;
+use crate::stream::TableStream;
 use crate::value::{Item, equal};
 
 /// The place of an index among those of its table; the table's own items are kept at `PRIMARY`.
@@ -38,6 +39,8 @@ pub struct Table {
     pub class: Option<TableClass>,
     pub tags: std::collections::BTreeMap<String, String>,
     pub ttl: Option<TimeToLive>,
+    /// The latest stream, even if it is closed.
+    pub stream: Option<TableStream>,
 }
 
 /// The attribute that says when an item is to go.
@@ -134,6 +137,11 @@ impl Table {
     pub fn is_filling(&self) -> bool {
         self.indexes.iter().any(|index| index.backfill.is_some())
             || self.ttl.as_ref().is_some_and(|ttl| ttl.backfill.is_some())
+    }
+
+    /// The stream that takes records.
+    pub fn open_stream(&self) -> Option<&TableStream> {
+        self.stream.as_ref().filter(|stream| stream.enabled)
     }
 
     pub fn has_local_indexes(&self) -> bool {
@@ -342,6 +350,7 @@ pub(crate) mod tests {
             class: None,
             tags: [].into(),
             ttl: None,
+            stream: None,
         }
     }
 

@@ -9,12 +9,13 @@ use service::{
 };
 use wire::json::{JsonEncoder, Names, decode};
 
-use crate::DynamoDb;
+use crate::{DynamoDb, Streams};
 
 type Input = Box<dyn std::any::Any + Send>;
 
 pub struct Bench {
     pub db: DynamoDb,
+    pub streams: Streams,
     pub cloud: Arc<Cloud>,
 }
 
@@ -33,7 +34,8 @@ impl Bench {
             authority: std::path::PathBuf::new(),
         };
         let clock = Clock::frozen(Timestamp::from_secs(1_700_000_000));
-        Bench { db: DynamoDb::default(), cloud: Cloud::new(store, clock, Random::seeded(1), config) }
+        let db = DynamoDb::default();
+        Bench { streams: Streams::new(db.clone()), db, cloud: Cloud::new(store, clock, Random::seeded(1), config) }
     }
 
     /// A bench with a table `tab` of items with string keys `pk` and `sk`.
@@ -67,20 +69,26 @@ impl Bench {
     /// Decodes, validates, calls and encodes, as the gateway does.
     pub fn call(&self, name: &str, request: Value) -> Result<Value, ApiError> {
         let (operation, input) = self.decode(name, request)?;
+        let service = self.service(name);
         let violations = operation.validate(&*input);
         if !violations.is_empty() {
-            return Err(self.db.invalid(&violations));
+            return Err(service.invalid(&violations));
         }
         let cx = self.cx();
-        operation.access(&self.db, &cx, &*input)?;
-        let output = operation.call(&self.db, &cx, input).now_or_never().unwrap()?;
+        operation.access(service, &cx, &*input)?;
+        let output = operation.call(service, &cx, input).now_or_never().unwrap()?;
         let mut encoder = JsonEncoder::new(operation.model().shapes.as_ref().unwrap().output, Names::Model);
         operation.encode_output(&*output, &mut encoder);
         Ok(serde_json::from_slice(&encoder.finish()).unwrap())
     }
 
+    /// The one of the two services that has the operation.
+    fn service(&self, operation: &str) -> &dyn Service {
+        if self.streams.operation(operation).is_some() { &self.streams } else { &self.db }
+    }
+
     fn decode(&self, name: &str, request: Value) -> Result<(&'static dyn AnyOperation, Input), ApiError> {
-        let operation = self.db.operation(name).unwrap();
+        let operation = self.service(name).operation(name).unwrap();
         let schema = operation.model().shapes.as_ref().unwrap().input;
         let body = serde_json::to_vec(&request).unwrap();
         let mut missing = false;

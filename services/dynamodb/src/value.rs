@@ -98,9 +98,14 @@ pub fn equal(a: &AttributeValue, b: &AttributeValue) -> bool {
         (V::Ss(a), V::Ss(b)) | (V::Ns(a), V::Ns(b)) => same_members(a, b),
         (V::Bs(a), V::Bs(b)) => same_members(a, b),
         (V::L(a), V::L(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| equal(a, b)),
-        (V::M(a), V::M(b)) => a.len() == b.len() && a.iter().zip(b).all(|((ka, a), (kb, b))| ka == kb && equal(a, b)),
+        (V::M(a), V::M(b)) => same(a, b),
         (a, b) => a == b,
     }
+}
+
+/// Whether two items have the same attributes with equal values.
+pub fn same(a: &Item, b: &Item) -> bool {
+    a.len() == b.len() && a.iter().zip(b).all(|((ka, a), (kb, b))| ka == kb && equal(a, b))
 }
 
 fn same_members<T: PartialEq>(a: &[T], b: &[T]) -> bool {

@@ -9,6 +9,7 @@ use crate::error::{Error, Invalid};
 use crate::expression::{Condition, Update};
 use crate::size::{self, Units};
 use crate::store::{Head, head_key};
+use crate::stream::{self, Actor};
 use crate::table::{PRIMARY, Table};
 use crate::validate;
 use crate::value::{Item, equal};
@@ -33,6 +34,8 @@ impl<E: Into<Error>> From<E> for Failure {
 pub struct Writer<'t, 's> {
     transaction: &'t mut Transaction<'s>,
     heads: Vec<TouchedHead>,
+    actor: Actor,
+    now: i64,
 }
 
 struct TouchedHead {
@@ -42,8 +45,9 @@ struct TouchedHead {
 }
 
 impl<'t, 's> Writer<'t, 's> {
-    pub fn new(transaction: &'t mut Transaction<'s>) -> Self {
-        Writer { transaction, heads: Vec::with_capacity(1) }
+    /// A writer on behalf of a request or of the clock, at a time in milliseconds.
+    pub fn new(transaction: &'t mut Transaction<'s>, actor: Actor, now: i64) -> Self {
+        Writer { transaction, heads: Vec::with_capacity(1), actor, now }
     }
 
     fn head(&mut self, table: &Table) -> Result<&mut Head, Failure> {
@@ -85,6 +89,7 @@ impl<'t, 's> Writer<'t, 's> {
             || write.condition.is_some()
             || !table.indexes.is_empty()
             || table.ttl.is_some()
+            || table.open_stream().is_some()
             || matches!(write.action, Action::Update(_));
         let old = match &stored {
             Some(record) if needs_old => Some(codec::decode(record)?.0),
@@ -143,6 +148,14 @@ impl<'t, 's> Writer<'t, 's> {
             }
         };
         self.head(table)?.sizes.replace(PRIMARY, old_weight, new_weight);
+        if let Some(stream) = table.open_stream()
+            && let Some(record) = stream::record(table, stream.view, (old, new), self.actor, self.now)
+        {
+            let head = self.head(table)?;
+            head.sequence += 1;
+            let sequence = head.sequence;
+            stream::append(self.transaction, table.number, stream.number, sequence, &record);
+        }
         let mut consumed = Consumed::on_table(Units::write(old_weight.max(new_weight).unwrap_or(0)));
         for index in &table.indexes {
             let mut change = table.entry_change(index, old, new);

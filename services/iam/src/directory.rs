@@ -27,8 +27,9 @@ pub struct IamDirectory {
 
 #[derive(Default)]
 struct Cache {
-    credentials: HashMap<String, Credential>,
-    policies: HashMap<(String, Option<String>), Arc<Policies>>,
+    credentials: HashMap<String, Arc<Credential>>,
+    /// By the key that is used, or without one by the principal's ARN.
+    policies: HashMap<String, (Principal, Arc<Policies>)>,
 }
 
 /// Beyond this many entries the cache starts anew.
@@ -165,8 +166,7 @@ fn everything() -> Source {
 
 /// A document that does not parse grants and denies nothing; the API refuses to store one.
 fn source(name: String, document: &str) -> Source {
-    let empty = Policy { id: None, variables: true, statements: Vec::new() };
-    Source { name, policy: Arc::new(Policy::parse(document).unwrap_or(empty)) }
+    Source { name, policy: Arc::new(Policy::parse(document).unwrap_or_else(|_| Policy::empty())) }
 }
 
 fn grants(
@@ -223,11 +223,11 @@ fn session_policies(
 }
 
 impl Directory for IamDirectory {
-    fn credential(&self, access_key_id: &str) -> Result<Option<Credential>, StoreError> {
+    fn credential(&self, access_key_id: &str) -> Result<Option<Arc<Credential>>, StoreError> {
         if let Some(credential) = self.cache.read().credentials.get(access_key_id) {
             return Ok(Some(credential.clone()));
         }
-        let credential = self.read_credential(access_key_id)?;
+        let credential = self.read_credential(access_key_id)?.map(Arc::new);
         if let Some(credential) = &credential {
             let mut cache = self.cache.write();
             if cache.credentials.len() >= MOST {
@@ -242,8 +242,10 @@ impl Directory for IamDirectory {
         if matches!(principal, Principal::Root { .. } | Principal::Anonymous | Principal::Service { .. }) {
             return Ok(Arc::default());
         }
-        let name = (principal.arn(), access_key_id.map(str::to_owned));
-        if let Some(policies) = self.cache.read().policies.get(&name) {
+        let name = access_key_id.map_or_else(|| principal.arn(), str::to_owned);
+        if let Some((of, policies)) = self.cache.read().policies.get(&name)
+            && of == principal
+        {
             return Ok(policies.clone());
         }
         let policies = Arc::new(self.read_policies(principal, access_key_id)?);
@@ -251,7 +253,7 @@ impl Directory for IamDirectory {
         if cache.policies.len() >= MOST {
             cache.policies.clear();
         }
-        cache.policies.insert(name, policies.clone());
+        cache.policies.insert(name, (principal.clone(), policies.clone()));
         Ok(policies)
     }
 

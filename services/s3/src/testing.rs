@@ -38,7 +38,7 @@ impl Stages for Anything {
 }
 
 impl Directory for Anything {
-    fn credential(&self, _: &str) -> Result<Option<Credential>, StoreError> {
+    fn credential(&self, _: &str) -> Result<Option<Arc<Credential>>, StoreError> {
         Ok(None)
     }
     fn policies(&self, _: &Principal, _: Option<&str>) -> Result<Arc<Policies>, StoreError> {

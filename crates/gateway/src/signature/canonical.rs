@@ -26,35 +26,63 @@ pub struct CanonicalRequest<'a> {
 
 impl CanonicalRequest<'_> {
     pub fn text(&self) -> String {
-        let headers: Vec<String> = self.signed_headers.iter().map(|name| self.header(name)).collect();
-        format!(
-            "{}\n{}\n{}\n{}\n\n{}\n{}",
-            self.method,
-            canonical_uri(self.path, self.s3),
-            canonical_query(self.query),
-            headers.join("\n"),
-            self.signed_headers.join(";"),
-            self.payload_hash
-        )
+        let mut text = String::with_capacity(512);
+        text.push_str(self.method);
+        text.push('\n');
+        text.push_str(&canonical_uri(self.path, self.s3));
+        text.push('\n');
+        if !self.query.is_empty() {
+            text.push_str(&canonical_query(self.query));
+        }
+        text.push('\n');
+        for name in self.signed_headers {
+            self.header(name, &mut text);
+            text.push('\n');
+        }
+        text.push('\n');
+        for (index, name) in self.signed_headers.iter().enumerate() {
+            if index > 0 {
+                text.push(';');
+            }
+            text.push_str(name);
+        }
+        text.push('\n');
+        text.push_str(self.payload_hash);
+        text
     }
 
     /// `name:value,value` with inner white space folded.
-    fn header(&self, name: &str) -> String {
-        let mut values: Vec<String> =
-            (self.headers.get_all(name).iter()).map(|value| fold(&String::from_utf8_lossy(value.as_bytes()))).collect();
-        if values.is_empty() && name == "host" {
-            values.push(self.host.to_owned());
+    fn header(&self, name: &str, text: &mut String) {
+        text.push_str(name);
+        text.push(':');
+        let mut values = self.headers.get_all(name).iter().peekable();
+        if values.peek().is_none() && name == "host" {
+            text.push_str(self.host);
         }
-        format!("{name}:{}", values.join(","))
+        let mut first = true;
+        for value in values {
+            if !std::mem::take(&mut first) {
+                text.push(',');
+            }
+            fold(&String::from_utf8_lossy(value.as_bytes()), text);
+        }
     }
 }
 
-fn fold(value: &str) -> String {
-    value.split_ascii_whitespace().collect::<Vec<_>>().join(" ")
+fn fold(value: &str, text: &mut String) {
+    for (index, word) in value.split_ascii_whitespace().enumerate() {
+        if index > 0 {
+            text.push(' ');
+        }
+        text.push_str(word);
+    }
 }
 
 /// The path, normalised (RFC 3986, section 6) and encoded once more; for S3 decoded and encoded.
 pub fn canonical_uri(path: &str, s3: bool) -> String {
+    if path == "/" {
+        return "/".to_owned();
+    }
     if s3 {
         let decoded: Vec<u8> = percent_decode_str(path).collect();
         return percent_encoding::percent_encode(&decoded, PATH).to_string();

@@ -48,17 +48,17 @@ impl V4 {
         let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
         let authorization = text("authorization").unwrap_or_default();
         let parameters = authorization.strip_prefix(ALGORITHM).unwrap_or_default();
-        let mut fields = HashMap::new();
+        let mut fields = [("Credential", None), ("Signature", None), ("SignedHeaders", None)];
         for part in parameters.split([',', ' ']).filter(|part| !part.is_empty()) {
-            if let Some((key, value)) = part.split_once('=') {
-                fields.insert(key, value);
+            if let Some((key, value)) = part.split_once('=')
+                && let Some((_, field)) = fields.iter_mut().find(|(name, _)| *name == key)
+            {
+                *field = Some(value);
             }
         }
         let mut missing = String::new();
-        for field in ["Credential", "Signature", "SignedHeaders"] {
-            if !fields.contains_key(field) {
-                missing.push_str(&format!("Authorization header requires '{field}' parameter. "));
-            }
+        for (field, _) in fields.iter().filter(|(_, value)| value.is_none()) {
+            missing.push_str(&format!("Authorization header requires '{field}' parameter. "));
         }
         let date = text("x-amz-date").map(str::to_owned).or_else(|| {
             let http_date = text("date")?;
@@ -70,13 +70,15 @@ impl V4 {
         if !missing.is_empty() {
             return Err(ParseError(format!("{missing}Authorization={authorization}")));
         }
-        let (access_key_id, scope) = credential(fields["Credential"])?;
+        let [(_, named), (_, signature), (_, signed_headers)] =
+            fields.map(|(name, value)| (name, value.unwrap_or_default()));
+        let (access_key_id, scope) = credential(named)?;
         Ok(V4 {
             access_key_id,
             scope,
             date: date.unwrap_or_default(),
-            signed_headers: fields["SignedHeaders"].split(';').map(str::to_ascii_lowercase).collect(),
-            signature: fields["Signature"].to_owned(),
+            signed_headers: signed_headers.split(';').map(str::to_ascii_lowercase).collect(),
+            signature: signature.to_owned(),
             token: text("x-amz-security-token").map(str::to_owned),
             expires: None,
         })

@@ -3,10 +3,11 @@
 use cloudtrail_api::{
     Event, LookupAttribute, LookupAttributeKey, LookupEvents, LookupEventsRequest, LookupEventsResponse, Resource,
 };
-use serde_json::Value;
-use service::{Context, Range, Timestamp, decode_token, encode_token, operation};
+use service::{Context, Range, StoreError, Timestamp, decode_token, encode_token, operation};
 
-use crate::trail::events;
+use crate::chunk::{SPAN_MILLIS, decode};
+use crate::event::Record;
+use crate::trail::place;
 use crate::{CloudTrail, Error};
 
 operation! { CloudTrail, LookupEvents, action: "cloudtrail:LookupEvents" on |_, _| "*", handler: lookup_events }
@@ -27,83 +28,76 @@ async fn lookup_events(
         return Err(Error::InvalidLookupAttributes("You can specify only one lookup attribute.".to_owned()));
     }
     service.trail.flush()?;
-    let prefix = events(cx.account(), cx.region());
+    let prefix = place(cx.account(), cx.region());
+    let millis = |time: Timestamp| time.millis().unsigned_abs();
     let mut range = Range::prefix(prefix.clone());
     if let Some(start) = request.start_time {
-        range = range.starting_at(prefix.clone().number(start.millis().unsigned_abs()));
+        // A record is found by its first event; the others may be later by its span.
+        range = range.starting_at(prefix.clone().number(millis(start.plus_millis(-SPAN_MILLIS))));
     }
     if let Some(end) = request.end_time {
-        range = range.before(prefix.number(end.plus_secs(1).millis().unsigned_abs()));
+        range = range.before(prefix.number(millis(end.plus_secs(1).plus_millis(SPAN_MILLIS))));
     }
+    // Where the last page ended: a record, and how many of its events are still to be shown.
+    let mut left = None;
     if let Some(token) = &request.next_token {
-        let key = decode_token(token).ok_or_else(|| Error::InvalidNextToken("The token is invalid.".to_owned()))?;
-        range = range.before(key);
+        let invalid = || Error::InvalidNextToken("The token is invalid.".to_owned());
+        let token = decode_token(token).ok_or_else(invalid)?;
+        let (key, count) = token.split_last_chunk::<4>().ok_or_else(invalid)?;
+        left = Some((key.to_vec(), u32::from_be_bytes(*count) as usize));
+        range = range.up_to(key.to_vec());
     }
     let most = usize::try_from(request.max_results.unwrap_or(50)).unwrap_or(50);
     let mut found = Vec::new();
-    let mut last = None;
-    let mut more = false;
     for entry in cx.store().scan(range).rev() {
         let (key, value) = entry?;
-        let stored: Value = service_record(&value)?;
-        if !attributes.iter().all(|attribute| matches(attribute, &stored)) {
-            continue;
+        let mut records =
+            decode(&value, cx.account(), cx.region()).map_err(|error| StoreError::Corrupt(error.to_string()))?;
+        if let Some((_, count)) = left.take().filter(|(at, _)| *at == *key) {
+            records.truncate(count);
         }
-        if found.len() == most {
-            more = true;
-            break;
+        for (index, record) in records.iter().enumerate().rev() {
+            let in_time = request.start_time.is_none_or(|start| record.time >= start)
+                && request.end_time.is_none_or(|end| record.time.millis() < end.plus_secs(1).millis());
+            if !in_time || !attributes.iter().all(|attribute| matches(attribute, record)) {
+                continue;
+            }
+            if found.len() == most {
+                let count = u32::try_from(index + 1).unwrap_or(u32::MAX).to_be_bytes();
+                let next_token = Some(encode_token(&[&key[..], &count].concat()));
+                return Ok(LookupEventsResponse { events: Some(found), next_token });
+            }
+            found.push(shown(record));
         }
-        found.push(shown(&stored));
-        last = Some(key);
     }
-    let next_token = last.filter(|_| more).map(|key| encode_token(&key));
-    Ok(LookupEventsResponse { events: Some(found), next_token })
+    Ok(LookupEventsResponse { events: Some(found), next_token: None })
 }
 
-fn service_record(bytes: &[u8]) -> Result<Value, service::StoreError> {
-    service::from_record(bytes)
-}
-
-fn matches(attribute: &LookupAttribute, stored: &Value) -> bool {
+fn matches(attribute: &LookupAttribute, record: &Record) -> bool {
     let wanted = attribute.attribute_value.as_str();
-    let record = &stored["record"];
     match &attribute.attribute_key {
-        LookupAttributeKey::EventId => stored["id"] == wanted,
-        LookupAttributeKey::EventName => stored["name"] == wanted,
-        LookupAttributeKey::Username => stored["user"] == wanted,
-        LookupAttributeKey::AccessKeyId => stored["key"] == wanted,
-        LookupAttributeKey::EventSource => record["eventSource"] == wanted,
-        LookupAttributeKey::ReadOnly => {
-            record["readOnly"].as_bool().map(|value| value.to_string()).as_deref() == Some(wanted)
-        }
-        LookupAttributeKey::ResourceName => resource_names(record).iter().any(|name| name == wanted),
+        LookupAttributeKey::EventId => record.id == wanted,
+        LookupAttributeKey::EventName => record.operation == wanted,
+        LookupAttributeKey::Username => record.caller.user.as_deref() == Some(wanted),
+        LookupAttributeKey::AccessKeyId => record.caller.key.as_deref() == Some(wanted),
+        LookupAttributeKey::EventSource => record.source() == wanted,
+        LookupAttributeKey::ReadOnly => record.read_only.to_string() == wanted,
+        LookupAttributeKey::ResourceName => record.resource_names().contains(&wanted),
         LookupAttributeKey::ResourceType | LookupAttributeKey::Unknown(_) => false,
     }
 }
 
-/// Names among the parameters: `tableName`, `functionName`, `bucket`, …
-fn resource_names(record: &Value) -> Vec<String> {
-    let parameters = record["requestParameters"].as_object().into_iter().flatten();
-    let is_name =
-        |key: &str| key.ends_with("Name") || key.ends_with("Arn") || key.ends_with("ApiId") || key == "bucket";
-    parameters.filter(|(key, _)| is_name(key)).filter_map(|(_, value)| value.as_str().map(str::to_owned)).collect()
-}
-
-fn shown(stored: &Value) -> Event {
-    let text = |value: &Value| value.as_str().map(str::to_owned);
-    let record = &stored["record"];
-    let resources = resource_names(record);
+fn shown(record: &Record) -> Event {
+    let resource = |name: &str| Resource { resource_name: Some(name.to_owned()), ..Resource::default() };
     Event {
-        event_id: text(&stored["id"]),
-        event_name: text(&stored["name"]),
-        read_only: record["readOnly"].as_bool().map(|value| value.to_string()),
-        access_key_id: text(&stored["key"]),
-        event_time: record["eventTime"].as_str().and_then(Timestamp::parse),
-        event_source: text(&record["eventSource"]),
-        username: text(&stored["user"]),
-        resources: Some(
-            resources.into_iter().map(|name| Resource { resource_name: Some(name), ..Resource::default() }).collect(),
-        ),
-        cloud_trail_event: Some(record.to_string()),
+        event_id: Some(record.id.clone()),
+        event_name: Some(record.operation.clone()),
+        read_only: Some(record.read_only.to_string()),
+        access_key_id: record.caller.key.clone(),
+        event_time: Some(Timestamp::from_secs(record.time.secs())),
+        event_source: Some(record.source()),
+        username: record.caller.user.clone(),
+        resources: Some(record.resource_names().into_iter().map(resource).collect()),
+        cloud_trail_event: Some(record.json().to_string()),
     }
 }

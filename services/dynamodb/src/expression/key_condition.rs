@@ -14,7 +14,7 @@ pub enum Test<'a> {
 }
 
 impl<'a> Test<'a> {
-    fn values(&self) -> impl Iterator<Item = &'a AttributeValue> {
+    pub fn values(&self) -> impl Iterator<Item = &'a AttributeValue> + use<'a> {
         let (first, second) = match self {
             Test::Compare(_, value) | Test::BeginsWith(value) => (*value, None),
             Test::Between(low, high) => (*low, Some(*high)),

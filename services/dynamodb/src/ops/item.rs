@@ -288,7 +288,7 @@ async fn update_item(
 }
 
 /// What an update returns of the item as it was or as it is.
-fn returned(wanted: Option<&api::ReturnValue>, update: &Update<'_>, outcome: Outcome) -> Option<Item> {
+pub fn returned(wanted: Option<&api::ReturnValue>, update: &Update<'_>, outcome: Outcome) -> Option<Item> {
     let touched = |item: Option<Item>| {
         let projection = Projection { paths: update.targets().cloned().collect() };
         item.map(|item| projection.apply(&item)).filter(|item| !item.is_empty())

@@ -99,14 +99,7 @@ async fn query(db: &DynamoDb, cx: &Context, mut request: api::QueryInput) -> Res
         ))
         .into());
     }
-    let partition = partition(table.number, source.number(), &meant.hash);
-    let mut range = Range {
-        from: Bound::Included([partition.as_slice(), &meant.from].concat()),
-        to: match &meant.to {
-            Some(to) => Bound::Excluded([partition.as_slice(), to].concat()),
-            None => after_prefix(&partition).map_or(Bound::Unbounded, Bound::Excluded),
-        },
-    };
+    let mut range = range_of(&source, &meant);
     let backward = request.scan_index_forward == Some(false);
     if let Some(start) = &request.exclusive_start_key {
         let start = source.start(start)?;
@@ -142,6 +135,18 @@ async fn query(db: &DynamoDb, cx: &Context, mut request: api::QueryInput) -> Res
         last_evaluated_key: page.last,
         consumed_capacity: page.consumed.report(&table, request.return_consumed_capacity.as_ref()),
     })
+}
+
+/// The part of the store that a key condition means.
+pub fn range_of(source: &Source<'_>, meant: &key_condition::Range) -> Range {
+    let partition = partition(source.table.number, source.number(), &meant.hash);
+    Range {
+        from: Bound::Included([partition.as_slice(), &meant.from].concat()),
+        to: match &meant.to {
+            Some(to) => Bound::Excluded([partition.as_slice(), to].concat()),
+            None => after_prefix(&partition).map_or(Bound::Unbounded, Bound::Excluded),
+        },
+    }
 }
 
 fn contains(range: &Range, key: &[u8]) -> bool {

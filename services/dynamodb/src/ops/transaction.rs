@@ -2,8 +2,10 @@
 //!
 //! Store transactions are serialised, so transactions never conflict; what cancels one is its own conditions.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
 
 use dynamodb_api as api;
 use service::{Context, operation};
@@ -20,7 +22,7 @@ use crate::size::{self, Read, Units};
 use crate::table::Table;
 use crate::validate;
 use crate::value::Item;
-use crate::write::{Action, Failure, Write, check_put, check_update};
+use crate::write::{Action, Failure, Write, Writer, check_put, check_update};
 
 /// The most that the items of one transaction may weigh together.
 const MAX_BYTES: usize = 4 * 1024 * 1024;
@@ -31,20 +33,22 @@ const TOKEN_ENDS: &str = "dynamodb/token-end/";
 /// How many tokens past their time one transaction clears away.
 const TOKENS_CLEARED: usize = 16;
 
-/// One of the four kinds of members of a transaction, in a common form.
-struct Member<'a> {
-    table: &'a str,
+/// One of the kinds of members of a transaction, in a common form.
+pub struct Member<'a> {
+    pub table: &'a str,
     /// The key; the whole item where it is put.
-    item: &'a Item,
-    kind: MemberKind,
-    update: Option<Update<'a>>,
-    condition: Option<Condition<'a>>,
-    wants_old_on_failure: bool,
+    pub item: Cow<'a, Item>,
+    pub kind: MemberKind,
+    pub update: Option<Update<'a>>,
+    pub condition: Option<Condition<'a>>,
+    pub wants_old_on_failure: bool,
 }
 
 #[derive(Clone, Copy, PartialEq)]
-enum MemberKind {
+pub enum MemberKind {
     Put,
+    /// A put that must not find an item.
+    Insert,
     Delete,
     Update,
     Check,
@@ -68,7 +72,7 @@ async fn transact_write_items(
     cx: &Context,
     mut request: api::TransactWriteItemsInput,
 ) -> Result<api::TransactWriteItemsOutput, Error> {
-    let token = request.client_request_token.take().map(|token| (token, fingerprint(&request.transact_items)));
+    let token = request.client_request_token.take().map(|token| Token::new(token, &request.transact_items));
     let mut bytes = 0;
     for item in &mut request.transact_items {
         bytes += prepare(item)?;
@@ -77,64 +81,27 @@ async fn transact_write_items(
         return Err(Invalid::new("Collection size of items in the transaction exceeds the limit of 4 MB").into());
     }
     let members = request.transact_items.iter().map(parse).collect::<Result<Vec<_>, _>>()?;
-    let mut names: Vec<&str> = members.iter().map(|member| member.table).collect();
-    names.sort_unstable();
-    names.dedup();
+    let names = distinct_names(members.iter().map(|member| member.table));
 
     let (tables, consumed) = db.write_all(cx, &names, |tables, writer| {
-        let table_of = |member: &Member<'_>| {
-            let at = names.binary_search(&member.table).unwrap_or_default();
-            (at, &tables[at])
-        };
-        check_distinct(members.iter().map(|member| (table_of(member).1.as_ref(), member.item)))?;
-        let mut consumed = vec![Consumed::default(); tables.len()];
-        if let Some((token, fingerprint)) = &token
-            && !register(writer.transaction(), cx, token, *fingerprint)?
+        let tables = Tables { names: &names, tables };
+        check_distinct(members.iter().map(|member| (tables.of(member.table).1, member.item.as_ref())))?;
+        let mut transaction = Performed::new(tables, members.len());
+        if let Some(token) = &token
+            && !token.register(writer.transaction(), cx)?
         {
-            return Ok(consumed);
+            return Ok(transaction.consumed);
         }
-        let mut reasons = Vec::with_capacity(members.len());
-        for member in &members {
-            let (at, table) = table_of(member);
-            let result = check(table, member).map_err(Failure::from).and_then(|()| {
-                writer.perform(
-                    table,
-                    &Write {
-                        key: member.item,
-                        action: member.action(),
-                        condition: member.condition.as_ref(),
-                        wants_old: false,
-                        wants_old_on_failure: member.wants_old_on_failure,
-                    },
-                )
-            });
-            reasons.push(match result {
-                Ok(outcome) => {
-                    consumed[at].merge(&outcome.consumed.doubled());
-                    CancellationReason::none()
-                }
-                Err(Failure::Condition(item)) => CancellationReason::condition(item),
-                Err(Failure::Error(Error::Validation(message))) => CancellationReason::validation(message),
-                Err(failure) => return Err(failure),
-            });
-        }
-        if reasons.iter().any(CancellationReason::cancels) {
-            return Err(Error::cancelled(&reasons).into());
-        }
-        Ok(consumed)
+        members.iter().try_for_each(|member| transaction.perform(writer, member))?;
+        transaction.finish()
     })?;
 
-    let capacity = tables.iter().zip(&consumed);
-    let capacity: Vec<_> = capacity
-        .filter_map(|(table, consumed)| {
-            consumed.report_as(table, request.return_consumed_capacity.as_ref(), Some(Direction::Write))
-        })
-        .collect();
+    let capacity = report(&tables, &consumed, request.return_consumed_capacity.as_ref());
     let mut metrics: BTreeMap<String, Vec<api::ItemCollectionMetrics>> = BTreeMap::new();
     for member in &members {
         let table = &tables[names.binary_search(&member.table).unwrap_or_default()];
         let wanted = request.return_item_collection_metrics.as_ref();
-        if let Some(one) = collection_metrics(db, cx, table, member.item, wanted)? {
+        if let Some(one) = collection_metrics(db, cx, table, &member.item, wanted)? {
             metrics.entry(member.table.to_owned()).or_default().push(one);
         }
     }
@@ -142,6 +109,83 @@ async fn transact_write_items(
         consumed_capacity: (!capacity.is_empty()).then_some(capacity),
         item_collection_metrics: (!metrics.is_empty()).then_some(metrics),
     })
+}
+
+/// Names of tables, sorted, each once.
+pub fn distinct_names<'a>(names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+    names.collect::<BTreeSet<_>>().into_iter().collect()
+}
+
+/// The tables of a transaction by their names, which are sorted.
+#[derive(Clone, Copy)]
+pub struct Tables<'a> {
+    pub names: &'a [&'a str],
+    pub tables: &'a [Arc<Table>],
+}
+
+impl<'a> Tables<'a> {
+    pub fn of(&self, name: &str) -> (usize, &'a Table) {
+        let at = self.names.binary_search(&name).unwrap_or_default();
+        (at, &self.tables[at])
+    }
+}
+
+/// What the members of a transaction came to so far.
+pub struct Performed<'a> {
+    tables: Tables<'a>,
+    pub consumed: Vec<Consumed>,
+    reasons: Vec<CancellationReason>,
+}
+
+impl<'a> Performed<'a> {
+    pub fn new(tables: Tables<'a>, members: usize) -> Self {
+        let consumed = vec![Consumed::default(); tables.tables.len()];
+        Performed { tables, consumed, reasons: Vec::with_capacity(members) }
+    }
+
+    pub fn refuse(&mut self, Invalid(message): Invalid) {
+        self.reasons.push(CancellationReason::validation(message));
+    }
+
+    pub fn perform(&mut self, writer: &mut Writer<'_, '_>, member: &Member<'_>) -> Result<(), Failure> {
+        let (at, table) = self.tables.of(member.table);
+        let write = Write {
+            key: &member.item,
+            action: member.action(),
+            condition: member.condition.as_ref(),
+            wants_old: false,
+            wants_old_on_failure: member.wants_old_on_failure,
+        };
+        let result = check(table, member).map_err(Failure::from).and_then(|()| writer.perform(table, &write));
+        self.reasons.push(match result {
+            Ok(outcome) => {
+                self.consumed[at].merge(&outcome.consumed.doubled());
+                CancellationReason::none()
+            }
+            Err(Failure::Condition(item)) if member.kind == MemberKind::Insert => CancellationReason::duplicate(item),
+            Err(Failure::Condition(item)) => CancellationReason::condition(item),
+            Err(Failure::Error(Error::Validation(message))) => CancellationReason::validation(message),
+            Err(failure) => return Err(failure),
+        });
+        Ok(())
+    }
+
+    pub fn finish(self) -> Result<Vec<Consumed>, Failure> {
+        match self.reasons.iter().any(CancellationReason::cancels) {
+            true => Err(Error::cancelled(&self.reasons).into()),
+            false => Ok(self.consumed),
+        }
+    }
+}
+
+/// The capacity that a transaction's writes consumed, table by table.
+pub fn report(
+    tables: &[Arc<Table>],
+    consumed: &[Consumed],
+    wanted: Option<&api::ReturnConsumedCapacity>,
+) -> Vec<api::ConsumedCapacity> {
+    let capacity = tables.iter().zip(consumed);
+    capacity.filter_map(|(table, consumed)| consumed.report_as(table, wanted, Some(Direction::Write))).collect()
 }
 
 /// The action that a member needs, its table and its item.
@@ -200,7 +244,7 @@ fn parse(item: &api::TransactWriteItem) -> Result<Member<'_>, Invalid> {
         placeholders.finish()?;
         return Ok(Member {
             table: &check.table_name,
-            item: &check.key,
+            item: Cow::Borrowed(&check.key),
             kind: MemberKind::Check,
             update: None,
             condition: Some(condition),
@@ -213,7 +257,7 @@ fn parse(item: &api::TransactWriteItem) -> Result<Member<'_>, Invalid> {
         let condition = optional_condition(put.condition_expression.as_deref(), &mut placeholders)?;
         return Ok(Member {
             table: &put.table_name,
-            item: &put.item,
+            item: Cow::Borrowed(&put.item),
             kind: MemberKind::Put,
             update: None,
             condition,
@@ -226,7 +270,7 @@ fn parse(item: &api::TransactWriteItem) -> Result<Member<'_>, Invalid> {
         let condition = optional_condition(delete.condition_expression.as_deref(), &mut placeholders)?;
         return Ok(Member {
             table: &delete.table_name,
-            item: &delete.key,
+            item: Cow::Borrowed(&delete.key),
             kind: MemberKind::Delete,
             update: None,
             condition,
@@ -246,7 +290,7 @@ fn parse(item: &api::TransactWriteItem) -> Result<Member<'_>, Invalid> {
     placeholders.finish()?;
     Ok(Member {
         table: &update.table_name,
-        item: &update.key,
+        item: Cow::Borrowed(&update.key),
         kind: MemberKind::Update,
         update: Some(tree),
         condition,
@@ -266,9 +310,9 @@ fn optional_condition<'a>(
 }
 
 impl Member<'_> {
-    fn action(&self) -> Action<'_> {
+    pub fn action(&self) -> Action<'_> {
         match (self.kind, &self.update) {
-            (MemberKind::Put, _) => Action::Put,
+            (MemberKind::Put | MemberKind::Insert, _) => Action::Put,
             (MemberKind::Delete, _) => Action::Delete,
             (_, Some(update)) => Action::Update(update),
             (_, None) => Action::Check,
@@ -278,16 +322,16 @@ impl Member<'_> {
 
 fn check(table: &Table, member: &Member<'_>) -> Result<(), Invalid> {
     match (member.kind, &member.update) {
-        (MemberKind::Put, _) => check_put(table, member.item),
+        (MemberKind::Put | MemberKind::Insert, _) => check_put(table, &member.item),
         (_, update) => {
-            table.keys.check_key(member.item)?;
+            table.keys.check_key(&member.item)?;
             update.iter().try_for_each(|update| check_update(table, update))
         }
     }
 }
 
-fn check_distinct<'a>(items: impl Iterator<Item = (&'a Table, &'a Item)>) -> Result<(), Invalid> {
-    let mut seen = std::collections::BTreeSet::new();
+pub fn check_distinct<'a>(items: impl Iterator<Item = (&'a Table, &'a Item)>) -> Result<(), Invalid> {
+    let mut seen = BTreeSet::new();
     for (table, item) in items {
         // Items without a proper key are complained about one by one.
         if let Ok(key) = table.item_key(item)
@@ -299,30 +343,37 @@ fn check_distinct<'a>(items: impl Iterator<Item = (&'a Table, &'a Item)>) -> Res
     Ok(())
 }
 
-/// What tells two requests with the same token apart.
-fn fingerprint(items: &[api::TransactWriteItem]) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    format!("{items:?}").hash(&mut hasher);
-    hasher.finish()
+/// A client's token, and what tells two requests with the same token apart.
+pub struct Token {
+    text: String,
+    fingerprint: u64,
 }
 
-/// Notes that a token was used; false if the same request was carried out under it before.
-fn register(transaction: &mut Transaction<'_>, cx: &Context, token: &str, fingerprint: u64) -> Result<bool, Error> {
-    let now = cx.now().millis();
-    clear_tokens(transaction, now)?;
-    let key = format!("{TOKENS}{}/{}/{token}", cx.account(), cx.region()).into_bytes();
-    let record = transaction.get(&key)?;
-    if let Some((end, known)) = record.as_ref().and_then(|record| record.split_first_chunk::<8>()) {
-        if i64::from_be_bytes(*end) > now {
-            let same = known == fingerprint.to_be_bytes();
-            return if same { Ok(false) } else { Err(mismatch()) };
-        }
-        transaction.delete([TOKEN_ENDS.as_bytes(), end, &key].concat());
+impl Token {
+    pub fn new(text: String, request: &impl std::fmt::Debug) -> Token {
+        let mut hasher = DefaultHasher::new();
+        format!("{request:?}").hash(&mut hasher);
+        Token { text, fingerprint: hasher.finish() }
     }
-    let end = now.saturating_add(TOKEN_MILLIS).to_be_bytes();
-    transaction.put([TOKEN_ENDS.as_bytes(), &end, &key].concat(), Vec::new());
-    transaction.put(key, [end, fingerprint.to_be_bytes()].concat());
-    Ok(true)
+
+    /// Notes that the token was used; false if the same request was carried out under it before.
+    pub fn register(&self, transaction: &mut Transaction<'_>, cx: &Context) -> Result<bool, Error> {
+        let now = cx.now().millis();
+        clear_tokens(transaction, now)?;
+        let key = format!("{TOKENS}{}/{}/{}", cx.account(), cx.region(), self.text).into_bytes();
+        let record = transaction.get(&key)?;
+        if let Some((end, known)) = record.as_ref().and_then(|record| record.split_first_chunk::<8>()) {
+            if i64::from_be_bytes(*end) > now {
+                let same = known == self.fingerprint.to_be_bytes();
+                return if same { Ok(false) } else { Err(mismatch()) };
+            }
+            transaction.delete([TOKEN_ENDS.as_bytes(), end, &key].concat());
+        }
+        let end = now.saturating_add(TOKEN_MILLIS).to_be_bytes();
+        transaction.put([TOKEN_ENDS.as_bytes(), &end, &key].concat(), Vec::new());
+        transaction.put(key, [end, self.fingerprint.to_be_bytes()].concat());
+        Ok(true)
+    }
 }
 
 fn mismatch() -> Error {

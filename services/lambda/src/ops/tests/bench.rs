@@ -169,7 +169,7 @@ impl Stages for Direct {
 struct Roles;
 
 impl Directory for Roles {
-    fn credential(&self, _: &str) -> Result<Option<Credential>, StoreError> {
+    fn credential(&self, _: &str) -> Result<Option<Arc<Credential>>, StoreError> {
         Ok(None)
     }
 
