@@ -36,6 +36,7 @@ pub fn assemble(
     let dynamodb = dynamodb::DynamoDb::default();
     let services: Vec<Arc<dyn Service>> = vec![
         Arc::new(apigateway::ApiGateway::default()),
+        Arc::new(apigatewayv2::ApiGatewayV2::default()),
         Arc::new(cloudtrail),
         Arc::new(dynamodb.clone()),
         Arc::new(dynamodb::Streams::new(dynamodb)),

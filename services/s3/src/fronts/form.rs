@@ -35,7 +35,7 @@ fn bucket_of<'a>(host: &'a str, path: &'a str) -> Option<&'a str> {
 }
 
 impl Front for Forms {
-    fn matches(&self, host: &str, path: &str, headers: &HeaderMap) -> bool {
+    fn matches(&self, _: &Cloud, host: &str, path: &str, headers: &HeaderMap) -> bool {
         let content_type = headers.get("content-type").and_then(|value| value.to_str().ok()).unwrap_or_default();
         let form = content_type.trim_start().to_ascii_lowercase().starts_with("multipart/form-data");
         form && !headers.contains_key("authorization") && bucket_of(host, path).is_some()
@@ -199,7 +199,7 @@ fn signer(cloud: &Cloud, fields: &Fields) -> Result<Principal, ApiError> {
         let text = "The request signature we calculated does not match the signature you provided. Check your key and signing method.";
         return Err(ApiError::new(403, "SignatureDoesNotMatch", text).with("AWSAccessKeyId", id));
     }
-    Ok(credential.principal)
+    Ok(credential.principal.clone())
 }
 
 fn sign_v4(secret: &str, (date, region, service): (&str, &str, &str), policy: &str) -> String {

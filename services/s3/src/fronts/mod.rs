@@ -6,7 +6,7 @@ mod policy;
 mod website;
 
 use http::{HeaderName, HeaderValue, StatusCode};
-use service::{ApiError, Bytes, Context, FrontRequest, FrontResponse, Operation, Origin, Principal};
+use service::{ApiError, Bytes, Caller, Context, FrontRequest, FrontResponse, Operation, Origin, Principal};
 use wire::{ByteStream, Protocol, Structure};
 
 pub use form::Forms;
@@ -26,8 +26,8 @@ fn context(request: &FrontRequest, principal: Principal, region: &str, source: V
         via: None,
         source,
     };
-    let cx = request.cloud.context(principal, &account, region);
-    cx.with_caller(None, None, origin).with_request_id(request.request_id.clone())
+    let caller = Caller::Principal(principal);
+    Context::of_request(request.cloud.clone(), caller, &account, region, origin, request.request_id.clone())
 }
 
 /// An output of the API as an HTTP response.
