@@ -48,7 +48,7 @@ pub fn policy(s3: &S3, cx: &Context, access: &Access) -> Result<Option<Source>, 
     Ok(match source {
         None if lists.is_empty() => None,
         None => {
-            let policy = Policy { statements: lists, ..Policy::empty() };
+            let policy = Policy::new(false, lists);
             Some(Source { name: format!("access control list of {path}"), policy: policy.into() })
         }
         Some(source) => {
