@@ -254,6 +254,7 @@ impl Gateway {
             let hash = self.whole_body_hash(call, &bytes, s3)?;
             let caller = self.authenticate(call, &hash, protocol, s3)?;
             let bytes = unchunked(call, &caller, &hash, bytes).await?;
+            service.check_body(model, &call.parts.headers, &bytes)?;
             (bytes, None, caller)
         };
         if let Principal::Anonymous = caller.who.principal()

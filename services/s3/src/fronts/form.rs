@@ -35,7 +35,7 @@ fn bucket_of<'a>(host: &'a str, path: &'a str) -> Option<&'a str> {
 }
 
 impl Front for Forms {
-    fn matches(&self, host: &str, path: &str, headers: &HeaderMap) -> bool {
+    fn matches(&self, _: &Cloud, host: &str, path: &str, headers: &HeaderMap) -> bool {
         let content_type = headers.get("content-type").and_then(|value| value.to_str().ok()).unwrap_or_default();
         let form = content_type.trim_start().to_ascii_lowercase().starts_with("multipart/form-data");
         form && !headers.contains_key("authorization") && bucket_of(host, path).is_some()

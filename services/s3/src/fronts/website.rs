@@ -3,7 +3,9 @@
 use http::{HeaderMap, Method, StatusCode};
 use percent_encoding::percent_decode_str;
 use s3_api::{GetObject, GetObjectOutput, GetObjectRequest, WebsiteConfiguration};
-use service::{ApiError, BoxFuture, Bytes, Caller, Context, Front, FrontRequest, FrontResponse, Principal, Timestamp};
+use service::{
+    ApiError, BoxFuture, Bytes, Caller, Cloud, Context, Front, FrontRequest, FrontResponse, Principal, Timestamp,
+};
 use wire::ByteStream;
 
 use super::{add, allow_origin, context, encode, identify};
@@ -14,7 +16,7 @@ use crate::{Error, config, website};
 pub struct Websites;
 
 impl Front for Websites {
-    fn matches(&self, host: &str, _: &str, _: &HeaderMap) -> bool {
+    fn matches(&self, _: &Cloud, host: &str, _: &str, _: &HeaderMap) -> bool {
         website::bucket_of(host).is_some()
     }
 

@@ -7,6 +7,7 @@ use s3_api::{
 use service::{Context, Timestamp, operation};
 
 use super::multipart::checksum_type;
+use super::read::key_of;
 use super::{bucket_of, find, on_existing};
 use crate::integrity::show;
 use crate::store::Object;
@@ -29,6 +30,7 @@ async fn get_object_attributes(
     let bucket = bucket_of(cx, &request.bucket, request.expected_bucket_owner.as_deref())?;
     let snapshot = cx.store().snapshot();
     let object = find(s3, cx, &snapshot, &bucket.name, &request.key, request.version_id.as_deref())?;
+    crate::customer::unlock(&object, key_of!(&request))?;
     let asked = |name: &str| request.object_attributes.iter().any(|attribute| attribute.as_str() == name);
     let class = object.storage_class.as_deref().unwrap_or("STANDARD");
     let parts = (asked("ObjectParts") && !object.parts.is_empty())

@@ -11,7 +11,7 @@ use s3_api::{
 use service::{Context, Range, Timestamp, Transaction, from_record, operation, to_record};
 
 use super::list::{Naming, page_size};
-use super::write::{asked, description, now};
+use super::write::{asked, description, now, show_encryption};
 use super::{bucket_of, check_key, expiration, on_bucket, on_object, owner, root};
 use crate::blob::forget;
 use crate::bucket::canonical_id;
@@ -77,22 +77,23 @@ async fn create_multipart_upload(
         full: is_full(algorithm, request.checksum_type.as_ref())?,
         lock: settings.lock,
         acl: settings.acl,
-        customer_key: None,
+        customer_key: settings.customer_key,
     };
     cx.store().write(|tx| {
         load_bucket(tx, &bucket.name)?;
         tx.put(upload_key(&bucket.name, &upload.key, &upload.id), to_record(&upload)?);
         Ok::<_, Error>(())
     })?;
-    Ok(CreateMultipartUploadOutput {
+    let mut output = CreateMultipartUploadOutput {
         bucket: Some(bucket.name),
         key: Some(upload.key),
         upload_id: Some(upload.id),
-        server_side_encryption: Some(ServerSideEncryption::Aes256),
         checksum_type: algorithm.map(|_| checksum_type(upload.full)),
         checksum_algorithm: request.checksum_algorithm,
         ..CreateMultipartUploadOutput::default()
-    })
+    };
+    show_encryption!(output, settings.key.map(|key| key.md5));
+    Ok(output)
 }
 
 operation! {
@@ -149,7 +150,7 @@ async fn complete_multipart_upload(
         checksum_type: object.checksum.as_ref().map(|checksum| checksum_type(checksum.full)),
         version_id: object.shown_version(),
         expiration: expiration(cx, &bucket, key, &object)?,
-        server_side_encryption: Some(ServerSideEncryption::Aes256),
+        server_side_encryption: object.customer_key.is_none().then_some(ServerSideEncryption::Aes256),
         ..CompleteMultipartUploadOutput::default()
     };
     show!(output, object.checksum.as_ref());
@@ -210,6 +211,7 @@ fn assemble(cx: &Context, upload: &Upload, parts: &[Part]) -> Result<Object, Err
             .collect(),
         body: parts.iter().flat_map(|part| part.body.clone()).collect::<Vec<Segment>>(),
         lock: upload.lock.clone(),
+        customer_key: upload.customer_key.clone(),
         acl: upload.acl.clone(),
         ..Object::default()
     })
