@@ -382,7 +382,12 @@ fn unknown_operation(service: &ServiceModel, protocol: Protocol, name: &str, par
         Protocol::RestXml => {
             let error =
                 ApiError::new(405, "MethodNotAllowed", "The specified method is not allowed against this resource.");
-            error.with("Method", parts.method.as_str())
+            let kind = match parts.uri.path().trim_matches('/') {
+                "" => "SERVICE",
+                path if path.contains('/') => "OBJECT",
+                _ => "BUCKET",
+            };
+            error.with("Method", parts.method.as_str()).with("ResourceType", kind)
         }
         Protocol::RestJson1 => {
             let text = format!(

@@ -100,6 +100,7 @@ service::operations! { S3, s3_api:
     GetObjectLockConfiguration,
     GetObjectRetention,
     GetObjectTagging,
+    GetObjectTorrent,
     GetPublicAccessBlock,
     HeadBucket,
     HeadObject,

@@ -7,7 +7,7 @@ use s3_api::{
 use service::{ApiError, Context, Timestamp, operation};
 
 use super::write::now;
-use super::{bucket_of, check_key, check_version, on_object, on_version, root};
+use super::{bucket_of, check_key, check_version, on_bucket, on_object, on_version, root};
 use crate::lock::{self, Guard};
 use crate::precondition::names_etag;
 use crate::store::{Object, load_bucket};
@@ -133,7 +133,7 @@ async fn delete_object(s3: &S3, cx: &Context, request: DeleteObjectRequest) -> R
 
 operation! {
     S3, DeleteObjects,
-    access: |_, cx, request| crate::store::find_bucket(cx.store(), &request.bucket).map(|_| Vec::new()),
+    access: |_, cx, request| on_bucket(cx, "s3:DeleteObject", &request.bucket).map(|_| Vec::new()),
     handler: delete_objects
 }
 

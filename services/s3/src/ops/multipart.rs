@@ -49,6 +49,18 @@ fn is_full(algorithm: Option<Algorithm>, asked: Option<&ChecksumType>) -> Result
     }
 }
 
+/// A new id. Those of one key sort by the time of their beginning, as listings show them.
+fn upload_id(cx: &Context) -> String {
+    const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+    let mut rest = u64::try_from(cx.now().millis()).unwrap_or_default();
+    let mut time = [b'0'; 9];
+    for digit in time.iter_mut().rev() {
+        *digit = DIGITS[usize::try_from(rest % 62).unwrap_or_default()];
+        rest /= 62;
+    }
+    format!("{}{}", String::from_utf8_lossy(&time), cx.random().alphanumeric(119))
+}
+
 operation! {
     S3, CreateMultipartUpload,
     access: |_, cx, request| (|| asked!(request).access(cx, &request.bucket, &request.key))(),
@@ -66,7 +78,7 @@ async fn create_multipart_upload(
     let settings = asked.settings(cx, &bucket)?;
     let algorithm = integrity::algorithm(request.checksum_algorithm.as_ref())?;
     let upload = Upload {
-        id: cx.random().alphanumeric(128),
+        id: upload_id(cx),
         key: request.key.clone(),
         initiated: now(cx),
         initiator: cx.principal().arn(),
@@ -308,7 +320,17 @@ async fn list_multipart_uploads(
     let mut prefixes: Vec<String> = Vec::new();
     let mut last = (String::new(), String::new());
     let mut truncated = false;
-    for entry in cx.store().scan(Range::prefix(uploads_key(&bucket.name))) {
+    // Text parts end with two bytes; what begins with the prefix does not.
+    let begins = |text: &str| {
+        let mut key = Vec::from(uploads_key(&bucket.name).text(text));
+        key.truncate(key.len() - 2);
+        key
+    };
+    let mut range = Range::prefix(begins(&prefix));
+    if key_marker >= prefix {
+        range = range.starting_at(begins(&key_marker));
+    }
+    for entry in cx.store().scan(range) {
         let upload: Upload = from_record(&entry?.1)?;
         let after =
             upload.key > key_marker || (upload.key == key_marker && !id_marker.is_empty() && upload.id > id_marker);

@@ -39,6 +39,10 @@ fn select(object: &Object, range: Option<&str>, part_number: Option<i32>) -> Res
             Asked::Part(span) => Ok(Selection { span, partial: true, parts_count: None }),
             Asked::Unsatisfiable => Err(Error::invalid_range(range, object.size)),
         },
+        (None, Some(number)) if !(1..=10_000).contains(&number) => {
+            let text = "Part number must be an integer between 1 and 10000, inclusive";
+            Err(Error::invalid_argument(text, "partNumber", &number.to_string()))
+        }
         (None, Some(1)) if object.parts.is_empty() => {
             Ok(Selection { span: whole, partial: object.size > 0, parts_count: None })
         }

@@ -294,6 +294,10 @@ async fn put_object(s3: &S3, cx: &Context, request: PutObjectRequest) -> Result<
         return Err(Error::InvalidRequest(text.to_owned()));
     }
     let integrity = Integrity::new(stated, named, request.content_md5.clone(), Algorithm::Crc64Nvme)?;
+    let form = cx.origin().source.iter().any(|(name, value)| name == "s3:authType" && value == "POST");
+    if !form && request.content_length.is_none() && request.body.as_ref().is_some_and(|body| body.len().is_none()) {
+        return Err(Error::missing_length());
+    }
     let (body, key) = (request.body, settings.key.as_ref());
     let mut received = receive(root(cx), cx.random(), body, MAX_PUT, integrity.hashers(), key).await?;
     let checksum = integrity.verify(&mut received)?;
@@ -312,7 +316,6 @@ async fn put_object(s3: &S3, cx: &Context, request: PutObjectRequest) -> Result<
         ..Object::default()
     };
     let conditions = Conditions { if_match: request.if_match, if_none_match: request.if_none_match };
-    let form = cx.origin().source.iter().any(|(name, value)| name == "s3:authType" && value == "POST");
     let event = if form { "ObjectCreated:Post" } else { "ObjectCreated:Put" };
     let written = Written { bucket: &bucket.name, key: &request.key, event };
     let object = commit(s3, cx, &written, object, received.draft, &conditions)?;
