@@ -7,7 +7,8 @@ use service::{Context, Snapshot, Timestamp, operation};
 use super::read::is_readable;
 use super::write::{Settings, asked, description, now, show_encryption};
 use super::{
-    COPY_SOURCE, Conditions, MAX_PUT, Written, bucket_of, check_key, commit, expiration, find, on_existing, root,
+    COPY_SOURCE, Conditions, MAX_PUT, Written, bucket_of, charge, check_key, commit, expiration, find, on_existing,
+    root,
 };
 use crate::blob::{Draft, duplicate, receive};
 use crate::checksum::{Algorithm, Checksum};
@@ -50,8 +51,9 @@ impl Source {
         owner: Option<&str>,
         conditions: &Preconditions<'_>,
     ) -> Result<Object, Error> {
-        bucket_of(cx, &self.bucket, owner)?;
-        let object = find(s3, cx, snapshot, &self.bucket, &self.key, self.version.as_deref());
+        let bucket = bucket_of(cx, &self.bucket, owner)?;
+        let there = cx.clone().in_place(cx.account(), &bucket.region);
+        let object = find(s3, &there, snapshot, &self.bucket, &self.key, self.version.as_deref());
         let object = object.map_err(|error| {
             let reply = service::ApiError::from(error);
             if reply.code == "MethodNotAllowed" {
@@ -162,6 +164,7 @@ operation! {
 async fn copy_object(s3: &S3, cx: &Context, request: CopyObjectRequest) -> Result<CopyObjectOutput, Error> {
     let source = Source::parse(&request.copy_source)?;
     let bucket = bucket_of(cx, &request.bucket, request.expected_bucket_owner.as_deref())?;
+    let request_charged = charge(cx, &bucket, request.request_payer.as_ref())?;
     check_key(&request.key)?;
     let asked = asked!(&request);
     let settings = asked.settings(cx, &bucket)?;
@@ -231,6 +234,7 @@ async fn copy_object(s3: &S3, cx: &Context, request: CopyObjectRequest) -> Resul
         version_id: object.shown_version(),
         copy_source_version_id: original.version.clone().or(source.version),
         expiration: expiration(cx, &bucket, &request.key, &object)?,
+        request_charged,
         ..CopyObjectOutput::default()
     };
     show_encryption!(output, settings.key.map(|key| key.md5));

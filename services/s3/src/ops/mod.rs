@@ -32,7 +32,7 @@ pub(crate) use multipart::drop_parts;
 
 use std::path::Path;
 
-use s3_api::Owner;
+use s3_api::{Owner, RequestCharged, RequestPayer};
 use service::{Access, Context, Principal, Snapshot, Transaction};
 
 use crate::blob::Draft;
@@ -90,6 +90,19 @@ pub(crate) fn check_owner(bucket: &Bucket, expected: Option<&str>) -> Result<(),
         }
         Some(expected) if expected != bucket.account => Err(Error::AccessDenied("Access Denied".to_owned())),
         _ => Ok(()),
+    }
+}
+
+/// Whoever reads a bucket whose requesters pay must say that they do. Returns what the answer says of it.
+fn charge(cx: &Context, bucket: &Bucket, payer: Option<&RequestPayer>) -> Result<Option<RequestCharged>, Error> {
+    if !bucket.requester_pays || cx.principal().account() == bucket.account || cx.origin().via.is_some() {
+        return Ok(None);
+    }
+    match payer {
+        Some(payer) if payer.as_str() == "requester" && !matches!(cx.principal(), Principal::Anonymous) => {
+            Ok(Some(RequestCharged::from("requester")))
+        }
+        _ => Err(Error::AccessDenied("Access Denied".to_owned())),
     }
 }
 

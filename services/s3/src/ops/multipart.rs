@@ -12,7 +12,7 @@ use service::{Context, Range, Timestamp, Transaction, from_record, operation, to
 
 use super::list::{Naming, page_size};
 use super::write::{asked, description, now, show_encryption};
-use super::{bucket_of, check_key, expiration, on_bucket, on_object, owner, root};
+use super::{bucket_of, charge, check_key, expiration, on_bucket, on_object, owner, root};
 use crate::blob::forget;
 use crate::bucket::canonical_id;
 use crate::checksum::{Algorithm, Checksum, of_parts};
@@ -73,6 +73,7 @@ async fn create_multipart_upload(
     request: CreateMultipartUploadRequest,
 ) -> Result<CreateMultipartUploadOutput, Error> {
     let bucket = bucket_of(cx, &request.bucket, request.expected_bucket_owner.as_deref())?;
+    let request_charged = charge(cx, &bucket, request.request_payer.as_ref())?;
     check_key(&request.key)?;
     let asked = asked!(&request);
     let settings = asked.settings(cx, &bucket)?;
@@ -102,6 +103,7 @@ async fn create_multipart_upload(
         upload_id: Some(upload.id),
         checksum_type: algorithm.map(|_| checksum_type(upload.full)),
         checksum_algorithm: request.checksum_algorithm,
+        request_charged,
         ..CreateMultipartUploadOutput::default()
     };
     show_encryption!(output, settings.key.map(|key| key.md5));
@@ -120,6 +122,7 @@ async fn complete_multipart_upload(
     request: CompleteMultipartUploadRequest,
 ) -> Result<CompleteMultipartUploadOutput, Error> {
     let bucket = bucket_of(cx, &request.bucket, request.expected_bucket_owner.as_deref())?;
+    let request_charged = charge(cx, &bucket, request.request_payer.as_ref())?;
     let listed = request.multipart_upload.as_ref().and_then(|upload| upload.parts.as_deref()).unwrap_or_default();
     if listed.is_empty() || listed.len() > MAX_PARTS {
         return Err(Error::malformed_xml());
@@ -163,6 +166,7 @@ async fn complete_multipart_upload(
         version_id: object.shown_version(),
         expiration: expiration(cx, &bucket, key, &object)?,
         server_side_encryption: object.customer_key.is_none().then_some(ServerSideEncryption::Aes256),
+        request_charged,
         ..CompleteMultipartUploadOutput::default()
     };
     show!(output, object.checksum.as_ref());

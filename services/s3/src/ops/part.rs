@@ -11,7 +11,7 @@ use super::list::page_size;
 use super::multipart::{checksum_type, initiator};
 use super::read::key_of;
 use super::write::{hex, now, show_encryption, trailing};
-use super::{MAX_PUT, bucket_of, on_object, owner, root};
+use super::{MAX_PUT, bucket_of, charge, on_object, owner, root};
 use crate::blob::{Received, forget, receive};
 use crate::checksum::{Algorithm, Checksum};
 use crate::customer::{self, Key};
@@ -84,6 +84,7 @@ operation! {
 
 async fn upload_part(s3: &S3, cx: &Context, request: UploadPartRequest) -> Result<UploadPartOutput, Error> {
     let bucket = bucket_of(cx, &request.bucket, request.expected_bucket_owner.as_deref())?;
+    let request_charged = charge(cx, &bucket, request.request_payer.as_ref())?;
     check_number(request.part_number)?;
     let upload = find_upload(&cx.store().snapshot(), &bucket.name, &request.key, &request.upload_id)?;
     let default = upload.algorithm.unwrap_or(Algorithm::Crc64Nvme);
@@ -110,7 +111,8 @@ async fn upload_part(s3: &S3, cx: &Context, request: UploadPartRequest) -> Resul
     let (kept, checked) = integrity.verify_both(&mut received)?;
     let place = (bucket.name.as_str(), request.key.as_str(), request.upload_id.as_str());
     let part = enter(s3, cx, place, request.part_number, received, kept, upload.customer_key.as_ref())?;
-    let mut output = UploadPartOutput { e_tag: Some(format!("\"{}\"", part.etag)), ..UploadPartOutput::default() };
+    let mut output =
+        UploadPartOutput { e_tag: Some(format!("\"{}\"", part.etag)), request_charged, ..UploadPartOutput::default() };
     show_encryption!(output, key.map(|key| key.md5));
     show!(output, Some(&checked));
     Ok(output)
@@ -200,6 +202,7 @@ operation! {
 
 async fn list_parts(_: &S3, cx: &Context, request: ListPartsRequest) -> Result<ListPartsOutput, Error> {
     let bucket = bucket_of(cx, &request.bucket, request.expected_bucket_owner.as_deref())?;
+    let request_charged = charge(cx, &bucket, request.request_payer.as_ref())?;
     let limit = page_size(request.max_parts, "max-parts", "max-parts")?;
     let snapshot = cx.store().snapshot();
     let upload = find_upload(&snapshot, &bucket.name, &request.key, &request.upload_id)?;
@@ -233,6 +236,7 @@ async fn list_parts(_: &S3, cx: &Context, request: ListPartsRequest) -> Result<L
         storage_class: Some(StorageClass::from(upload.storage_class.as_deref().unwrap_or("STANDARD"))),
         checksum_algorithm: upload.algorithm.map(|algorithm| ChecksumAlgorithm::from(algorithm.name())),
         checksum_type: upload.algorithm.map(|_| checksum_type(upload.full)),
+        request_charged,
         ..ListPartsOutput::default()
     })
 }

@@ -7,7 +7,7 @@ use s3_api::{
 use service::{Context, Principal, Timestamp, operation};
 
 use super::write::show_encryption;
-use super::{bucket_of, expiration, find, on_existing, root};
+use super::{bucket_of, charge, expiration, find, on_existing, root};
 use crate::classes::is_archive;
 use crate::customer::unlock;
 use crate::integrity::show;
@@ -172,6 +172,7 @@ operation! {
 
 async fn get_object(s3: &S3, cx: &Context, request: GetObjectRequest) -> Result<GetObjectOutput, Error> {
     let bucket = bucket_of(cx, &request.bucket, request.expected_bucket_owner.as_deref())?;
+    let request_charged = charge(cx, &bucket, request.request_payer.as_ref())?;
     let preconditions = admit!(cx, &request);
     let key = key_of!(&request);
     loop {
@@ -188,6 +189,7 @@ async fn get_object(s3: &S3, cx: &Context, request: GetObjectRequest) -> Result<
         let body = s3.blobs.open(root(cx), cx.store(), &snapshot, &object.body, span, key)?;
         if let Some(body) = body {
             let mut output = describe!(GetObjectOutput, cx, &bucket, &request, &object, &selection);
+            output.request_charged = request_charged;
             output.body = Some(body);
             return Ok(output);
         }
@@ -204,11 +206,14 @@ operation! {
 
 async fn head_object(s3: &S3, cx: &Context, request: HeadObjectRequest) -> Result<HeadObjectOutput, Error> {
     let bucket = bucket_of(cx, &request.bucket, request.expected_bucket_owner.as_deref())?;
+    let request_charged = charge(cx, &bucket, request.request_payer.as_ref())?;
     let preconditions = admit!(cx, &request);
     let snapshot = cx.store().snapshot();
     let object = find(s3, cx, &snapshot, &bucket.name, &request.key, request.version_id.as_deref())?;
     preconditions.check(&object)?;
     unlock(&object, key_of!(&request))?;
     let selection = select(&object, request.range.as_deref(), request.part_number)?;
-    Ok(describe!(HeadObjectOutput, cx, &bucket, &request, &object, &selection))
+    let mut output = describe!(HeadObjectOutput, cx, &bucket, &request, &object, &selection);
+    output.request_charged = request_charged;
+    Ok(output)
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use s3_api::{ChecksumAlgorithm, ChecksumType, PutObject, PutObjectOutput, PutObjectRequest};
 use service::{Access, Context, Timestamp, operation};
 
-use super::{Conditions, MAX_PUT, Written, bucket_of, check_key, commit, expiration, on_object, root};
+use super::{Conditions, MAX_PUT, Written, bucket_of, charge, check_key, commit, expiration, on_object, root};
 use crate::acl;
 use crate::blob::receive;
 use crate::checksum::Algorithm;
@@ -278,6 +278,7 @@ operation! {
 
 async fn put_object(s3: &S3, cx: &Context, request: PutObjectRequest) -> Result<PutObjectOutput, Error> {
     let bucket = bucket_of(cx, &request.bucket, request.expected_bucket_owner.as_deref())?;
+    let request_charged = charge(cx, &bucket, request.request_payer.as_ref())?;
     check_key(&request.key)?;
     let asked = asked!(&request);
     let settings = asked.settings(cx, &bucket)?;
@@ -325,6 +326,7 @@ async fn put_object(s3: &S3, cx: &Context, request: PutObjectRequest) -> Result<
         checksum_type: Some(ChecksumType::FullObject),
         version_id: object.shown_version(),
         expiration: expiration(cx, &bucket, &request.key, &object)?,
+        request_charged,
         ..PutObjectOutput::default()
     };
     show!(output, object.checksum.as_ref());
