@@ -2173,7 +2173,7 @@ wire::structures! {
         end: Option<EndEvent> = wire::Member::new("End", &END_EVENT);
     }
     SelectObjectContentOutput SELECT_OBJECT_CONTENT_OUTPUT = "SelectObjectContentOutput" {
-        payload: Option<SelectObjectContentEventStream> = wire::Member::new("Payload", &SELECT_OBJECT_CONTENT_EVENT_STREAM).payload();
+        payload: Option<wire::ByteStream> = wire::Member::new("Payload", &wire::simple::BLOB).payload().streaming();
     }
     SelectObjectContentRequest SELECT_OBJECT_CONTENT_REQUEST = "SelectObjectContentRequest" {
         bucket: String = wire::Member::new("Bucket", &wire::simple::STRING).uri("Bucket").required();

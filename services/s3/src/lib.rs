@@ -28,6 +28,7 @@ mod precondition;
 mod public;
 mod range;
 mod replicate;
+mod select;
 mod store;
 mod sweep;
 mod tagging;
@@ -140,6 +141,7 @@ service::operations! { S3, s3_api:
     PutObjectTagging,
     PutPublicAccessBlock,
     RestoreObject,
+    SelectObjectContent,
     UploadPart,
     UploadPartCopy,
 }

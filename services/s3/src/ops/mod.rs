@@ -17,6 +17,7 @@ mod policy;
 mod read;
 mod replication;
 mod restore;
+mod select;
 mod settings;
 mod tag;
 #[cfg(test)]

@@ -45,6 +45,7 @@ async fn a_body_that_breaks_off_leaves_nothing() {
         bucket: "bucket".into(),
         key: "k".into(),
         body: Some(ByteStream::new(futures_util::stream::iter(pieces), None)),
+        content_length: i64::try_from(LARGE).ok(),
         ..Default::default()
     };
     assert_eq!(bench.error::<PutObject>(request).await, "IncompleteBody");
