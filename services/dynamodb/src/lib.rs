@@ -7,15 +7,21 @@
 //! - Tables are cached; nothing else is kept in memory.
 
 mod access;
+mod backup;
 mod cache;
 mod capacity;
+mod change;
 mod codec;
 mod describe;
 mod error;
 mod expiry;
+mod export;
 mod expression;
+mod history;
+mod import;
 mod key;
 mod legacy;
+mod limits;
 mod maintenance;
 mod number;
 mod ops;
@@ -52,26 +58,39 @@ operations! {
     BatchExecuteStatement,
     BatchGetItem,
     BatchWriteItem,
+    CreateBackup,
     CreateTable,
+    DeleteBackup,
     DeleteItem,
     DeleteTable,
+    DescribeBackup,
     DescribeContinuousBackups,
     DescribeEndpoints,
+    DescribeExport,
+    DescribeImport,
     DescribeLimits,
     DescribeTable,
     DescribeTimeToLive,
     ExecuteStatement,
     ExecuteTransaction,
+    ExportTableToPointInTime,
     GetItem,
+    ImportTable,
+    ListBackups,
+    ListExports,
+    ListImports,
     ListTables,
     ListTagsOfResource,
     PutItem,
     Query,
+    RestoreTableFromBackup,
+    RestoreTableToPointInTime,
     Scan,
     TagResource,
     TransactGetItems,
     TransactWriteItems,
     UntagResource,
+    UpdateContinuousBackups,
     UpdateItem,
     UpdateTable,
     UpdateTimeToLive,
@@ -115,6 +134,9 @@ impl Service for DynamoDb {
     fn start(&self, cloud: &Arc<Cloud>) {
         self.resume(cloud);
         self.expire_in_background(cloud);
+        if let Err(error) = self.resume_exports(cloud).and_then(|()| self.resume_imports(cloud)) {
+            tracing::error!(?error, "unfinished exports and imports cannot go on");
+        }
     }
 
     fn reset(&self) {

@@ -7,10 +7,11 @@ use crate::capacity::Consumed;
 use crate::codec;
 use crate::error::{Error, Invalid};
 use crate::expression::{Condition, Update};
+use crate::history;
 use crate::size::{self, Units};
 use crate::store::{Head, head_key};
 use crate::stream::{self, Actor};
-use crate::table::{PRIMARY, Table};
+use crate::table::{PRIMARY, Table, index_prefix};
 use crate::validate;
 use crate::value::{Item, equal};
 
@@ -89,7 +90,7 @@ impl<'t, 's> Writer<'t, 's> {
             || write.condition.is_some()
             || !table.indexes.is_empty()
             || table.ttl.is_some()
-            || table.open_stream().is_some()
+            || table.keeps_changes()
             || matches!(write.action, Action::Update(_));
         let old = match &stored {
             Some(record) if needs_old => Some(codec::decode(record)?.0),
@@ -148,13 +149,8 @@ impl<'t, 's> Writer<'t, 's> {
             }
         };
         self.head(table)?.sizes.replace(PRIMARY, old_weight, new_weight);
-        if let Some(stream) = table.open_stream()
-            && let Some(record) = stream::record(table, stream.view, (old, new), self.actor, self.now)
-        {
-            let head = self.head(table)?;
-            head.sequence += 1;
-            let sequence = head.sequence;
-            stream::append(self.transaction, table.number, stream.number, sequence, &record);
+        if table.keeps_changes() {
+            self.record(table, key, old, new)?;
         }
         let mut consumed = Consumed::on_table(Units::write(old_weight.max(new_weight).unwrap_or(0)));
         for index in &table.indexes {
@@ -197,6 +193,27 @@ impl<'t, 's> Writer<'t, 's> {
             }
         }
         Ok(consumed)
+    }
+}
+
+impl Writer<'_, '_> {
+    /// Tells the table's stream and its history of a change, if there is one.
+    fn record(&mut self, table: &Table, key: &[u8], old: Option<&Item>, new: Option<&Item>) -> Result<(), Failure> {
+        let view = table.open_stream().map_or(stream::View::KeysOnly, |stream| stream.view);
+        let Some(record) = stream::record(table, view, (old, new), self.actor, self.now) else { return Ok(()) };
+        let head = self.head(table)?;
+        head.sequence += 1;
+        let sequence = head.sequence;
+        if let Some(stream) = table.open_stream() {
+            stream::append(self.transaction, table.number, stream.number, sequence, &record);
+        }
+        if let Some(recovery) = &table.recovery {
+            let place = key.get(index_prefix(table.number, PRIMARY).len()..).unwrap_or_default();
+            let old = old.map(codec::encode);
+            let at = (table.number, recovery.number, sequence);
+            history::note(self.transaction, at, self.now, place, old.as_deref());
+        }
+        Ok(())
     }
 }
 
