@@ -44,9 +44,34 @@ pub trait Stages: Send + Sync {
 
 /// What the stream of events carries.
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "the stream puts every event behind an Arc as it is published")]
 pub enum Event {
     /// A call was answered.
     Audit(AuditEvent),
+    /// Something was measured.
+    Metrics(Metrics),
+}
+
+/// Measurements of one moment, as CloudWatch takes them: each value counts under each set of dimensions.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Metrics {
+    pub time: Timestamp,
+    pub account: String,
+    pub region: String,
+    /// `AWS/ApiGateway`
+    pub namespace: &'static str,
+    pub dimensions: Vec<Vec<(&'static str, String)>>,
+    pub values: Vec<Measurement>,
+}
+
+/// One measured value.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Measurement {
+    /// `Latency`
+    pub name: &'static str,
+    pub value: f64,
+    /// `Milliseconds`
+    pub unit: &'static str,
 }
 
 /// One call, as CloudTrail tells of it.

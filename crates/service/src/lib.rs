@@ -20,7 +20,7 @@ mod tags;
 
 pub use arn::Arn;
 pub use clock::{Clock, ClockMode};
-pub use cloud::{AuditEvent, Cloud, CloudConfig, Event, Parts, Stages};
+pub use cloud::{AuditEvent, Cloud, CloudConfig, Event, Measurement, Metrics, Parts, Stages};
 pub use context::{Caller, Context, Origin};
 pub use directory::{Credential, Directory, NewSession, Role, Session, SessionCredentials};
 pub use error::{ApiError, Internal};

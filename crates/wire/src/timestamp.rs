@@ -51,29 +51,36 @@ impl Timestamp {
 
     /// `2015-01-25T08:00:00Z`, or with `.123` where there are milliseconds.
     pub fn iso8601(self) -> String {
-        let t = self.datetime();
-        let (date, time) = (t.date(), t.time());
-        let millis = self.0.rem_euclid(1000);
-        let mut text = format!(
-            "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}",
-            date.year(),
-            date.month(),
-            date.day(),
-            time.hour(),
-            time.minute(),
-            time.second()
-        );
-        if millis != 0 {
-            text.push_str(&format!(".{millis:03}"));
-        }
-        text.push('Z');
-        text
+        self.iso8601_with(self.0.rem_euclid(1000) != 0)
     }
 
     /// `2015-01-25T08:00:00.000Z`: always with milliseconds.
     pub fn iso8601_millis(self) -> String {
-        let text = Timestamp::from_secs(self.secs()).iso8601();
-        format!("{}.{:03}Z", text.trim_end_matches('Z'), self.0.rem_euclid(1000))
+        self.iso8601_with(true)
+    }
+
+    /// Digit by digit: a listing holds a thousand of these.
+    fn iso8601_with(self, milliseconds: bool) -> String {
+        let t = self.datetime();
+        let (date, time) = (t.date(), t.time());
+        let mut text = String::with_capacity(24);
+        let year = i64::from(date.year());
+        if year < 0 {
+            text.push('-');
+        }
+        push_digits(&mut text, year.unsigned_abs(), 4);
+        for (mark, value) in
+            [('-', date.month()), ('-', date.day()), ('T', time.hour()), (':', time.minute()), (':', time.second())]
+        {
+            text.push(mark);
+            push_digits(&mut text, u64::from(value.unsigned_abs()), 2);
+        }
+        if milliseconds {
+            text.push('.');
+            push_digits(&mut text, self.0.rem_euclid(1000).unsigned_abs(), 3);
+        }
+        text.push('Z');
+        text
     }
 
     /// `Sun, 25 Jan 2015 08:00:00 GMT` (RFC 9110, IMF-fixdate).
@@ -138,6 +145,14 @@ impl Timestamp {
         )
         .ok()?;
         Offset::UTC.to_timestamp(datetime).ok().map(|instant| Timestamp(instant.as_millisecond()))
+    }
+}
+
+/// The last `width` decimal digits of a number.
+fn push_digits(text: &mut String, value: u64, width: u32) {
+    for place in (0..width).rev() {
+        let digit = (value / 10u64.pow(place) % 10) as u8;
+        text.push(char::from(b'0' + digit));
     }
 }
 

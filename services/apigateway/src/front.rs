@@ -12,7 +12,7 @@ use crate::{
     gateway_response::{self, Failure, Kind, Reply},
     integration,
     log::Log,
-    logging,
+    logging, metrics,
     ops::stage::logs,
     request::{Caller, Incoming, canonical_name, parse_query},
     store::{Place, site},
@@ -274,8 +274,13 @@ impl Site {
         mut incoming: Incoming,
     ) -> Reply {
         let compiled = &self.compiled;
+        let name = compiled.definition.api.name.as_deref().unwrap_or_default();
         let Some(method) = route(compiled, &mut incoming) else {
-            return finish(compiled, &incoming, self.cx.now(), &mut Log::default(), Err(Failure::missing_token()));
+            let failure = Err(Failure::missing_token());
+            let reply = finish(compiled, &incoming, self.cx.now(), &mut Log::default(), failure);
+            let answered = metrics::Answered { status: reply.status, integration_millis: None, cache_hit: None };
+            metrics::publish(&self.cx, &incoming, name, false, &answered);
+            return reply;
         };
         let setting = self.setting(method, &incoming);
         let data = setting.is_some_and(|setting| setting.data_trace_enabled == Some(true));
@@ -290,12 +295,19 @@ impl Site {
             Ok(()) => self.throttle(&front.throttles, setting, &incoming),
             Err(failure) => Err(failure),
         };
-        let result = match admitted {
-            Ok(()) => run(compiled, method, &incoming, &world, &mut log).await,
-            Err(failure) => Err(failure),
+        let (result, integration_millis) = match admitted {
+            Ok(()) => {
+                let started = self.cx.now();
+                let result = run(compiled, method, &incoming, &world, &mut log).await;
+                (result, Some(self.cx.now().millis() - started.millis()))
+            }
+            Err(failure) => (Err(failure), None),
         };
         let failed = result.is_err();
         let reply = finish(compiled, &incoming, self.cx.now(), &mut log, result);
+        let detailed = setting.is_some_and(|setting| setting.metrics_enabled == Some(true));
+        let answered = metrics::Answered { status: reply.status, integration_millis, cache_hit: None };
+        metrics::publish(&self.cx, &incoming, name, detailed, &answered);
         let wanted = setting.and_then(|setting| setting.logging_level.as_deref());
         if wanted == Some("INFO") || (wanted == Some("ERROR") && failed) {
             logging::execution(&self.cx, &incoming, &log);

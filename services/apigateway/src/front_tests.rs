@@ -137,6 +137,27 @@ async fn a_deployed_method_calls_its_function() {
 }
 
 #[tokio::test]
+async fn every_request_is_measured() {
+    let world = World::new();
+    world.answering(json!({"statusCode": 404}));
+    let api = world.deployed("NONE", IntegrationType::AwsProxy, None).await;
+    let mut events = world.cx.cloud.events.subscribe(8, |event| matches!(event, service::Event::Metrics(_)));
+    let host = format!("{api}.execute-api.localhost");
+    world.get(&host, "/v1/users", None).await;
+    let Some(service::events::Received::Event(event)) = events.try_receive() else { panic!("nothing was measured") };
+    let service::Event::Metrics(metrics) = &*event else { panic!("{event:?}") };
+    assert_eq!((metrics.namespace, metrics.dimensions.len()), ("AWS/ApiGateway", 2));
+    assert_eq!(metrics.dimensions[1], [("ApiName", "test".to_owned()), ("Stage", "v1".to_owned())]);
+    let value = |name: &str| metrics.values.iter().find(|value| value.name == name).map(|value| value.value);
+    assert_eq!((value("Count"), value("4XXError"), value("5XXError")), (Some(1.0), Some(1.0), Some(0.0)));
+    assert!(value("Latency").is_some() && value("IntegrationLatency").is_some());
+    world.get(&host, "/v1/nowhere", None).await;
+    let Some(service::events::Received::Event(event)) = events.try_receive() else { panic!("nothing was measured") };
+    let service::Event::Metrics(metrics) = &*event else { panic!("{event:?}") };
+    assert!(metrics.values.iter().all(|value| value.name != "IntegrationLatency"));
+}
+
+#[tokio::test]
 async fn callers_learn_no_more_than_on_aws() {
     let world = World::new();
     let api = world.deployed("NONE", IntegrationType::AwsProxy, None).await;

@@ -23,6 +23,7 @@ mod gateway_response;
 mod integration;
 mod log;
 mod logging;
+mod metrics;
 mod openapi;
 mod ops;
 mod parameters;

@@ -72,8 +72,9 @@ impl Trail {
             return Ok(());
         }
         self.load(&mut state)?;
-        let calls = batch.iter().map(|event| match &**event {
-            Event::Audit(call) => call,
+        let calls = batch.iter().filter_map(|event| match &**event {
+            Event::Audit(call) => Some(call),
+            Event::Metrics(_) => None,
         });
         let newest = calls.clone().next_back().map_or(Timestamp::default(), |event| event.time);
         let chunks = gather(calls);
@@ -151,6 +152,9 @@ impl Trail {
 
 impl Sink<Event> for Trail {
     fn take(&self, event: &Arc<Event>) {
+        if !matches!(**event, Event::Audit(_)) {
+            return;
+        }
         let mut waiting = self.waiting.lock();
         if waiting.len() >= MOST_WAITING {
             waiting.pop_front();

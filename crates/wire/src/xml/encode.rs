@@ -157,6 +157,9 @@ impl XmlEncoder {
 
 /// Appends text with the characters escaped that XML 1.0 wants escaped, in S3's manner (`&quot;`, `&#13;`).
 fn escape(out: &mut String, text: &str) {
+    if text.bytes().all(|byte| matches!(byte, b' '..=b'~') && !matches!(byte, b'&' | b'<' | b'>' | b'"')) {
+        return out.push_str(text);
+    }
     for character in text.chars() {
         match character {
             '&' => out.push_str("&amp;"),

@@ -207,9 +207,6 @@ pub fn logs(setting: &MethodSetting) -> bool {
 fn check_settings(stage: &Stage) -> Result<(), Error> {
     for setting in stage.method_settings.iter().flat_map(BTreeMap::values) {
         check_extras(setting.caching_enabled, None)?;
-        if setting.metrics_enabled == Some(true) {
-            return Err(Error::NotImplemented("Detailed metrics of a stage are not implemented.".to_owned()));
-        }
     }
     let Some(settings) = &stage.access_log_settings else { return Ok(()) };
     match settings.destination_arn.as_deref() {
