@@ -42,10 +42,7 @@ pub fn table(table: &Table, sizes: &Sizes, status: api::TableStatus, now: i64) -
         stream_specification: stream(table),
         latest_stream_label: table.stream.as_ref().map(|stream| stream.label.clone()),
         latest_stream_arn: table.stream.as_ref().map(|stream| stream_arn(&table.arn(), &stream.label)),
-        table_class_summary: table.class.as_ref().map(|class| api::TableClassSummary {
-            table_class: Some(class.name.as_str().into()),
-            last_update_date_time: class.changed.map(Timestamp::from_millis),
-        }),
+        table_class_summary: table.class.as_ref().map(class),
         deletion_protection_enabled: Some(table.deletion_protection),
         warm_throughput: Some(api::TableWarmThroughputDescription {
             read_units_per_second: Some(warm.read),
@@ -59,8 +56,28 @@ pub fn table(table: &Table, sizes: &Sizes, status: api::TableStatus, now: i64) -
             restore_date_time: Timestamp::from_millis(restored.at),
             restore_in_progress: status == api::TableStatus::Creating,
         }),
+        replicas: (!table.replicas.is_empty())
+            .then(|| table.replicas.iter().map(|region| replica(table, region)).collect()),
+        global_table_version: (!table.replicas.is_empty()).then(|| "2019.11.21".to_owned()),
         table_status: Some(status),
         ..Default::default()
+    }
+}
+
+fn replica(table: &Table, region: &str) -> api::ReplicaDescription {
+    api::ReplicaDescription {
+        region_name: Some(region.to_owned()),
+        replica_status: Some(api::ReplicaStatus::Active),
+        replica_arn: Some(crate::table::arn(region, &table.account, &table.name)),
+        replica_table_class_summary: table.class.as_ref().map(class),
+        ..Default::default()
+    }
+}
+
+fn class(class: &crate::table::TableClass) -> api::TableClassSummary {
+    api::TableClassSummary {
+        table_class: Some(class.name.as_str().into()),
+        last_update_date_time: class.changed.map(Timestamp::from_millis),
     }
 }
 

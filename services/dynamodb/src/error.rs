@@ -54,6 +54,8 @@ service::errors! {
         ImportConflict = 400 "ImportConflictException",
         /// The resource has no policy, or another revision of it.
         PolicyNotFound = 400 "PolicyNotFoundException",
+        /// There is no such global table (of the version of 2017).
+        GlobalTableNotFound = 400 "GlobalTableNotFoundException",
         /// Too much at once.
         LimitExceeded = 400 "LimitExceededException",
         /// A client token came again with another request.

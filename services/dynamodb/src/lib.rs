@@ -42,7 +42,8 @@ mod write;
 
 use std::sync::Arc;
 
-use service::{AnyOperation, ApiError, Cloud, Service, operations};
+use service::policy::Source;
+use service::{AnyOperation, ApiError, Cloud, Context, Service, StoreError, operations};
 use wire::{DecodeError, ServiceModel, Violations};
 
 pub use streams::Streams;
@@ -62,26 +63,35 @@ operations! {
     CreateTable,
     DeleteBackup,
     DeleteItem,
+    DeleteResourcePolicy,
     DeleteTable,
     DescribeBackup,
     DescribeContinuousBackups,
+    DescribeContributorInsights,
     DescribeEndpoints,
     DescribeExport,
+    DescribeGlobalTable,
     DescribeImport,
+    DescribeKinesisStreamingDestination,
     DescribeLimits,
     DescribeTable,
+    DescribeTableReplicaAutoScaling,
     DescribeTimeToLive,
     ExecuteStatement,
     ExecuteTransaction,
     ExportTableToPointInTime,
     GetItem,
+    GetResourcePolicy,
     ImportTable,
     ListBackups,
+    ListContributorInsights,
     ListExports,
+    ListGlobalTables,
     ListImports,
     ListTables,
     ListTagsOfResource,
     PutItem,
+    PutResourcePolicy,
     Query,
     RestoreTableFromBackup,
     RestoreTableToPointInTime,
@@ -91,6 +101,7 @@ operations! {
     TransactWriteItems,
     UntagResource,
     UpdateContinuousBackups,
+    UpdateContributorInsights,
     UpdateItem,
     UpdateTable,
     UpdateTimeToLive,
@@ -129,6 +140,10 @@ impl Service for DynamoDb {
             ),
             error => ApiError::new(400, "SerializationException", error.to_string()),
         }
+    }
+
+    fn resource_policy(&self, cx: &Context, resource: &str) -> Result<Option<Source>, StoreError> {
+        ops::policy::of_resource(self, cx, resource)
     }
 
     fn start(&self, cloud: &Arc<Cloud>) {

@@ -53,6 +53,24 @@ pub struct Table {
     /// The other regions in which the table lives.
     #[serde(default)]
     pub replicas: Vec<String>,
+    pub policy: Option<ResourcePolicy>,
+    /// Contributor insights, of the table itself under the empty name and of its indexes.
+    #[serde(default)]
+    pub insights: std::collections::BTreeMap<String, Insights>,
+}
+
+/// A policy that is attached to a table or stream.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ResourcePolicy {
+    pub document: String,
+    pub revision: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Insights {
+    pub mode: Option<String>,
+    pub enabled: bool,
+    pub changed: i64,
 }
 
 /// Where a table's first items came from.
@@ -387,6 +405,8 @@ pub(crate) mod tests {
             recovery: None,
             restored: None,
             replicas: vec![],
+            policy: None,
+            insights: [].into(),
         }
     }
 

@@ -8,6 +8,7 @@ use crate::codec;
 use crate::error::{Error, Invalid};
 use crate::expression::{Condition, Update};
 use crate::history;
+use crate::ops::replica::sibling;
 use crate::size::{self, Units};
 use crate::store::{Head, head_key};
 use crate::stream::{self, Actor};
@@ -91,6 +92,7 @@ impl<'t, 's> Writer<'t, 's> {
             || !table.indexes.is_empty()
             || table.ttl.is_some()
             || table.keeps_changes()
+            || !table.replicas.is_empty()
             || matches!(write.action, Action::Update(_));
         let old = match &stored {
             Some(record) if needs_old => Some(codec::decode(record)?.0),
@@ -184,6 +186,9 @@ impl<'t, 's> Writer<'t, 's> {
             }
             self.head(table)?.sizes.replace(index.number, old_weight, new_weight);
         }
+        for region in &table.replicas {
+            self.replicate(table, region, old, new)?;
+        }
         if let Some(ttl) = &table.ttl {
             let expiry = |item: Option<&Item>| item.and_then(|item| table.expiry_key(ttl, item));
             let (old, new) = (expiry(old), expiry(new));
@@ -197,6 +202,27 @@ impl<'t, 's> Writer<'t, 's> {
 }
 
 impl Writer<'_, '_> {
+    /// Does to the replica in a region what was done here.
+    fn replicate(
+        &mut self,
+        table: &Table,
+        region: &str,
+        old: Option<&Item>,
+        new: Option<&Item>,
+    ) -> Result<(), Failure> {
+        let Some(item) = new.or(old) else { return Ok(()) };
+        let replica = sibling(self.transaction, table, region)?;
+        let replica = Table { replicas: Vec::new(), ..replica };
+        let key = replica.item_key(item)?;
+        let known = self.transaction.get(&key)?.map(|record| codec::decode(&record)).transpose()?;
+        let (known, weight) = known.unzip();
+        // The replica's stream tells of a write, whoever made it.
+        let actor = std::mem::replace(&mut self.actor, Actor::Request);
+        let result = self.replace(&replica, &key, (known.as_ref(), weight), new);
+        self.actor = actor;
+        result.map(drop)
+    }
+
     /// Tells the table's stream and its history of a change, if there is one.
     fn record(&mut self, table: &Table, key: &[u8], old: Option<&Item>, new: Option<&Item>) -> Result<(), Failure> {
         let view = table.open_stream().map_or(stream::View::KeysOnly, |stream| stream.view);

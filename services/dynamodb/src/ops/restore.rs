@@ -277,6 +277,8 @@ fn target(cx: &Context, source: &Table, overrides: Overrides, restored: Restored
         recovery: None,
         restored: Some(restored),
         replicas: Vec::new(),
+        policy: None,
+        insights: Default::default(),
     })
 }
 

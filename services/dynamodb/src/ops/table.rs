@@ -12,12 +12,11 @@ use crate::change;
 use crate::describe;
 use crate::error::Error;
 use crate::limits::{OnDemand, Warm};
-use crate::maintenance::purge_key;
-use crate::ops::tag;
+use crate::ops::{policy, replica, tag};
 use crate::schema;
-use crate::store::{Head, RECOVERIES, Sizes, TIMES_TO_LIVE, head_key, mark_key, read_table, table_key, tables_prefix};
+use crate::store::{Sizes, read_table, table_key, tables_prefix};
 use crate::stream;
-use crate::table::{Table, TableClass, table_prefix};
+use crate::table::{Table, TableClass};
 
 const MAX_NAMES: usize = 100;
 
@@ -26,7 +25,8 @@ operation! {
     access: |_, cx, request| {
         let arn = access::table_arn(cx, &request.table_name);
         let tags = request.tags.as_ref().map(|_| Access::new("dynamodb:TagResource", arn.clone()));
-        Ok::<_, Error>(std::iter::once(Access::new("dynamodb:CreateTable", arn)).chain(tags).collect())
+        let policy = request.resource_policy.as_ref().map(|_| Access::new("dynamodb:PutResourcePolicy", arn.clone()));
+        Ok::<_, Error>(std::iter::once(Access::new("dynamodb:CreateTable", arn)).chain(tags).chain(policy).collect())
     },
     handler: create_table
 }
@@ -51,6 +51,7 @@ async fn create_table(
 pub fn new_table(cx: &Context, request: api::CreateTableInput) -> Result<Table, Error> {
     schema::check_table_name(&request.table_name)?;
     refuse_unreal(&request)?;
+    let policy = request.resource_policy.as_deref().map(|text| policy::attached(cx, text)).transpose()?;
     let throughput = schema::throughput(request.billing_mode.as_ref(), request.provisioned_throughput.as_ref())?;
     let declared = schema::declared(&request, throughput)?;
     let now = cx.now().millis();
@@ -79,6 +80,8 @@ pub fn new_table(cx: &Context, request: api::CreateTableInput) -> Result<Table, 
         recovery: None,
         restored: None,
         replicas: Vec::new(),
+        policy,
+        insights: Default::default(),
     };
     if let Some(view) = request.stream_specification.as_ref().map(stream::specified).transpose()?.flatten() {
         stream::enable(&mut table, view);
@@ -91,7 +94,6 @@ pub fn new_table(cx: &Context, request: api::CreateTableInput) -> Result<Table, 
 fn refuse_unreal(request: &api::CreateTableInput) -> Result<(), Error> {
     refuse_first(&[
         (is_encryption_chosen(request.sse_specification.as_ref()), "SSESpecification"),
-        (request.resource_policy.is_some(), "ResourcePolicy"),
         (request.global_table_source_arn.is_some(), "GlobalTableSourceArn"),
         (request.vector_indexes.is_some(), "VectorIndexes"),
     ])
@@ -184,17 +186,10 @@ async fn delete_table(
                     .to_owned(),
             ));
         }
-        let head = transaction.get(&head_key(table.number))?.ok_or(crate::codec::Corrupt)?;
-        let head = Head::decode(&head)?;
-        stream::close(transaction, &table, head.sequence, cx.now().millis())?;
-        transaction.delete(key.clone());
-        transaction.delete(mark_key(TIMES_TO_LIVE, &key));
-        transaction.delete(mark_key(RECOVERIES, &key));
-        transaction.delete(head_key(table.number));
-        transaction.put(purge_key(&table_prefix(table.number)), Vec::new());
-        Ok((table, head.sizes))
+        let sizes = replica::remove(transaction, &table, cx.now().millis())?;
+        Ok((table, sizes))
     })?;
-    db.forget(&table);
+    db.forget_everywhere(&table);
     db.purge(cx.store())?;
     Ok(api::DeleteTableOutput {
         table_description: Some(describe::table(&table, &sizes, api::TableStatus::Deleting, cx.now().millis())),

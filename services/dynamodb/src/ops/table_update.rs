@@ -8,6 +8,7 @@ use crate::access;
 use crate::describe;
 use crate::error::{Error, Invalid};
 use crate::limits::{self, OnDemand, Warm};
+use crate::ops::replica;
 use crate::ops::table::{is_encryption_chosen, refuse_first};
 use crate::schema;
 use crate::stream;
@@ -26,8 +27,10 @@ async fn update_table(
 ) -> Result<api::UpdateTableOutput, Error> {
     refuse_first(&[
         (is_encryption_chosen(request.sse_specification.as_ref()), "SSESpecification"),
-        (request.replica_updates.is_some(), "ReplicaUpdates"),
-        (request.multi_region_consistency.is_some(), "MultiRegionConsistency"),
+        (
+            request.multi_region_consistency == Some(api::MultiRegionConsistency::Strong),
+            "MultiRegionConsistency STRONG",
+        ),
         (request.global_table_witness_updates.is_some(), "GlobalTableWitnessUpdates"),
         (request.disassociation_protection_enabled.is_some(), "DisassociationProtectionEnabled"),
         (request.vector_index_updates.is_some(), "VectorIndexUpdates"),
@@ -42,6 +45,7 @@ async fn update_table(
         && request.deletion_protection_enabled.is_none()
         && request.on_demand_throughput.is_none()
         && request.warm_throughput.is_none()
+        && request.replica_updates.is_none()
     {
         return Err(Invalid::new(
             "At least one of ProvisionedThroughput, BillingMode, UpdateStreamEnabled, GlobalSecondaryIndexUpdates or \
@@ -55,6 +59,8 @@ async fn update_table(
                 .to_owned(),
         ));
     }
+    let replicas = request.replica_updates.as_deref().unwrap_or_default();
+    replica::check(cx, replicas)?;
     let now = cx.now().millis();
     let (table, removed) = db.change_table(cx, &request.table_name, |table| {
         change_billing(table, &request, now)?;
@@ -71,6 +77,25 @@ async fn update_table(
         }
         change_indexes(table, &request, updates, now)
     })?;
+    // What must be the same everywhere is changed everywhere.
+    for region in &table.replicas {
+        let cx = cx.clone().in_place(&table.account, region);
+        let (replica, removed) = db.change_table(&cx, &table.name, |replica| {
+            change_billing(replica, &request, now)?;
+            change_indexes(replica, &request, updates, now)
+        })?;
+        if !removed.is_empty() {
+            db.purge(cx.store())?;
+        }
+        db.finish_backfill(cx.store(), &replica)?;
+    }
+    let table = match replicas {
+        [] => table,
+        replicas => {
+            db.change_replicas(cx, &table, replicas)?;
+            db.named_table(cx, &request.table_name)?
+        }
+    };
     let sizes = db.head(cx, &table)?.sizes;
     let description = describe::table(&table, &sizes, api::TableStatus::Updating, now);
     if !removed.is_empty() {
