@@ -53,7 +53,8 @@ pub(crate) fn read_host(host: &str) -> Host {
 /// The services of a cloud, found by every name that a request may use.
 pub(crate) struct Directory {
     services: Vec<(Arc<dyn Service>, Option<Router>)>,
-    by_signing_name: HashMap<&'static str, usize>,
+    /// Several services may be signed for under one name; the target or the path tells them apart.
+    by_signing_name: HashMap<&'static str, Vec<usize>>,
     by_target: HashMap<&'static str, usize>,
 }
 
@@ -94,15 +95,35 @@ impl Directory {
             let model = service.model();
             let index = directory.services.len();
             let rest = model.protocols.iter().any(|p| matches!(p, Protocol::RestJson1 | Protocol::RestXml));
-            // Several APIs may be signed for under one name, which stands for the API that bears it.
-            directory.by_signing_name.entry(model.signing_name).or_insert(index);
-            directory.by_signing_name.insert(model.name, index);
+            directory.by_signing_name.entry(model.signing_name).or_default().push(index);
+            if model.name != model.signing_name {
+                directory.by_signing_name.entry(model.name).or_default().push(index);
+            }
             if let Some(target) = model.target_prefix {
                 directory.by_target.insert(target, index);
             }
             directory.services.push((service, rest.then(|| Router::new(model))));
         }
         directory
+    }
+
+    /// The service of a name; of several, the one that has an operation at the request's address, else the one that bears
+    /// the name.
+    fn named(&self, name: &str, hints: &Hints<'_>) -> Option<usize> {
+        let known = self.by_signing_name.get(name)?;
+        let serves = |index: &&usize| {
+            let (method, headers) = (hints.parts.method.as_str(), &hints.parts.headers);
+            let router = self.services.get(**index).and_then(|(_, router)| router.as_ref());
+            router.is_some_and(|router| router.route(method, hints.path, hints.query, headers).is_some())
+        };
+        match known.as_slice() {
+            [only] => Some(*only),
+            several => {
+                let bears =
+                    |index: &&usize| self.services.get(**index).is_some_and(|(one, _)| one.model().name == name);
+                several.iter().find(serves).or_else(|| several.iter().find(bears)).or(several.first()).copied()
+            }
+        }
     }
 
     pub(crate) fn identify(&self, hints: &Hints<'_>) -> Result<Destination, Lost> {
@@ -125,12 +146,12 @@ impl Directory {
                     self.services.get(*index).is_some_and(|(service, _)| service.model().signing_name == name)
                 };
                 let by_target = target.and_then(|(prefix, _)| self.by_target.get(prefix).copied());
-                by_target.filter(meant).or_else(|| self.by_signing_name.get(name).copied())
+                by_target.filter(meant).or_else(|| self.named(name, hints))
             }
             None => match (target, action) {
                 (Some((prefix, _)), _) => self.by_target.get(prefix).copied(),
                 (None, Some((_, version))) => by_version(version),
-                (None, None) => self.by_signing_name.get("s3").copied(),
+                (None, None) => self.named("s3", hints),
             },
         };
         let guess = || {

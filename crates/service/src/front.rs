@@ -32,8 +32,9 @@ pub type FrontResponse = http::Response<ByteStream>;
 
 /// See the module.
 pub trait Front: Send + Sync {
-    /// Whether a request for this host (lower case, no port) and path is the front's.
-    fn matches(&self, host: &str, path: &str, headers: &HeaderMap) -> bool;
+    /// Whether a request for this host (lower case, no port) and path is the front's. Asked for every request, so it
+    /// must not read the store for those that cannot be.
+    fn matches(&self, cloud: &Cloud, host: &str, path: &str, headers: &HeaderMap) -> bool;
 
     fn serve(&self, request: FrontRequest) -> BoxFuture<'static, FrontResponse>;
 }

@@ -178,6 +178,7 @@ macro_rules! every_operation {
 
 every_operation! {
     apigateway: apigateway_api;
+    apigatewayv2: apigatewayv2_api;
     cloudtrail: cloudtrail_api;
     dynamodb: dynamodb_api;
     dynamodbstreams: dynamodbstreams_api;

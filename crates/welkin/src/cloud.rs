@@ -36,6 +36,7 @@ pub fn assemble(
     let dynamodb = dynamodb::DynamoDb::default();
     let services: Vec<Arc<dyn Service>> = vec![
         Arc::new(apigateway::ApiGateway::default()),
+        Arc::new(apigatewayv2::ApiGatewayV2::default()),
         Arc::new(cloudtrail),
         Arc::new(dynamodb.clone()),
         Arc::new(dynamodb::Streams::new(dynamodb)),
@@ -56,6 +57,9 @@ pub fn start(cloud: &Arc<Cloud>) {
         service.start(cloud);
     }
 }
+
+/// Some 40 MiB each. Invocations beyond it wait for an environment.
+const ENVIRONMENTS_PER_CORE: usize = 32;
 
 /// How functions run on this machine. What is shared between clouds (the SDKs that functions can import) lies in the
 /// user's cache.
@@ -80,7 +84,7 @@ pub fn functions(files: &Path, endpoint_port: u16) -> lambda::Options {
         backend,
         install_sdks: variable("WELKIN_OFFLINE").is_none(),
         reserve: 1,
-        capacity: 1_000,
+        capacity: ENVIRONMENTS_PER_CORE * std::thread::available_parallelism().map_or(1, usize::from),
     }
 }
 

@@ -12,17 +12,10 @@ use crate::{
 use apigateway_api::{Authorizer, AuthorizerType};
 use serde_json::{Map, Value as Json, json};
 use service::policy::{Caller, CallerKind, Decision, Policies, Policy, Request, Source, decide};
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
-};
-use wire::Timestamp;
+use std::sync::Arc;
 
 /// How long an answer is kept when the authorizer does not say.
 pub const DEFAULT_TTL: i32 = 300;
-
-/// How many answers are kept.
-const KEPT: usize = 4096;
 
 /// What an authorizer said of an identity.
 #[derive(Debug, Clone)]
@@ -128,29 +121,6 @@ pub fn allows(grant: &Grant, request: &Incoming, method_arn: &str) -> Result<(),
     }
 }
 
-/// Answers of authorizers, until they expire.
-#[derive(Default)]
-pub struct Grants(Mutex<HashMap<String, (Timestamp, Grant)>>);
-
-impl Grants {
-    pub fn get(&self, key: &str, now: Timestamp) -> Option<Grant> {
-        let grants = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        grants.get(key).filter(|(until, _)| now < *until).map(|(_, grant)| grant.clone())
-    }
-
-    pub fn put(&self, key: String, until: Timestamp, grant: Grant) {
-        let mut grants = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if grants.len() >= KEPT {
-            grants.clear();
-        }
-        grants.insert(key, (until, grant));
-    }
-
-    pub fn clear(&self) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -227,13 +197,5 @@ mod tests {
             let malformed = Invoked { payload: payload.into(), ..Invoked::default() };
             assert_eq!(read(&malformed).unwrap_err().kind, AUTHORIZER_CONFIGURATION_ERROR);
         }
-    }
-
-    #[test]
-    fn grants_expire() {
-        let grants = Grants::default();
-        grants.put("k".into(), Timestamp::from_secs(10), read(&answer("Allow", "*")).unwrap());
-        assert!(grants.get("k", Timestamp::from_secs(9)).is_some());
-        assert!(grants.get("k", Timestamp::from_secs(10)).is_none());
     }
 }

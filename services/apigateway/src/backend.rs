@@ -1,29 +1,13 @@
-//! The world behind an API: functions through the cloud's own calls, HTTP endpoints through the network.
+//! The world behind an API, as its execution sees it.
 
-use crate::{
-    execution::{Action, Backend, DEFAULT_TIMEOUT_MILLIS, Fetch, Invocation, Invoked, Unanswered},
-    parameters::Answer,
-};
+use crate::execution::{Action, Backend, DEFAULT_TIMEOUT_MILLIS, Fetch, Invocation, Invoked, Unanswered};
 use apigateway_api::Method;
-use lambda_api::{InvocationRequest, InvocationType, Invoke};
-use service::{Context, Principal, Role, Service, policy};
-use std::{future::Future, sync::Arc, time::Duration};
-use wire::{
-    Protocol, Timestamp,
-    json::{self, JsonEncoder, Names},
+pub use execute_api::{
+    Answer, World,
+    backend::{json_service, session},
 };
-
-/// The largest answer of an endpoint that is passed on.
-const LARGEST_ANSWER: usize = 10 << 20;
-
-/// The name by which function policies know this service.
-const PRINCIPAL: &str = "apigateway.amazonaws.com";
-
-pub struct World {
-    /// The context of the API: its account and region.
-    pub cx: Context,
-    pub timeout: Duration,
-}
+use std::time::Duration;
+use wire::Timestamp;
 
 /// How long a method's integration may take.
 pub fn timeout(method: &Method) -> Duration {
@@ -33,137 +17,18 @@ pub fn timeout(method: &Method) -> Duration {
 
 impl Backend for World {
     fn now(&self) -> Timestamp {
-        self.cx.now()
+        World::now(self)
     }
 
     async fn invoke(&self, invocation: Invocation) -> Result<Invoked, Unanswered> {
-        within(self.timeout, self.call_function(invocation)).await
+        World::invoke(self, invocation).await
     }
 
     async fn act(&self, action: Action) -> Result<Answer, Unanswered> {
-        within(self.timeout, self.call_service(action)).await
+        World::act(self, action).await
     }
 
     async fn fetch(&self, fetch: Fetch) -> Result<Answer, Unanswered> {
-        within(self.timeout, send(fetch)).await
+        World::fetch(self, fetch).await
     }
-}
-
-async fn within<T>(timeout: Duration, work: impl Future<Output = Result<T, Unanswered>>) -> Result<T, Unanswered> {
-    tokio::time::timeout(timeout, work).await.unwrap_or(Err(Unanswered::Timeout))
-}
-
-impl World {
-    async fn call_function(&self, invocation: Invocation) -> Result<Invoked, Unanswered> {
-        let caller = self.caller(&invocation.source_arn, invocation.credentials.as_deref())?;
-        let kind = if invocation.asynchronous { InvocationType::Event } else { InvocationType::RequestResponse };
-        let input = InvocationRequest {
-            function_name: invocation.function,
-            invocation_type: Some(kind),
-            payload: Some(invocation.payload),
-            ..InvocationRequest::default()
-        };
-        let request_id = caller.request_id().to_owned();
-        let output = caller.perform::<Invoke>(input).await.map_err(|error| match error.code.as_str() {
-            "AccessDeniedException" | "AccessDenied" | "ResourceNotFoundException" => Unanswered::Denied,
-            "InvalidRequestContentException" => Unanswered::Invalid(error.message),
-            _ => Unanswered::Failed(format!("{}: {}", error.code, error.message)),
-        })?;
-        Ok(Invoked {
-            status: output.status_code.and_then(|status| status.try_into().ok()).unwrap_or(200),
-            payload: output.payload.unwrap_or_default(),
-            function_error: output.function_error,
-            request_id,
-        })
-    }
-
-    /// Performs an operation of a service that speaks JSON: the body is its input.
-    async fn call_service(&self, action: Action) -> Result<Answer, Unanswered> {
-        if action.credentials.is_none() {
-            return Err(Unanswered::Denied);
-        }
-        let caller = self.caller(&action.source_arn, action.credentials.as_deref())?;
-        let unknown = || Unanswered::Failed(format!("{}:{} is not there", action.service, action.operation));
-        let service = json_service(&self.cx, &action.service).ok_or_else(unknown)?;
-        let operation = service.operation(&action.operation).ok_or_else(unknown)?;
-        let shapes = operation.model().shapes.as_ref().ok_or_else(unknown)?;
-
-        let mut missing = false;
-        let input =
-            json::decode(&action.body, shapes.input, Names::Model, |decoder| operation.decode(decoder, &mut missing));
-        let result = match input {
-            Err(error) => Err(service.malformed(&error)),
-            Ok(input) => self.cx.cloud.stages().perform(&caller, &**service, operation, input).await,
-        };
-        let content_type = ("Content-Type".to_owned(), "application/x-amz-json-1.0".to_owned());
-        Ok(match result {
-            Ok(output) => {
-                let mut encoder = JsonEncoder::new(shapes.output, Names::Model);
-                operation.encode_output(&*output, &mut encoder);
-                Answer { status: 200, headers: vec![content_type], body: encoder.finish().into() }
-            }
-            Err(error) => {
-                let encoded = error.encode(Protocol::AwsJson10, service.model(), caller.request_id());
-                Answer { status: error.status, headers: vec![content_type], body: encoded.body.into() }
-            }
-        })
-    }
-
-    /// As whom a function is called: the integration's role, or this service, for which the function's policy must
-    /// allow the method.
-    fn caller(&self, source_arn: &str, credentials: Option<&str>) -> Result<Context, Unanswered> {
-        let source = [("aws:SourceArn", source_arn), ("aws:SourceAccount", self.cx.account())];
-        let Some(arn) = credentials else {
-            return Ok(self.cx.acting_as(Principal::service(PRINCIPAL), &source));
-        };
-        let failed = |error: service::StoreError| Unanswered::Failed(error.to_string());
-        let principal = session(&self.cx, arn).map_err(failed)?.ok_or(Unanswered::Denied)?;
-        Ok(self.cx.acting_as(principal, &source))
-    }
-}
-
-/// A service of this cloud whose operations take JSON.
-pub fn json_service<'a>(cx: &'a Context, name: &str) -> Option<&'a Arc<dyn Service>> {
-    let json = |protocol: &Protocol| matches!(protocol, Protocol::AwsJson10 | Protocol::AwsJson11);
-    cx.cloud.service(name).filter(|service| service.model().protocols.iter().any(json))
-}
-
-/// A session of a role that trusts this service; none where there is no such role.
-pub fn session(cx: &Context, arn: &str) -> Result<Option<Principal>, service::StoreError> {
-    let Some(role) = cx.cloud.directory().role(arn)?.filter(trusts) else { return Ok(None) };
-    Ok(Some(Principal::AssumedRole {
-        account: role.account,
-        role_path: role.path,
-        role: role.name,
-        role_id: role.id,
-        session: "BackplaneAssumeRoleSession".to_owned(),
-    }))
-}
-
-/// Whether this service may assume a role.
-fn trusts(role: &Role) -> bool {
-    let Ok(policy) = policy::Policy::parse(&role.trust_policy) else { return false };
-    let request = policy::Request {
-        caller: Principal::service(PRINCIPAL).caller(),
-        action: "sts:AssumeRole".to_owned(),
-        resource: role.arn.clone(),
-        ..policy::Request::default()
-    };
-    policy::trusts(&policy, &request) == Some(policy::Effect::Allow)
-}
-
-/// Sends one request over a connection of its own.
-async fn send(fetch: Fetch) -> Result<Answer, Unanswered> {
-    let failed = |error: &dyn std::fmt::Display| Unanswered::Failed(error.to_string());
-    let mut request = http::Request::builder().method(fetch.method.as_str()).uri(&fetch.url);
-    for (name, value) in fetch.headers.iter().filter(|(name, _)| !name.eq_ignore_ascii_case("host")) {
-        request = request.header(name, value);
-    }
-    let request = request.body(fetch.body).map_err(|error| failed(&error))?;
-    let (parts, body) = outbound::send(request, LARGEST_ANSWER).await.map_err(|error| failed(&error))?.into_parts();
-    let headers = parts
-        .headers
-        .iter()
-        .map(|(name, value)| (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned()));
-    Ok(Answer { status: parts.status.as_u16(), headers: headers.collect(), body })
 }

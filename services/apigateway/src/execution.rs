@@ -14,65 +14,11 @@ use crate::{
     validation,
 };
 use apigateway_api::{Integration, IntegrationType, Method};
-use bytes::Bytes;
 use serde_json::Value as Json;
 use std::{collections::BTreeMap, future::Future};
 use wire::Timestamp;
 
-/// A call of a function.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Invocation {
-    /// The function's ARN, with its qualifier.
-    pub function: String,
-    pub payload: Bytes,
-    /// `X-Amz-Invocation-Type: Event`: do not wait.
-    pub asynchronous: bool,
-    /// What calls: the method's ARN.
-    pub source_arn: String,
-    /// The role to call as; without one the function's own policy decides.
-    pub credentials: Option<String>,
-}
-
-/// What a function answered.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Invoked {
-    pub status: u16,
-    pub payload: Bytes,
-    /// `Handled` or `Unhandled`, when the function failed.
-    pub function_error: Option<String>,
-    pub request_id: String,
-}
-
-/// An operation of another service: `arn:aws:apigateway:…:dynamodb:action/PutItem`.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Action {
-    pub service: String,
-    pub operation: String,
-    pub body: Bytes,
-    pub source_arn: String,
-    /// The role to call as; there is no other way to be allowed.
-    pub credentials: Option<String>,
-}
-
-/// An HTTP request to an endpoint.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Fetch {
-    pub method: String,
-    pub url: String,
-    pub headers: Vec<(String, String)>,
-    pub body: Bytes,
-}
-
-/// Why an integration did not answer.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Unanswered {
-    /// Not allowed, or the function does not exist: AWS tells neither from the other.
-    Denied,
-    Timeout,
-    /// What was sent is no input of the function: its words are for the caller.
-    Invalid(String),
-    Failed(String),
-}
+pub use execute_api::{Action, Fetch, Invocation, Invoked, Unanswered};
 
 /// The world behind an API.
 pub trait Backend: Sync {

@@ -1,26 +1,27 @@
 //! The data plane: requests to deployed APIs, by host name or, where no name resolves, by path.
-//!
-//! - `{api}.execute-api.{anything}/{stage}/…`
-//! - `/restapis/{api}/{stage}/_user_request_/…` and `/_aws/execute-api/{api}/{stage}/…`
 
 use crate::{
-    authorizer::{self, Grants},
+    authorizer::{self, Grant},
     backend::{World, timeout},
     definition::Compiled,
     error::Error,
-    execution::{Backend as _, Invocation, finish, function_of, route, run},
+    execution::{Invocation, finish, function_of, route, run},
     gateway_response::{self, Failure, Kind, Reply},
     integration,
     log::Log,
     logging, metrics,
     ops::stage::logs,
     request::{Caller, Incoming, canonical_name, parse_query},
-    store::{Place, site},
-    throttle::Throttles,
+    store::Place,
     usage,
 };
 use apigateway_api::{ApiKeySourceType, Method, MethodSetting, Stage};
 use bytes::Bytes;
+use execute_api::{
+    cache::Expiring,
+    site::{self, Address, cut},
+    throttle::Throttles,
+};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use service::{Access, ApiError, BoxFuture, ByteStream, Cloud, Context, Front, FrontRequest, FrontResponse, Principal};
 use std::{
@@ -69,7 +70,7 @@ impl Deployments {
 pub struct ExecuteApi {
     deployments: Arc<Deployments>,
     throttles: Arc<Throttles>,
-    grants: Arc<Grants>,
+    grants: Arc<Expiring<Grant>>,
 }
 
 impl ExecuteApi {
@@ -88,32 +89,19 @@ struct Target<'a> {
     path: &'a str,
 }
 
-fn target<'a>(host: &'a str, path: &'a str) -> Option<Target<'a>> {
-    if let Some((api, rest)) = host.split_once('.')
-        && (rest == "execute-api" || rest.starts_with("execute-api."))
-    {
-        let (stage, path) = cut(path.strip_prefix('/').unwrap_or(path));
-        return Some(Target { api, stage, path });
+impl<'a> Target<'a> {
+    fn new(address: &'a Address<'_>) -> Self {
+        let (stage, path) = cut(address.path.strip_prefix('/').unwrap_or(&address.path));
+        Self { api: address.api, stage, path }
     }
-    if let Some(rest) = path.strip_prefix("/_aws/execute-api/") {
-        let (api, rest) = cut(rest);
-        let (stage, path) = cut(rest.strip_prefix('/').unwrap_or(rest));
-        return Some(Target { api, stage, path });
-    }
-    let (api, rest) = cut(path.strip_prefix("/restapis/")?);
-    let (stage, rest) = cut(rest.strip_prefix('/')?);
-    let path = rest.strip_prefix("/_user_request_")?;
-    (path.is_empty() || path.starts_with('/')).then_some(Target { api, stage, path })
-}
-
-/// The first part of a path, and the rest with its slash.
-fn cut(path: &str) -> (&str, &str) {
-    path.split_at(path.find('/').unwrap_or(path.len()))
 }
 
 impl Front for ExecuteApi {
-    fn matches(&self, host: &str, path: &str, _: &HeaderMap) -> bool {
-        target(host, path).is_some()
+    /// Addresses of APIs, but for those that are known to be of another kind.
+    fn matches(&self, cloud: &Cloud, host: &str, path: &str, _: &HeaderMap) -> bool {
+        let Some(address) = site::address(host, path) else { return false };
+        let known = site::find(&cloud.store.snapshot(), address.api).ok().flatten();
+        known.is_none_or(|site| site.kind == site::Kind::Rest)
     }
 
     fn serve(&self, request: FrontRequest) -> BoxFuture<'static, FrontResponse> {
@@ -134,7 +122,8 @@ async fn serve(front: &ExecuteApi, request: FrontRequest, extended_id: &str) -> 
         plain(gateway_response::API_CONFIGURATION_ERROR, "InternalServerErrorException", &reply.message)
     };
     let path = request.uri.path().to_owned();
-    let Some(target) = target(&request.host, &path) else { return forbidden() };
+    let Some(address) = site::address(&request.host, &path) else { return forbidden() };
+    let target = Target::new(&address);
     let found = match Site::find(&request.cloud, &front.deployments, &target) {
         Err(error) => return internal(error),
         Ok(found) => found,
@@ -202,7 +191,7 @@ struct Site {
 impl Site {
     fn find(cloud: &Arc<Cloud>, deployments: &Deployments, target: &Target<'_>) -> Result<Option<Self>, Error> {
         let snapshot = cloud.store.snapshot();
-        let Some((account, region)) = site(&snapshot, target.api)? else { return Ok(None) };
+        let Some(site::Site { account, region, .. }) = site::find(&snapshot, target.api)? else { return Ok(None) };
         let principal = Principal::service("apigateway.amazonaws.com");
         let cx = cloud.context(principal, &account, &region);
         let place = Place::new(&cx, target.api);
@@ -343,7 +332,11 @@ impl Site {
         incoming: &Incoming,
     ) -> Result<(), Failure> {
         let key = format!("{}/{}/{}/{}", incoming.api, incoming.stage, incoming.resource_id, incoming.method);
-        if setting.is_none_or(|setting| throttles.admits(&key, setting, self.cx.now())) {
+        let admits = |setting: &MethodSetting| {
+            let (rate, burst) = (setting.throttling_rate_limit, setting.throttling_burst_limit);
+            throttles.admits(&key, rate, burst, self.cx.now())
+        };
+        if setting.is_none_or(admits) {
             return Ok(());
         }
         Err(Failure::new(gateway_response::THROTTLED, "Too Many Requests"))
@@ -360,7 +353,7 @@ impl Site {
     /// Asks the method's Lambda authorizer, if it has one, and keeps what it said. It may name the caller's API key.
     async fn ask(
         &self,
-        grants: &Grants,
+        grants: &Expiring<Grant>,
         method: &Method,
         incoming: &mut Incoming,
         world: &World,
@@ -446,22 +439,4 @@ fn refused(error: ApiError) -> Failure {
         _ => gateway_response::INVALID_SIGNATURE,
     };
     Failure::new(kind, error.message)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn addresses_lead_to_stages() {
-        let expected = |path| Some(Target { api: "abc", stage: "v1", path });
-        assert_eq!(target("abc.execute-api.us-east-1.amazonaws.com", "/v1/users"), expected("/users"));
-        assert_eq!(target("abc.execute-api.localhost", "/v1"), expected(""));
-        assert_eq!(target("localhost", "/restapis/abc/v1/_user_request_/a/b"), expected("/a/b"));
-        assert_eq!(target("localhost", "/restapis/abc/v1/_user_request_"), expected(""));
-        assert_eq!(target("localhost", "/_aws/execute-api/abc/v1/x"), expected("/x"));
-        assert_eq!(target("localhost", "/restapis/abc/stages/v1"), None);
-        assert_eq!(target("bucket.s3.localhost", "/v1"), None);
-        assert_eq!(target("abc.execute-api.localhost", "/").map(|target| target.stage), Some(""));
-    }
 }

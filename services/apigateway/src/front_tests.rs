@@ -96,7 +96,7 @@ impl World {
         };
         let front = self.service.fronts().remove(0);
         let path = path.split('?').next().unwrap();
-        assert!(front.matches(host, path, &HeaderMap::new()));
+        assert!(front.matches(&self.cx.cloud, host, path, &HeaderMap::new()));
         let (parts, body) = front.serve(request).await.into_parts();
         let body = body.bytes().unwrap_or_default();
         let text = |value: &HeaderValue| value.to_str().unwrap().to_owned();

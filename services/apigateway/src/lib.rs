@@ -34,7 +34,6 @@ mod request;
 mod store;
 #[cfg(test)]
 mod testing;
-mod throttle;
 mod usage;
 mod validation;
 

@@ -1,7 +1,8 @@
 //! What a stage measures, told to the stream of events, where CloudWatch takes it from.
 
 use crate::request::Incoming;
-use service::{Context, Event, Measurement, Metrics};
+use execute_api::metrics::{self, count, millis};
+use service::Context;
 
 /// One request as it was answered.
 pub struct Answered {
@@ -14,7 +15,6 @@ pub struct Answered {
 
 /// Publishes what REST APIs publish: under the API's name, its stage, and with `detailed` metrics under the method too.
 pub fn publish(cx: &Context, incoming: &Incoming, api_name: &str, detailed: bool, answered: &Answered) {
-    let now = cx.now();
     let api = ("ApiName", api_name.to_owned());
     let stage = ("Stage", incoming.stage.clone());
     let mut dimensions = vec![vec![api.clone()], vec![api.clone(), stage.clone()]];
@@ -22,22 +22,13 @@ pub fn publish(cx: &Context, incoming: &Incoming, api_name: &str, detailed: bool
         let method = ("Method", incoming.method.clone());
         dimensions.push(vec![api, method, ("Resource", incoming.resource_path.clone()), stage]);
     }
-    let count = |name, yes: bool| Measurement { name, value: f64::from(u8::from(yes)), unit: "Count" };
-    let millis = |name, value: i64| Measurement { name, value: value as f64, unit: "Milliseconds" };
     let mut values = vec![
         count("Count", true),
         count("4XXError", (400..500).contains(&answered.status)),
         count("5XXError", answered.status >= 500),
-        millis("Latency", now.millis() - incoming.time.millis()),
+        millis("Latency", cx.now().millis() - incoming.time.millis()),
     ];
     values.extend(answered.integration_millis.map(|spent| millis("IntegrationLatency", spent)));
     values.extend(answered.cache_hit.map(|hit| count(if hit { "CacheHitCount" } else { "CacheMissCount" }, true)));
-    cx.cloud.events.publish(Event::Metrics(Metrics {
-        time: now,
-        account: cx.account().to_owned(),
-        region: cx.region().to_owned(),
-        namespace: "AWS/ApiGateway",
-        dimensions,
-        values,
-    }));
+    metrics::publish(cx, dimensions, values);
 }

@@ -7,23 +7,7 @@ use crate::request::Incoming;
 use expressions::jsonpath;
 use serde_json::Value as Json;
 
-/// What an integration answered, for sources that refer to it.
-#[derive(Debug, Clone, Default)]
-pub struct Answer {
-    pub status: u16,
-    pub headers: Vec<(String, String)>,
-    pub body: bytes::Bytes,
-}
-
-impl Answer {
-    pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().rev().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
-    }
-
-    pub fn text(&self) -> String {
-        String::from_utf8_lossy(&self.body).into_owned()
-    }
-}
+pub use execute_api::Answer;
 
 /// The value of a source in an integration request.
 pub fn for_request(source: &str, request: &Incoming, context: &Json) -> Option<String> {

@@ -10,6 +10,7 @@ use apigateway_api::{
     UsagePlan, UsagePlanKey,
 };
 use bytes::Bytes;
+use execute_api::site::{self, Site};
 use serde_json::{Value as Json, json};
 use service::{Context, Key, Page, Range, StoreError, decode_token, encode_token};
 use wire::{
@@ -104,7 +105,8 @@ impl<'a> Place<'a> {
 
     pub fn put_api(self, tx: &mut Transaction<'_>, api: &RestApi) {
         tx.put(self.key(API), to_record(api));
-        tx.put(Key::new(SITE).text(self.api), json!([self.account, self.region]).to_string());
+        let site = Site { account: self.account.to_owned(), region: self.region.to_owned(), kind: site::Kind::Rest };
+        site::put(tx, self.api, &site);
     }
 
     pub fn find<T: Record>(self, reader: &impl Reader, id: &str) -> Result<Option<T>, Error> {
@@ -174,7 +176,7 @@ impl<'a> Place<'a> {
         for kind in kinds.into_iter().chain([API, SNAPSHOT]) {
             tx.delete_range(Range::prefix(self.key(kind)))?;
         }
-        tx.delete(Key::new(SITE).text(self.api));
+        site::delete(tx, self.api);
         Ok(())
     }
 
@@ -229,7 +231,6 @@ impl<'a> Place<'a> {
 
 const API: &str = "apigateway/api";
 const SNAPSHOT: &str = "apigateway/snapshot";
-const SITE: &str = "apigateway/site";
 const KEY_VALUE: &str = "apigateway/key-value";
 const ACCOUNT: &str = "apigateway/account";
 
@@ -265,12 +266,6 @@ fn page<T: Structure>(
     let read = |_: &Bytes, value: &Bytes| Ok(Some(from_record(value)?).filter(&wanted));
     let page = Page::read::<Error>(snapshot, range, after.as_deref(), limit, read)?;
     Ok((page.items, page.next.map(|key| encode_token(&key))))
-}
-
-/// The account and region in which an API lives.
-pub fn site(reader: &impl Reader, api: &str) -> Result<Option<(String, String)>, Error> {
-    let Some(record) = reader.get(Key::new(SITE).text(api).as_slice())? else { return Ok(None) };
-    Ok(serde_json::from_slice(&record).map(Some).map_err(|error| StoreError::Corrupt(error.to_string()))?)
 }
 
 /// The place of the id of the API key that has a value.

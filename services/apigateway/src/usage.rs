@@ -6,10 +6,10 @@ use crate::{
     error::Error,
     gateway_response::{Failure, INVALID_API_KEY, QUOTA_EXCEEDED, THROTTLED},
     store::{Place, Reader, key_of},
-    throttle::Throttles,
 };
 use ::store::Transaction;
-use apigateway_api::{ApiKey, ApiStage, MethodSetting, QuotaPeriodType, QuotaSettings, UsagePlan, UsagePlanKey};
+use apigateway_api::{ApiKey, ApiStage, QuotaPeriodType, QuotaSettings, UsagePlan, UsagePlanKey};
+use execute_api::throttle::Throttles;
 use service::{Context, Key, StoreError};
 use wire::Timestamp;
 
@@ -89,12 +89,7 @@ pub fn admit(
     let (key, plan) = found.ok_or_else(forbidden)?;
     let (key_id, plan_id) = (key.id.as_deref().unwrap_or_default(), plan.id.as_deref().unwrap_or_default());
     let throttle = plan.throttle.clone().unwrap_or_default();
-    let setting = MethodSetting {
-        throttling_burst_limit: throttle.burst_limit,
-        throttling_rate_limit: throttle.rate_limit,
-        ..MethodSetting::default()
-    };
-    if !throttles.admits(&format!("plan/{plan_id}/{key_id}"), &setting, cx.now()) {
+    if !throttles.admits(&format!("plan/{plan_id}/{key_id}"), throttle.rate_limit, throttle.burst_limit, cx.now()) {
         return Err(Failure::new(THROTTLED, "Too Many Requests"));
     }
     let counted = cx.store().write(|tx| count(cx, tx, plan_id, key_id, plan.quota.as_ref())).map_err(failed)?;

@@ -25,7 +25,7 @@ pub fn link(cx: &Context, package: &str) -> Result<String, StoreError> {
 pub struct Download;
 
 impl Front for Download {
-    fn matches(&self, host: &str, path: &str, _headers: &HeaderMap) -> bool {
+    fn matches(&self, _: &service::Cloud, host: &str, path: &str, _headers: &HeaderMap) -> bool {
         // Below other hosts the same path may be an object's.
         matches!(host, "127.0.0.1" | "localhost") && path.starts_with(PATH)
     }

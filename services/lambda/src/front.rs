@@ -30,7 +30,7 @@ impl Urls {
 }
 
 impl Front for Urls {
-    fn matches(&self, host: &str, _path: &str, _headers: &HeaderMap) -> bool {
+    fn matches(&self, _: &service::Cloud, host: &str, _path: &str, _headers: &HeaderMap) -> bool {
         url::id(host).is_some()
     }
 

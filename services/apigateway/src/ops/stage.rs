@@ -4,11 +4,11 @@ use super::{arn, now, rest_api::check_api_tags};
 use crate::{
     ApiGateway,
     error::Error,
-    logging::group_of,
     patch::{self, Slot},
     store::{self, Place},
 };
 use apigateway_api::*;
+use execute_api::logs::group_of;
 use service::{Context, operation};
 use std::collections::BTreeMap;
 

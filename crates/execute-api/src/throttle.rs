@@ -1,14 +1,16 @@
-//! Throttling: a token bucket for each stage and method setting. Buckets live in memory only; a restart fills them.
+//! Throttling: token buckets by name. They live in memory only; a restart fills them.
 
-use apigateway_api::MethodSetting;
-use std::{
-    collections::HashMap,
-    sync::{Mutex, PoisonError},
-};
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
 use wire::Timestamp;
 
 /// How many buckets are kept.
 const KEPT: usize = 4096;
+
+/// What an account may do in a region when nothing says less: requests a second, and at once.
+const ACCOUNT_RATE: f64 = 10_000.0;
+const ACCOUNT_BURST: f64 = 5_000.0;
 
 #[derive(Default)]
 pub struct Throttles(Mutex<HashMap<String, Bucket>>);
@@ -20,14 +22,14 @@ struct Bucket {
 
 impl Throttles {
     /// Takes a token of the bucket `key`; false when there is none. A negative limit is none.
-    pub fn admits(&self, key: &str, setting: &MethodSetting, now: Timestamp) -> bool {
-        let rate = setting.throttling_rate_limit.filter(|rate| *rate >= 0.0);
-        let burst = setting.throttling_burst_limit.filter(|burst| *burst >= 0).map(f64::from);
+    pub fn admits(&self, key: &str, rate: Option<f64>, burst: Option<i32>, now: Timestamp) -> bool {
+        let rate = rate.filter(|rate| *rate >= 0.0);
+        let burst = burst.filter(|burst| *burst >= 0).map(f64::from);
         if rate.is_none() && burst.is_none() {
             return true;
         }
-        let rate = rate.unwrap_or(10_000.0);
-        let burst = burst.unwrap_or(5_000.0);
+        let rate = rate.unwrap_or(ACCOUNT_RATE);
+        let burst = burst.unwrap_or(ACCOUNT_BURST);
         let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if buckets.len() >= KEPT && !buckets.contains_key(key) {
             buckets.clear();
@@ -51,14 +53,9 @@ mod tests {
     #[test]
     fn a_bucket_empties_and_fills() {
         let throttles = Throttles::default();
-        let setting = MethodSetting {
-            throttling_rate_limit: Some(1.0),
-            throttling_burst_limit: Some(2),
-            ..MethodSetting::default()
-        };
-        let admits = |millis| throttles.admits("a", &setting, Timestamp::from_millis(millis));
+        let admits = |millis| throttles.admits("a", Some(1.0), Some(2), Timestamp::from_millis(millis));
         assert_eq!([admits(0), admits(0), admits(0)], [true, true, false]);
         assert_eq!([admits(999), admits(1000), admits(1000)], [false, true, false]);
-        assert!(throttles.admits("a", &MethodSetting::default(), Timestamp::default()));
+        assert!(throttles.admits("a", None, None, Timestamp::default()));
     }
 }

@@ -1,0 +1,387 @@
+//! Who may call a route: tokens of an issuer, the answer of a function, or a signature.
+
+use crate::{
+    event,
+    mapping::of_request,
+    ops::function_of,
+    reply::Failure,
+    request::{Caller, Identity, Request, text},
+};
+use apigatewayv2_api::{AuthorizationType, Authorizer, Route};
+use execute_api::{Invocation, Invoked, World, cache::Expiring};
+use serde_json::{Map, Value as Json, json};
+use service::{
+    Access, ApiError, Context,
+    policy::{self, CallerKind, Decision, Policies, Policy, Source, decide},
+};
+use std::sync::Arc;
+use wire::Timestamp;
+
+/// How long an issuer's keys are kept.
+const KEYS_KEPT: i64 = 2 * 3600;
+
+/// What is remembered between requests.
+#[derive(Default)]
+pub struct Memory {
+    pub grants: Expiring<Grant>,
+    keys: Expiring<Arc<Vec<Json>>>,
+}
+
+impl Memory {
+    pub fn clear(&self) {
+        self.grants.clear();
+        self.keys.clear();
+    }
+}
+
+/// What a function said of an identity.
+#[derive(Debug, Clone)]
+pub struct Grant {
+    verdict: Verdict,
+    context: Map<String, Json>,
+    principal: Option<String>,
+}
+
+#[derive(Debug, Clone)]
+enum Verdict {
+    Simple(bool),
+    Policy(Arc<Policy>),
+}
+
+/// Decides by the route's authorization type.
+pub async fn authorize(
+    memory: &Memory,
+    world: &World,
+    route: &Route,
+    authorizer: Option<&Authorizer>,
+    signer: Option<Result<Context, ApiError>>,
+    request: &Request,
+) -> Result<Option<Identity>, Failure> {
+    match route.authorization_type {
+        Some(AuthorizationType::AwsIam) => signed(&world.cx, signer, &request.arn()).map(Some),
+        Some(AuthorizationType::Jwt) => {
+            let authorizer = authorizer.ok_or_else(misconfigured)?;
+            let scopes = route.authorization_scopes.as_deref().unwrap_or_default();
+            token(memory, &world.cx, authorizer, scopes, request).await.map(Some)
+        }
+        Some(AuthorizationType::Custom) => {
+            let authorizer = authorizer.ok_or_else(misconfigured)?;
+            let grant = ask(memory, world, authorizer, request).await?;
+            allowed(&grant, request)?;
+            Ok(Some(Identity::Lambda { context: grant.context, principal: grant.principal }))
+        }
+        _ => Ok(None),
+    }
+}
+
+fn misconfigured() -> Failure {
+    Failure::new(500, "AUTHORIZER_CONFIGURATION_ERROR", "Internal Server Error")
+}
+
+/// `AWS_IAM`: the caller's own policies decide.
+pub fn signed(cx: &Context, signer: Option<Result<Context, ApiError>>, arn: &str) -> Result<Identity, Failure> {
+    let Some(Ok(signer)) = signer else { return Err(Failure::forbidden()) };
+    let caller = signer.in_place(cx.account(), cx.region());
+    let service = cx.cloud.service("apigatewayv2").ok_or_else(misconfigured)?;
+    let access = Access::new("execute-api:Invoke", arn).owned_by(cx.account());
+    cx.cloud.stages().authorize(&caller, &**service, &access).map_err(|_| Failure::forbidden())?;
+    let principal = caller.principal();
+    Ok(Identity::Iam(Caller {
+        account: principal.account().to_owned(),
+        arn: principal.arn(),
+        user_id: principal.user_id(),
+        access_key: caller.access_key_id().unwrap_or_default().to_owned(),
+    }))
+}
+
+/// The values of an authorizer's identity sources; none where one is missing.
+pub fn sources(authorizer: &Authorizer, request: &Request) -> Option<Vec<String>> {
+    let context = request.context();
+    let sources = authorizer.identity_source.iter().flatten().flat_map(|source| source.split(','));
+    let value = |source: &str| {
+        let name = source.trim().trim_start_matches('$').trim_start_matches('{').trim_end_matches('}');
+        // WebSocket APIs say `route.request.header.x`.
+        let name = name.strip_prefix("route.").unwrap_or(name);
+        of_request(name, request, &context).filter(|value| !value.is_empty())
+    };
+    sources.filter(|source| !source.trim().is_empty()).map(value).collect()
+}
+
+/// `JWT`: a token that the issuer signed, for one of the audiences, with one of the scopes.
+async fn token(
+    memory: &Memory,
+    cx: &Context,
+    authorizer: &Authorizer,
+    scopes: &[String],
+    request: &Request,
+) -> Result<Identity, Failure> {
+    let unauthorized = |challenge: &str| {
+        let failure = Failure::unauthorized();
+        Failure { reply: failure.reply.with("www-authenticate", challenge), ..failure }
+    };
+    let invalid = |reason: &str| {
+        unauthorized(&format!("Bearer scope=\"\" error=\"invalid_token\" error_description=\"{reason}\""))
+    };
+    let found = sources(authorizer, request).and_then(|values| values.into_iter().next());
+    let found = found.ok_or_else(|| unauthorized("Bearer"))?;
+    let bearer = found.get(..7).is_some_and(|prefix| prefix.eq_ignore_ascii_case("bearer "));
+    let found = if bearer { found[7..].trim() } else { found.as_str() };
+    let token = jwt::Token::parse(found).ok_or_else(|| invalid("the token is malformed"))?;
+    let configuration = authorizer.jwt_configuration.clone().unwrap_or_default();
+    let issuer = configuration.issuer.unwrap_or_default();
+    if token.claim("iss") != Some(issuer.as_str()) {
+        return Err(invalid("the token has an invalid issuer"));
+    }
+    if !token.header["alg"].as_str().is_some_and(|algorithm| algorithm.starts_with("RS")) {
+        return Err(invalid("signing method is invalid"));
+    }
+    verify(memory, cx, &issuer, &token).await.map_err(|reason| invalid(&reason))?;
+    check_claims(&token, configuration.audience.as_deref().unwrap_or_default(), cx.now()).map_err(&invalid)?;
+    let own = scopes_of(&token);
+    if !scopes.is_empty() && !scopes.iter().any(|scope| own.contains(scope)) {
+        let failure = Failure::forbidden();
+        let challenge = format!(
+            "Bearer scope=\"{}\" error=\"insufficient_scope\" error_description=\"the token does not have a valid scope\"",
+            scopes.join(" ")
+        );
+        return Err(Failure { reply: failure.reply.with("www-authenticate", challenge), ..failure });
+    }
+    let claims = token.claims.as_object().into_iter().flatten();
+    let claims = claims.map(|(name, value)| (name.clone(), Json::from(claim_text(value)))).collect();
+    Ok(Identity::Jwt { claims, scopes: (!scopes.is_empty()).then(|| scopes.to_vec()) })
+}
+
+async fn verify(memory: &Memory, cx: &Context, issuer: &str, token: &jwt::Token) -> Result<(), String> {
+    let signed = |keys: &[Json]| token.candidates(keys).into_iter().any(|key| token.signed_by(key));
+    let known = memory.keys.get(issuer, cx.now());
+    if known.is_some_and(|keys| signed(&keys)) {
+        return Ok(());
+    }
+    // Keys rotate: what is kept may not have the one that signed.
+    let keys = jwt::keys_of(issuer).await.ok_or("OIDC discovery endpoint communication error")?;
+    let fits = signed(&keys);
+    let unknown = token.candidates(&keys).is_empty();
+    memory.keys.put(issuer.to_owned(), cx.now().plus_secs(KEYS_KEPT), Arc::new(keys));
+    match (fits, unknown) {
+        (true, _) => Ok(()),
+        (false, true) => Err("unable to find a signing key that matches the token".to_owned()),
+        (false, false) => Err("signature is invalid".to_owned()),
+    }
+}
+
+fn check_claims(token: &jwt::Token, audience: &[String], now: Timestamp) -> Result<(), &'static str> {
+    let time = |name: &str| token.claims[name].as_f64().map(|seconds| seconds as i64);
+    match time("exp") {
+        None => return Err("the token does not have an expiration"),
+        Some(expires) if now.secs() >= expires => return Err("the token has expired"),
+        Some(_) => {}
+    }
+    if time("nbf").is_some_and(|from| now.secs() < from) || time("iat").is_some_and(|issued| now.secs() < issued) {
+        return Err("the token is not valid yet");
+    }
+    // Without an audience the client's id takes its place.
+    let audiences = match token.claims.get("aud") {
+        Some(_) => token.audiences(),
+        None => token.claim("client_id").into_iter().collect(),
+    };
+    if audience.iter().any(|known| audiences.contains(&known.as_str())) {
+        Ok(())
+    } else {
+        Err("the token does not have a valid audience")
+    }
+}
+
+fn scopes_of(token: &jwt::Token) -> Vec<String> {
+    let both = [&token.claims["scope"], &token.claims["scp"]];
+    let of = |value: &Json| -> Vec<String> {
+        match value {
+            Json::String(text) => text.split_whitespace().map(str::to_owned).collect(),
+            Json::Array(list) => list.iter().filter_map(text).collect(),
+            _ => Vec::new(),
+        }
+    };
+    both.into_iter().flat_map(of).collect()
+}
+
+/// Claims are texts; a list is written as `[a b]`.
+fn claim_text(value: &Json) -> String {
+    match value {
+        Json::String(text) => text.clone(),
+        Json::Array(list) => format!("[{}]", list.iter().map(claim_text).collect::<Vec<_>>().join(" ")),
+        Json::Null => String::new(),
+        other => other.to_string(),
+    }
+}
+
+/// `CUSTOM`: asks the authorizer's function, or remembers what it said.
+async fn ask(memory: &Memory, world: &World, authorizer: &Authorizer, request: &Request) -> Result<Grant, Failure> {
+    let identity = sources(authorizer, request).ok_or_else(Failure::unauthorized)?;
+    let id = authorizer.authorizer_id.as_deref().unwrap_or_default();
+    let Request { region, account, api, stage, .. } = request;
+    let key = format!("{api}/{stage}/{}", json!([id, identity]));
+    let now = world.cx.now();
+    if let Some(grant) = memory.grants.get(&key, now) {
+        return Ok(grant);
+    }
+    let uri = authorizer.authorizer_uri.as_deref().unwrap_or_default();
+    let function = function_of(uri).ok_or_else(misconfigured)?;
+    let invocation = Invocation {
+        function: function.to_owned(),
+        payload: question(authorizer, &identity, request).to_string().into(),
+        asynchronous: false,
+        source_arn: format!("arn:aws:execute-api:{region}:{account}:{api}/authorizers/{id}"),
+        credentials: authorizer.authorizer_credentials_arn.clone().filter(|role| !role.is_empty()),
+    };
+    let invoked = world.invoke(invocation).await.map_err(|_| misconfigured())?;
+    let grant = read(authorizer, &invoked)?;
+    let ttl = authorizer.authorizer_result_ttl_in_seconds.unwrap_or(0);
+    if ttl > 0 && !identity.is_empty() {
+        memory.grants.put(key, now.plus_secs(ttl.into()), grant.clone());
+    }
+    Ok(grant)
+}
+
+/// The event for the function.
+fn question(authorizer: &Authorizer, identity: &[String], request: &Request) -> Json {
+    let without_body = |mut event: Json| {
+        if let Some(members) = event.as_object_mut() {
+            members.retain(|name, _| name != "body" && name != "isBase64Encoded");
+        }
+        event
+    };
+    if authorizer.authorizer_payload_format_version.as_deref() == Some("2.0") {
+        let mut event = without_body(event::v2(request));
+        event["type"] = json!("REQUEST");
+        event["routeArn"] = json!(request.arn());
+        event["identitySource"] = json!(identity);
+        return event;
+    }
+    let mut event = without_body(event::v1(request));
+    event["type"] = json!("REQUEST");
+    event["methodArn"] = json!(request.arn());
+    event["identitySource"] = json!(identity.join(","));
+    event["authorizationToken"] = json!(identity.join(","));
+    event
+}
+
+/// Reads the function's answer.
+pub fn read(authorizer: &Authorizer, invoked: &Invoked) -> Result<Grant, Failure> {
+    let failed = || Failure::new(500, "AUTHORIZER_FAILURE", "Internal Server Error");
+    let answer: Json = serde_json::from_slice(&invoked.payload).unwrap_or_default();
+    if invoked.function_error.is_some() {
+        // A function says "Unauthorized" by failing with exactly that.
+        return Err(if answer["errorMessage"] == "Unauthorized" { Failure::unauthorized() } else { failed() });
+    }
+    let context = match &answer["context"] {
+        Json::Object(context) => context.clone(),
+        _ => Map::new(),
+    };
+    if authorizer.enable_simple_responses == Some(true) {
+        let allowed = answer["isAuthorized"].as_bool().ok_or_else(failed)?;
+        return Ok(Grant { verdict: Verdict::Simple(allowed), context, principal: None });
+    }
+    let principal = text(&answer["principalId"]).ok_or_else(failed)?;
+    let policy = Policy::parse(&answer["policyDocument"].to_string()).map_err(|_| failed())?;
+    Ok(Grant { verdict: Verdict::Policy(Arc::new(policy)), context, principal: Some(principal) })
+}
+
+/// Whether a grant lets a request reach its route.
+pub fn allowed(grant: &Grant, request: &Request) -> Result<(), Failure> {
+    let policy = match &grant.verdict {
+        Verdict::Simple(true) => return Ok(()),
+        Verdict::Simple(false) => return Err(Failure::forbidden()),
+        Verdict::Policy(policy) => policy.clone(),
+    };
+    let mut wanted = policy::Request {
+        caller: policy::Caller {
+            kind: CallerKind::User,
+            account: request.account.clone(),
+            arn: grant.principal.clone().unwrap_or_default(),
+            role_arn: None,
+        },
+        action: "execute-api:Invoke".to_owned(),
+        resource: request.arn(),
+        resource_account: request.account.clone(),
+        ..policy::Request::default()
+    };
+    wanted.conditions.set("aws:SourceIp", request.source_ip.as_str());
+    let source = Source { name: "the authorizer's policy".to_owned(), policy };
+    match decide(&wanted, &Policies { identity: vec![source], ..Policies::default() }, None) {
+        Decision::Allowed(_) => Ok(()),
+        Decision::Denied(_) => Err(Failure::forbidden()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn authorizer(simple: bool, sources: &[&str]) -> Authorizer {
+        Authorizer {
+            enable_simple_responses: Some(simple),
+            identity_source: Some(sources.iter().map(|source| (*source).to_owned()).collect()),
+            ..Authorizer::default()
+        }
+    }
+
+    fn request() -> Request {
+        Request {
+            method: "GET".into(),
+            path: "/users".into(),
+            account: "1".into(),
+            region: "r".into(),
+            api: "a".into(),
+            stage: "s".into(),
+            headers: vec![("authorization".into(), "t".into())],
+            route_key: "GET /users".into(),
+            ..Request::default()
+        }
+    }
+
+    fn answer(answer: Json) -> Invoked {
+        Invoked { payload: answer.to_string().into(), ..Invoked::default() }
+    }
+
+    #[test]
+    fn an_identity_must_be_complete() {
+        let of = |names: &[&str]| sources(&authorizer(true, names), &request());
+        assert_eq!(of(&["$request.header.Authorization", "$context.routeKey"]).unwrap(), ["t", "GET /users"]);
+        assert_eq!(of(&["$request.header.Authorization", "$request.querystring.q"]), None);
+        assert_eq!(of(&[]), Some(vec![]));
+    }
+
+    #[test]
+    fn simple_answers_decide() {
+        let simple = authorizer(true, &[]);
+        let grant = read(&simple, &answer(json!({"isAuthorized": true, "context": {"a": {"b": 1}}}))).unwrap();
+        assert_eq!(grant.context["a"], json!({"b": 1}));
+        assert_eq!(allowed(&grant, &request()), Ok(()));
+        let grant = read(&simple, &answer(json!({"isAuthorized": false}))).unwrap();
+        assert_eq!(allowed(&grant, &request()).unwrap_err().reply.status, 403);
+        assert_eq!(read(&simple, &answer(json!({}))).unwrap_err().reply.status, 500);
+    }
+
+    #[test]
+    fn policies_decide() {
+        let policy = |resource: &str| {
+            let statement = json!([{"Effect": "Allow", "Action": "execute-api:Invoke", "Resource": resource}]);
+            let said =
+                json!({"principalId": "ann", "policyDocument": {"Version": "2012-10-17", "Statement": statement}});
+            read(&authorizer(false, &[]), &answer(said)).unwrap()
+        };
+        assert_eq!(allowed(&policy("arn:aws:execute-api:r:1:a/s/GET/users"), &request()), Ok(()));
+        assert_eq!(allowed(&policy("arn:aws:execute-api:r:1:a/s/POST/*"), &request()).unwrap_err().reply.status, 403);
+    }
+
+    #[test]
+    fn claims_are_checked() {
+        // {"alg":"none"} and {"exp":100,"nbf":50,"client_id":"c"}
+        let token = jwt::Token::parse("eyJhbGciOiJub25lIn0.eyJleHAiOjEwMCwibmJmIjo1MCwiY2xpZW50X2lkIjoiYyJ9.").unwrap();
+        let check = |now, audience: &str| check_claims(&token, &[audience.to_owned()], Timestamp::from_secs(now));
+        assert_eq!(check(60, "c"), Ok(()));
+        assert_eq!(check(100, "c"), Err("the token has expired"));
+        assert_eq!(check(49, "c"), Err("the token is not valid yet"));
+        assert_eq!(check(60, "d"), Err("the token does not have a valid audience"));
+        assert_eq!(claim_text(&json!(["a", "b"])), "[a b]");
+    }
+}
