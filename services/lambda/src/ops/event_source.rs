@@ -231,7 +231,8 @@ async fn create_event_source_mapping(
         for (shard, place) in &places {
             tx.put(places_key(&mapping.uuid).text(shard), to_record(place)?);
         }
-        Ok(tx.put(mapping.key(), to_record(&mapping)?))
+        tx.put(mapping.key(), to_record(&mapping)?);
+        Ok(())
     })?;
     let shown = mapping.describe("Creating");
     lambda.pollers.poll(&cx.cloud, mapping);
@@ -320,7 +321,8 @@ async fn update_event_source_mapping(
     cx.store().write(|tx| {
         let stored: Mapping = from_record(&tx.get(mapping.key().as_slice())?.ok_or_else(missing)?)?;
         mapping.revision = stored.revision + 1;
-        Ok::<_, Error>(tx.put(mapping.key(), to_record(&mapping)?))
+        tx.put(mapping.key(), to_record(&mapping)?);
+        Ok::<_, Error>(())
     })?;
     let state = match (was_enabled, mapping.enabled) {
         (false, true) => "Enabling",
