@@ -267,6 +267,9 @@ mod tests {
     fn twenty_six_are_too_many() {
         let bench = Bench::with_table();
         let message = bench.invalid("BatchWriteItem", json!({ "RequestItems": { "tab": puts(26) } }));
+        let opening = "1 validation error detected: Value '{tab=[WriteRequest(putRequest=PutRequest(item={n=AttributeValue: \
+                       {N:0}, pk=AttributeValue: {S:a}, sk=AttributeValue: {S:000}}), deleteRequest=null), ";
+        assert!(message.starts_with(opening), "{message}");
         assert!(
             message.ends_with(
                 "at 'requestItems' failed to satisfy constraint: Map value must satisfy constraint: [Member must have \
