@@ -23,6 +23,8 @@ mod key;
 mod legacy;
 mod limits;
 mod maintenance;
+#[cfg(test)]
+mod model;
 mod number;
 mod ops;
 mod parameters;
