@@ -17,6 +17,7 @@ mod error;
 mod expiry;
 mod export;
 mod expression;
+pub mod fuzz;
 mod history;
 mod import;
 mod key;
@@ -38,6 +39,7 @@ mod streams;
 mod table;
 #[cfg(test)]
 mod testing;
+mod throttle;
 mod validate;
 mod value;
 mod write;
@@ -54,6 +56,7 @@ pub use streams::Streams;
 #[derive(Clone, Default)]
 pub struct DynamoDb {
     cache: Arc<cache::Cache>,
+    throttle: Option<Arc<throttle::Throttle>>,
 }
 
 operations! {
@@ -162,6 +165,7 @@ impl Service for DynamoDb {
 
     fn reset(&self) {
         self.cache.clear();
+        self.throttle.iter().for_each(|throttle| throttle.clear());
     }
 }
 
