@@ -44,7 +44,6 @@ pub trait Stages: Send + Sync {
 
 /// What the stream of events carries.
 #[derive(Clone, Debug)]
-#[expect(clippy::large_enum_variant, reason = "the stream puts every event behind an Arc as it is published")]
 pub enum Event {
     /// A call was answered.
     Audit(AuditEvent),

@@ -48,7 +48,7 @@ enum Verdict {
     Policy(Arc<Policy>),
 }
 
-/// Decides by the route's authorization type.
+/// Decides by the route's authorization type. `asking` is the question for a function where it is not the one of HTTP APIs.
 pub async fn authorize(
     memory: &Memory,
     world: &World,
@@ -56,6 +56,7 @@ pub async fn authorize(
     authorizer: Option<&Authorizer>,
     signer: Option<Result<Context, ApiError>>,
     request: &Request,
+    asking: Option<Json>,
 ) -> Result<Option<Identity>, Failure> {
     match route.authorization_type {
         Some(AuthorizationType::AwsIam) => signed(&world.cx, signer, &request.arn()).map(Some),
@@ -66,7 +67,7 @@ pub async fn authorize(
         }
         Some(AuthorizationType::Custom) => {
             let authorizer = authorizer.ok_or_else(misconfigured)?;
-            let grant = ask(memory, world, authorizer, request).await?;
+            let grant = ask(memory, world, authorizer, request, asking).await?;
             allowed(&grant, request)?;
             Ok(Some(Identity::Lambda { context: grant.context, principal: grant.principal }))
         }
@@ -115,10 +116,7 @@ async fn token(
     scopes: &[String],
     request: &Request,
 ) -> Result<Identity, Failure> {
-    let unauthorized = |challenge: &str| {
-        let failure = Failure::unauthorized();
-        Failure { reply: failure.reply.with("www-authenticate", challenge), ..failure }
-    };
+    let unauthorized = |challenge: &str| Failure { challenge: Some(challenge.to_owned()), ..Failure::unauthorized() };
     let invalid = |reason: &str| {
         unauthorized(&format!("Bearer scope=\"\" error=\"invalid_token\" error_description=\"{reason}\""))
     };
@@ -139,12 +137,11 @@ async fn token(
     check_claims(&token, configuration.audience.as_deref().unwrap_or_default(), cx.now()).map_err(&invalid)?;
     let own = scopes_of(&token);
     if !scopes.is_empty() && !scopes.iter().any(|scope| own.contains(scope)) {
-        let failure = Failure::forbidden();
         let challenge = format!(
             "Bearer scope=\"{}\" error=\"insufficient_scope\" error_description=\"the token does not have a valid scope\"",
             scopes.join(" ")
         );
-        return Err(Failure { reply: failure.reply.with("www-authenticate", challenge), ..failure });
+        return Err(Failure { challenge: Some(challenge), ..Failure::forbidden() });
     }
     let claims = token.claims.as_object().into_iter().flatten();
     let claims = claims.map(|(name, value)| (name.clone(), Json::from(claim_text(value)))).collect();
@@ -214,7 +211,13 @@ fn claim_text(value: &Json) -> String {
 }
 
 /// `CUSTOM`: asks the authorizer's function, or remembers what it said.
-async fn ask(memory: &Memory, world: &World, authorizer: &Authorizer, request: &Request) -> Result<Grant, Failure> {
+async fn ask(
+    memory: &Memory,
+    world: &World,
+    authorizer: &Authorizer,
+    request: &Request,
+    asking: Option<Json>,
+) -> Result<Grant, Failure> {
     let identity = sources(authorizer, request).ok_or_else(Failure::unauthorized)?;
     let id = authorizer.authorizer_id.as_deref().unwrap_or_default();
     let Request { region, account, api, stage, .. } = request;
@@ -227,7 +230,7 @@ async fn ask(memory: &Memory, world: &World, authorizer: &Authorizer, request: &
     let function = function_of(uri).ok_or_else(misconfigured)?;
     let invocation = Invocation {
         function: function.to_owned(),
-        payload: question(authorizer, &identity, request).to_string().into(),
+        payload: asking.unwrap_or_else(|| question(authorizer, &identity, request)).to_string().into(),
         asynchronous: false,
         source_arn: format!("arn:aws:execute-api:{region}:{account}:{api}/authorizers/{id}"),
         credentials: authorizer.authorizer_credentials_arn.clone().filter(|role| !role.is_empty()),
@@ -357,8 +360,8 @@ mod tests {
         assert_eq!(grant.context["a"], json!({"b": 1}));
         assert_eq!(allowed(&grant, &request()), Ok(()));
         let grant = read(&simple, &answer(json!({"isAuthorized": false}))).unwrap();
-        assert_eq!(allowed(&grant, &request()).unwrap_err().reply.status, 403);
-        assert_eq!(read(&simple, &answer(json!({}))).unwrap_err().reply.status, 500);
+        assert_eq!(allowed(&grant, &request()).unwrap_err().status, 403);
+        assert_eq!(read(&simple, &answer(json!({}))).unwrap_err().status, 500);
     }
 
     #[test]
@@ -370,7 +373,7 @@ mod tests {
             read(&authorizer(false, &[]), &answer(said)).unwrap()
         };
         assert_eq!(allowed(&policy("arn:aws:execute-api:r:1:a/s/GET/users"), &request()), Ok(()));
-        assert_eq!(allowed(&policy("arn:aws:execute-api:r:1:a/s/POST/*"), &request()).unwrap_err().reply.status, 403);
+        assert_eq!(allowed(&policy("arn:aws:execute-api:r:1:a/s/POST/*"), &request()).unwrap_err().status, 403);
     }
 
     #[test]

@@ -26,14 +26,17 @@ mod reply;
 mod request;
 mod route_key;
 mod store;
+mod web_socket;
 
 use front::HttpFront;
 use service::{AnyOperation, ApiError, Front, Service, operations};
+use web_socket::WebSocketFront;
 
 /// The service.
 #[derive(Default)]
 pub struct ApiGatewayV2 {
     front: HttpFront,
+    web_socket: WebSocketFront,
 }
 
 operations! { ApiGatewayV2, apigatewayv2_api:
@@ -73,10 +76,11 @@ impl Service for ApiGatewayV2 {
     }
 
     fn fronts(&self) -> Vec<Box<dyn Front>> {
-        vec![Box::new(self.front.clone())]
+        vec![Box::new(self.front.clone()), Box::new(self.web_socket.clone())]
     }
 
     fn reset(&self) {
         self.front.reset();
+        self.web_socket.reset();
     }
 }
