@@ -125,39 +125,6 @@ wire::enums! {
         None = "NONE",
         SseC = "SSE-C",
     }
-    Event EVENT = "Event" {
-        S3ReducedRedundancyLostObject = "s3:ReducedRedundancyLostObject",
-        S3ObjectCreated = "s3:ObjectCreated:*",
-        S3ObjectCreatedPut = "s3:ObjectCreated:Put",
-        S3ObjectCreatedPost = "s3:ObjectCreated:Post",
-        S3ObjectCreatedCopy = "s3:ObjectCreated:Copy",
-        S3ObjectCreatedCompleteMultipartUpload = "s3:ObjectCreated:CompleteMultipartUpload",
-        S3ObjectRemoved = "s3:ObjectRemoved:*",
-        S3ObjectRemovedDelete = "s3:ObjectRemoved:Delete",
-        S3ObjectRemovedDeleteMarkerCreated = "s3:ObjectRemoved:DeleteMarkerCreated",
-        S3ObjectRestore = "s3:ObjectRestore:*",
-        S3ObjectRestorePost = "s3:ObjectRestore:Post",
-        S3ObjectRestoreCompleted = "s3:ObjectRestore:Completed",
-        S3Replication = "s3:Replication:*",
-        S3ReplicationOperationFailedReplication = "s3:Replication:OperationFailedReplication",
-        S3ReplicationOperationNotTracked = "s3:Replication:OperationNotTracked",
-        S3ReplicationOperationMissedThreshold = "s3:Replication:OperationMissedThreshold",
-        S3ReplicationOperationReplicatedAfterThreshold = "s3:Replication:OperationReplicatedAfterThreshold",
-        S3ObjectRestoreDelete = "s3:ObjectRestore:Delete",
-        S3LifecycleTransition = "s3:LifecycleTransition",
-        S3IntelligentTiering = "s3:IntelligentTiering",
-        S3ObjectAclPut = "s3:ObjectAcl:Put",
-        S3LifecycleExpiration = "s3:LifecycleExpiration:*",
-        S3LifecycleExpirationDelete = "s3:LifecycleExpiration:Delete",
-        S3LifecycleExpirationDeleteMarkerCreated = "s3:LifecycleExpiration:DeleteMarkerCreated",
-        S3ObjectTagging = "s3:ObjectTagging:*",
-        S3ObjectTaggingPut = "s3:ObjectTagging:Put",
-        S3ObjectTaggingDelete = "s3:ObjectTagging:Delete",
-        S3ObjectAnnotation = "s3:ObjectAnnotation:*",
-        S3ObjectAnnotationPut = "s3:ObjectAnnotation:Put",
-        S3ObjectAnnotationDelete = "s3:ObjectAnnotation:Delete",
-        S3ObjectRetentionPut = "s3:ObjectRetention:Put",
-    }
     ExistingObjectReplicationStatus EXISTING_OBJECT_REPLICATION_STATUS = "ExistingObjectReplicationStatus" {
         Enabled = "Enabled",
         Disabled = "Disabled",
@@ -177,10 +144,6 @@ wire::enums! {
         Use = "USE",
         Ignore = "IGNORE",
         None = "NONE",
-    }
-    FilterRuleName FILTER_RULE_NAME = "FilterRuleName" {
-        Prefix = "prefix",
-        Suffix = "suffix",
     }
     IntelligentTieringAccessTier INTELLIGENT_TIERING_ACCESS_TIER = "IntelligentTieringAccessTier" {
         ArchiveAccess = "ARCHIVE_ACCESS",

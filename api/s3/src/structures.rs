@@ -142,8 +142,8 @@ wire::structures! {
     }
     CloudFunctionConfiguration CLOUD_FUNCTION_CONFIGURATION = "CloudFunctionConfiguration" {
         id: Option<String> = wire::Member::new("Id", &wire::simple::STRING);
-        event: Option<Event> = wire::Member::new("Event", &EVENT);
-        events: Option<Vec<Event>> = wire::Member::new("Events", &EVENT_LIST).named("Event");
+        event: Option<String> = wire::Member::new("Event", &wire::simple::STRING);
+        events: Option<Vec<String>> = wire::Member::new("Events", &EVENT_LIST).named("Event");
         cloud_function: Option<String> = wire::Member::new("CloudFunction", &wire::simple::STRING);
         invocation_role: Option<String> = wire::Member::new("InvocationRole", &wire::simple::STRING);
     }
@@ -611,7 +611,7 @@ wire::structures! {
         status: ExistingObjectReplicationStatus = wire::Member::new("Status", &EXISTING_OBJECT_REPLICATION_STATUS).required();
     }
     FilterRule FILTER_RULE = "FilterRule" {
-        name: Option<FilterRuleName> = wire::Member::new("Name", &FILTER_RULE_NAME);
+        name: Option<String> = wire::Member::new("Name", &wire::simple::STRING);
         value: Option<String> = wire::Member::new("Value", &wire::simple::STRING);
     }
     GetBucketAbacOutput GET_BUCKET_ABAC_OUTPUT = "GetBucketAbacOutput" {
@@ -1192,7 +1192,7 @@ wire::structures! {
     LambdaFunctionConfiguration LAMBDA_FUNCTION_CONFIGURATION = "LambdaFunctionConfiguration" {
         id: Option<String> = wire::Member::new("Id", &wire::simple::STRING);
         lambda_function_arn: String = wire::Member::new("LambdaFunctionArn", &wire::simple::STRING).named("CloudFunction").required();
-        events: Vec<Event> = wire::Member::new("Events", &EVENT_LIST).named("Event").required();
+        events: Vec<String> = wire::Member::new("Events", &EVENT_LIST).named("Event").required();
         filter: Option<NotificationConfigurationFilter> = wire::Member::new("Filter", &NOTIFICATION_CONFIGURATION_FILTER);
     }
     LifecycleConfiguration LIFECYCLE_CONFIGURATION = "LifecycleConfiguration" {
@@ -2004,13 +2004,13 @@ wire::structures! {
     QueueConfiguration QUEUE_CONFIGURATION = "QueueConfiguration" {
         id: Option<String> = wire::Member::new("Id", &wire::simple::STRING);
         queue_arn: String = wire::Member::new("QueueArn", &wire::simple::STRING).named("Queue").required();
-        events: Vec<Event> = wire::Member::new("Events", &EVENT_LIST).named("Event").required();
+        events: Vec<String> = wire::Member::new("Events", &EVENT_LIST).named("Event").required();
         filter: Option<NotificationConfigurationFilter> = wire::Member::new("Filter", &NOTIFICATION_CONFIGURATION_FILTER);
     }
     QueueConfigurationDeprecated QUEUE_CONFIGURATION_DEPRECATED = "QueueConfigurationDeprecated" {
         id: Option<String> = wire::Member::new("Id", &wire::simple::STRING);
-        event: Option<Event> = wire::Member::new("Event", &EVENT);
-        events: Option<Vec<Event>> = wire::Member::new("Events", &EVENT_LIST).named("Event");
+        event: Option<String> = wire::Member::new("Event", &wire::simple::STRING);
+        events: Option<Vec<String>> = wire::Member::new("Events", &EVENT_LIST).named("Event");
         queue: Option<String> = wire::Member::new("Queue", &wire::simple::STRING);
     }
     RecordExpiration RECORD_EXPIRATION = "RecordExpiration" {
@@ -2090,6 +2090,7 @@ wire::structures! {
     RestoreObjectOutput RESTORE_OBJECT_OUTPUT = "RestoreObjectOutput" {
         request_charged: Option<RequestCharged> = wire::Member::new("RequestCharged", &REQUEST_CHARGED).header("x-amz-request-charged");
         restore_output_path: Option<String> = wire::Member::new("RestoreOutputPath", &wire::simple::STRING).header("x-amz-restore-output-path");
+        status_code: Option<i32> = wire::Member::new("StatusCode", &wire::simple::INTEGER).status();
     }
     RestoreObjectRequest RESTORE_OBJECT_REQUEST = "RestoreObjectRequest" {
         bucket: String = wire::Member::new("Bucket", &wire::simple::STRING).uri("Bucket").required();
@@ -2257,13 +2258,13 @@ wire::structures! {
     TopicConfiguration TOPIC_CONFIGURATION = "TopicConfiguration" {
         id: Option<String> = wire::Member::new("Id", &wire::simple::STRING);
         topic_arn: String = wire::Member::new("TopicArn", &wire::simple::STRING).named("Topic").required();
-        events: Vec<Event> = wire::Member::new("Events", &EVENT_LIST).named("Event").required();
+        events: Vec<String> = wire::Member::new("Events", &EVENT_LIST).named("Event").required();
         filter: Option<NotificationConfigurationFilter> = wire::Member::new("Filter", &NOTIFICATION_CONFIGURATION_FILTER);
     }
     TopicConfigurationDeprecated TOPIC_CONFIGURATION_DEPRECATED = "TopicConfigurationDeprecated" {
         id: Option<String> = wire::Member::new("Id", &wire::simple::STRING);
-        events: Option<Vec<Event>> = wire::Member::new("Events", &EVENT_LIST).named("Event");
-        event: Option<Event> = wire::Member::new("Event", &EVENT);
+        events: Option<Vec<String>> = wire::Member::new("Events", &EVENT_LIST).named("Event");
+        event: Option<String> = wire::Member::new("Event", &wire::simple::STRING);
         topic: Option<String> = wire::Member::new("Topic", &wire::simple::STRING);
     }
     Transition TRANSITION = "Transition" {

@@ -42,7 +42,7 @@ impl Pipeline {
     fn check(&self, cx: &Context, service: &dyn Service, access: &Access) -> Result<(), ApiError> {
         let principal = cx.principal();
         let policies = cx.cloud.directory().policies(principal, cx.access_key_id()).map_err(Internal::from)?;
-        let resource = service.resource_policy(cx, &access.resource).map_err(Internal::from)?;
+        let resource = service.access_policy(cx, access).map_err(Internal::from)?;
         let resource_account = owner(cx, access);
         // Most policies ask for none of the conditions, and they cost more than the rest of the decision.
         let contextual = policies.are_contextual() || resource.as_ref().is_some_and(|source| source.policy.contextual);

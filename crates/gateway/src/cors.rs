@@ -3,9 +3,47 @@
 use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Response};
+use service::{Cloud, CrossOrigin, CrossOriginAnswer};
 
 use crate::body::Body;
 use crate::identify::header;
+use crate::respond;
+
+/// What a service is asked of a request from another origin.
+pub(crate) fn ask<'a>(parts: &'a Parts, path: &'a str, origin: &'a str) -> Option<CrossOrigin<'a>> {
+    let asked = header(&parts.headers, "access-control-request-method");
+    let preflight = parts.method == Method::OPTIONS;
+    let method = match (preflight, asked) {
+        (true, asked) => asked?,
+        (false, _) => parts.method.as_str(),
+    };
+    let headers = header(&parts.headers, "access-control-request-headers");
+    Some(CrossOrigin { path, origin, method, headers, preflight })
+}
+
+/// A service's own answer to a preflight request.
+pub(crate) fn answer(cloud: &Cloud, answer: CrossOriginAnswer, request_id: &str) -> Response<Body> {
+    match (answer, cloud.service("s3")) {
+        (Ok(headers), _) => {
+            let mut response = Response::new(Body::from(Bytes::new()));
+            add(response.headers_mut(), headers);
+            respond::identify_s3(response.headers_mut(), request_id);
+            response
+        }
+        (Err(error), Some(service)) => {
+            respond::failure(&error, wire::Protocol::RestXml, service.model(), request_id, false)
+        }
+        (Err(_), None) => Response::new(Body::from(Bytes::new())),
+    }
+}
+
+pub(crate) fn add(into: &mut HeaderMap, headers: Vec<(&'static str, String)>) {
+    for (name, value) in headers {
+        if let Ok(value) = HeaderValue::from_str(&value) {
+            into.append(name, value);
+        }
+    }
+}
 
 /// The answer to a preflight request.
 pub(crate) fn preflight(parts: &Parts) -> Option<Response<Body>> {

@@ -82,10 +82,15 @@ fn add(headers: &mut HeaderMap, name: &str, value: &str) {
 
 /// The request id, under the names that the services use.
 fn identify(headers: &mut HeaderMap, service: &ServiceModel, request_id: &str) {
-    let name = if service.name == "s3" { "x-amz-request-id" } else { "x-amzn-requestid" };
-    add(headers, name, request_id);
     if service.name == "s3" {
-        add(headers, "x-amz-id-2", &wire::error::host_id(request_id));
-        add(headers, "server", "AmazonS3");
+        identify_s3(headers, request_id);
+    } else {
+        add(headers, "x-amzn-requestid", request_id);
     }
+}
+
+pub(crate) fn identify_s3(headers: &mut HeaderMap, request_id: &str) {
+    add(headers, "x-amz-request-id", request_id);
+    add(headers, "x-amz-id-2", &wire::error::host_id(request_id));
+    add(headers, "server", "AmazonS3");
 }

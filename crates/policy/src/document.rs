@@ -67,9 +67,15 @@ impl Statement {
 }
 
 impl Policy {
+    /// A policy of statements that were parsed before.
+    pub fn new(variables: bool, statements: Vec<Statement>) -> Policy {
+        let contextual = statements.iter().any(|statement| statement.is_contextual(variables));
+        Policy { id: None, variables, statements, contextual }
+    }
+
     /// A policy that grants and denies nothing.
     pub fn empty() -> Policy {
-        Policy { id: None, variables: true, statements: Vec::new(), contextual: false }
+        Policy::new(true, Vec::new())
     }
 
     /// Parses a document of any kind. Which elements a kind of policy must or must not have is asked of
@@ -102,8 +108,7 @@ impl Policy {
             return malformed("Statement IDs (SID) in a single policy must be unique.");
         }
         let id = document.get("Id").and_then(Value::as_str).map(str::to_owned);
-        let contextual = statements.iter().any(|statement| statement.is_contextual(variables));
-        Ok(Policy { id, variables, statements, contextual })
+        Ok(Policy { id, ..Policy::new(variables, statements) })
     }
 
     /// What IAM asks of a policy of a user, group or role.

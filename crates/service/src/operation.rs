@@ -51,6 +51,22 @@ impl Access {
     }
 }
 
+/// A request that a browser makes for a page of another origin, before it is known who makes it.
+#[derive(Clone, Copy, Debug)]
+pub struct CrossOrigin<'a> {
+    /// What operations are matched against: with the bucket of a virtual host in front.
+    pub path: &'a str,
+    pub origin: &'a str,
+    /// Of a preflight, the method that is asked for.
+    pub method: &'a str,
+    /// `Access-Control-Request-Headers`.
+    pub headers: Option<&'a str>,
+    pub preflight: bool,
+}
+
+/// Headers of the answer to a [`CrossOrigin`] request.
+pub type CrossOriginAnswer = Result<Vec<(&'static str, String)>, ApiError>;
+
 /// One service of the cloud.
 pub trait Service: Any + Send + Sync {
     fn model(&self) -> &'static ServiceModel;
@@ -79,6 +95,18 @@ pub trait Service: Any + Send + Sync {
     /// unless its ARN does.
     fn resource_policy(&self, _cx: &Context, _resource: &str) -> Result<Option<Source>, StoreError> {
         Ok(None)
+    }
+
+    /// The resource-based policy that decides one access: that of the resource, and what else of the kind the service keeps
+    /// beside it (S3's access control lists).
+    fn access_policy(&self, cx: &Context, access: &Access) -> Result<Option<Source>, StoreError> {
+        self.resource_policy(cx, &access.resource)
+    }
+
+    /// The service's own answer to a request from a page of another origin: the headers to add, or why a preflight is
+    /// refused. `None` leaves it to the gateway, which lets every page in.
+    fn cross_origin(&self, _cloud: &Arc<Cloud>, _request: &CrossOrigin<'_>) -> Option<CrossOriginAnswer> {
+        None
     }
 
     /// Data planes that are not APIs.

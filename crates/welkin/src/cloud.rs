@@ -58,6 +58,9 @@ pub fn start(cloud: &Arc<Cloud>) {
     }
 }
 
+/// Some 40 MiB each. Invocations beyond it wait for an environment.
+const ENVIRONMENTS_PER_CORE: usize = 32;
+
 /// How functions run on this machine. What is shared between clouds (the SDKs that functions can import) lies in the
 /// user's cache.
 #[expect(clippy::disallowed_methods, reason = "this crate owns the environment")]
@@ -81,7 +84,7 @@ pub fn functions(files: &Path, endpoint_port: u16) -> lambda::Options {
         backend,
         install_sdks: variable("WELKIN_OFFLINE").is_none(),
         reserve: 1,
-        capacity: 1_000,
+        capacity: ENVIRONMENTS_PER_CORE * std::thread::available_parallelism().map_or(1, usize::from),
     }
 }
 

@@ -12,6 +12,7 @@
 //! one revision of one version; nothing outside the store is needed to run a function again after a restart.
 
 mod arn;
+mod destination;
 mod download;
 mod error;
 mod events;
@@ -59,6 +60,7 @@ service::operations! { Lambda, lambda_api:
     DeleteAlias,
     DeleteFunction,
     DeleteFunctionConcurrency,
+    DeleteFunctionEventInvokeConfig,
     DeleteFunctionUrlConfig,
     DeleteLayerVersion,
     GetAccountSettings,
@@ -66,12 +68,14 @@ service::operations! { Lambda, lambda_api:
     GetFunction,
     GetFunctionConcurrency,
     GetFunctionConfiguration,
+    GetFunctionEventInvokeConfig,
     GetFunctionUrlConfig,
     GetLayerVersion,
     GetLayerVersionByArn,
     GetPolicy,
     Invoke,
     ListAliases,
+    ListFunctionEventInvokeConfigs,
     ListFunctionUrlConfigs,
     ListFunctions,
     ListLayerVersions,
@@ -81,12 +85,14 @@ service::operations! { Lambda, lambda_api:
     PublishLayerVersion,
     PublishVersion,
     PutFunctionConcurrency,
+    PutFunctionEventInvokeConfig,
     RemovePermission,
     TagResource,
     UntagResource,
     UpdateAlias,
     UpdateFunctionCode,
     UpdateFunctionConfiguration,
+    UpdateFunctionEventInvokeConfig,
     UpdateFunctionUrlConfig,
 }
 

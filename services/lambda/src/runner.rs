@@ -17,6 +17,7 @@ use crate::arn::Reference;
 use crate::error::Error;
 use crate::function::default_log_group;
 use crate::logs::{self, Logs};
+use crate::ops::account::CONCURRENCY;
 use crate::package::{self, PackageError};
 use crate::store::{self as records, Configuration, Function, LayerUse, State, Update};
 use crate::throttle::Throttle;
@@ -243,7 +244,8 @@ impl Runner {
         configuration: &Configuration,
         invocation: Invocation,
     ) -> Result<Outcome, Error> {
-        let _running = self.throttle.begin(&function.reference().to_string(), function.reserved)?;
+        let unreserved = CONCURRENCY - records::reserved(cx.store(), &function.account, &function.region)?;
+        let _running = self.throttle.begin(&function.reference(), function.reserved, unreserved)?;
         let spec = self.spec(cx, function, configuration).await?;
         let role = configuration.role.clone();
         let session = function.name.clone();

@@ -7,6 +7,7 @@
 //! lambda/layer     account region name number     a version of a layer
 //! lambda/code      sha256 number                  a piece of a package
 //! lambda/url       id                             which function a URL leads to
+//! lambda/reserved  account region                 how much concurrency is reserved
 //! ```
 //!
 //! Packages are kept by their content, in pieces; a piece goes when the last configuration that names it does.
@@ -38,6 +39,26 @@ pub struct Function {
     /// Function URLs by alias; the unqualified function's is under the empty string.
     #[serde(default)]
     pub urls: BTreeMap<String, Url>,
+    /// By version or alias; see [`qualifier`].
+    #[serde(default)]
+    pub event_invoke: BTreeMap<String, EventInvoke>,
+}
+
+/// What settings of a version or alias are kept under.
+pub fn qualifier(reference: &Reference) -> String {
+    reference.qualifier_or_latest().to_owned()
+}
+
+/// How asynchronous invocations of a function are handled.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct EventInvoke {
+    pub retries: Option<i32>,
+    /// Seconds.
+    pub age: Option<i32>,
+    /// ARNs.
+    pub on_success: Option<String>,
+    pub on_failure: Option<String>,
+    pub modified: i64,
 }
 
 /// A function URL.
@@ -157,6 +178,9 @@ pub struct Alias {
     pub version: String,
     pub description: String,
     pub revision_id: String,
+    /// Another version, and the share of invocations that it gets.
+    #[serde(default)]
+    pub second: Option<(String, f64)>,
 }
 
 /// An asynchronous invocation that has been accepted: the payload of a job.
@@ -170,6 +194,25 @@ pub struct Event {
     pub qualifier: Option<String>,
     pub payload: String,
     pub client_context: Option<String>,
+}
+
+/// What the functions of an account in a region have reserved of its concurrency, together.
+pub fn reserved_key(account: &str, region: &str) -> Key {
+    Key::new("lambda/reserved").text(account).text(region)
+}
+
+pub fn reserved(store: &Store, account: &str, region: &str) -> Result<i32, StoreError> {
+    store.get(reserved_key(account, region).as_slice())?.map_or(Ok(0), |record| from_record(&record))
+}
+
+/// Changes a function's reservation, and the account's sum with it; returns the sum.
+pub fn reserve(tx: &mut Transaction<'_>, function: &mut Function, wanted: Option<i32>) -> Result<i32, StoreError> {
+    let key = reserved_key(&function.account, &function.region);
+    let before: i32 = tx.get(key.as_slice())?.map_or(Ok(0), |record| from_record(&record))?;
+    let sum = before - function.reserved.unwrap_or_default() + wanted.unwrap_or_default();
+    function.reserved = wanted;
+    tx.put(key, to_record(&sum)?);
+    Ok(sum)
 }
 
 /// How large a piece of a package is.

@@ -60,6 +60,37 @@ impl Error {
         ApiError::new(404, "NoSuchKey", "The specified key does not exist.").with("Key", key).into()
     }
 
+    pub fn no_such_version(key: &str, id: &str) -> Error {
+        let error = ApiError::new(404, "NoSuchVersion", "The specified version does not exist.");
+        error.with("Key", key).with("VersionId", id).into()
+    }
+
+    pub fn invalid_bucket_state(message: &str) -> Error {
+        ApiError::new(409, "InvalidBucketState", message).into()
+    }
+
+    pub fn no_website(bucket: &str) -> Error {
+        let text = "The specified bucket does not have a website configuration";
+        Error::no_such_configuration("NoSuchWebsiteConfiguration", text, bucket)
+    }
+
+    /// An archived object has to be restored before it is read.
+    pub fn archived(object: &crate::store::Object) -> Error {
+        let text = "The operation is not valid for the object's storage class";
+        let error = ApiError::new(403, "InvalidObjectState", text);
+        error.with("StorageClass", object.storage_class.as_deref().unwrap_or("STANDARD")).into()
+    }
+
+    /// A delete marker can only be deleted.
+    pub fn is_marker(marker: &crate::store::Object, method: &str) -> Error {
+        let text = "The specified method is not allowed against this resource.";
+        let error = ApiError::new(405, "MethodNotAllowed", text);
+        let modified = service::Timestamp::from_millis(marker.modified).http_date();
+        let error = error.with("Method", method).with("ResourceType", "DeleteMarker");
+        let error = error.with_header("x-amz-delete-marker", "true").with_header("Allow", "DELETE");
+        error.with_header("Last-Modified", modified).with_header("x-amz-version-id", marker.version_id()).into()
+    }
+
     pub fn no_such_upload(upload_id: &str) -> Error {
         let text = "The specified upload does not exist. The upload ID may be invalid, or the upload may have been aborted or completed.";
         ApiError::new(404, "NoSuchUpload", text).with("UploadId", upload_id).into()

@@ -5,28 +5,45 @@
 //!   `If-None-Match`) are checked inside it.
 //! - Bodies stream in and out ([`blob`]); a body that broke off, or whose checksum is wrong, leaves nothing.
 //! - Every object has a checksum: the one that the client chose, or CRC64NVME.
-//! - Objects have no versions, and access control lists are disabled, as they are in new buckets of AWS.
+//! - A key has one current object, and in buckets that keep them any number of older versions ([`versions`]).
 
+mod access;
+mod acl;
 mod blob;
 mod bucket;
 mod checksum;
+mod classes;
+mod config;
+mod cors;
 mod error;
+mod fronts;
 mod integrity;
+mod lifecycle;
 mod listing;
+mod lock;
+mod notify;
 mod ops;
 mod precondition;
 mod public;
 mod range;
+mod replicate;
 mod store;
+mod sweep;
 mod tagging;
 #[cfg(test)]
 mod testing;
+mod versions;
+mod website;
 
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
+use jobs::Queue;
 use service::policy::{Effect, Policy, Source};
-use service::{AnyOperation, ApiError, Cloud, Context, Principal, Service, StoreError, from_record};
+use service::{
+    Access, AnyOperation, ApiError, Cloud, Context, CrossOrigin, CrossOriginAnswer, Front, Principal, Service,
+    StoreError, Transaction, from_record,
+};
 use wire::{DecodeError, ServiceModel, Violations};
 
 pub use error::Error;
@@ -38,9 +55,14 @@ service::operations! { S3, s3_api:
     CreateBucket,
     CreateMultipartUpload,
     DeleteBucket,
+    DeleteBucketAnalyticsConfiguration,
     DeleteBucketCors,
     DeleteBucketEncryption,
+    DeleteBucketIntelligentTieringConfiguration,
+    DeleteBucketInventoryConfiguration,
     DeleteBucketLifecycle,
+    DeleteBucketMetricsConfiguration,
+    DeleteBucketOwnershipControls,
     DeleteBucketPolicy,
     DeleteBucketReplication,
     DeleteBucketTagging,
@@ -51,11 +73,15 @@ service::operations! { S3, s3_api:
     DeletePublicAccessBlock,
     GetBucketAccelerateConfiguration,
     GetBucketAcl,
+    GetBucketAnalyticsConfiguration,
     GetBucketCors,
     GetBucketEncryption,
+    GetBucketIntelligentTieringConfiguration,
+    GetBucketInventoryConfiguration,
     GetBucketLifecycleConfiguration,
     GetBucketLocation,
     GetBucketLogging,
+    GetBucketMetricsConfiguration,
     GetBucketNotificationConfiguration,
     GetBucketOwnershipControls,
     GetBucketPolicy,
@@ -68,37 +94,107 @@ service::operations! { S3, s3_api:
     GetObject,
     GetObjectAcl,
     GetObjectAttributes,
+    GetObjectLegalHold,
     GetObjectLockConfiguration,
+    GetObjectRetention,
     GetObjectTagging,
     GetPublicAccessBlock,
     HeadBucket,
     HeadObject,
+    ListBucketAnalyticsConfigurations,
+    ListBucketIntelligentTieringConfigurations,
+    ListBucketInventoryConfigurations,
+    ListBucketMetricsConfigurations,
     ListBuckets,
     ListMultipartUploads,
     ListObjectVersions,
     ListObjects,
     ListObjectsV2,
     ListParts,
+    PutBucketAccelerateConfiguration,
     PutBucketAcl,
+    PutBucketAnalyticsConfiguration,
+    PutBucketCors,
     PutBucketEncryption,
+    PutBucketIntelligentTieringConfiguration,
+    PutBucketInventoryConfiguration,
+    PutBucketLifecycleConfiguration,
+    PutBucketLogging,
+    PutBucketMetricsConfiguration,
+    PutBucketNotificationConfiguration,
     PutBucketOwnershipControls,
     PutBucketPolicy,
+    PutBucketReplication,
     PutBucketRequestPayment,
     PutBucketTagging,
+    PutBucketVersioning,
+    PutBucketWebsite,
     PutObject,
     PutObjectAcl,
+    PutObjectLegalHold,
+    PutObjectLockConfiguration,
+    PutObjectRetention,
     PutObjectTagging,
     PutPublicAccessBlock,
+    RestoreObject,
     UploadPart,
     UploadPartCopy,
 }
 
 /// See the module.
-#[derive(Default)]
 pub struct S3 {
     blobs: Arc<blob::Blobs>,
+    notifications: Arc<Queue>,
+    lifecycles: Arc<Queue>,
+    replications: Arc<Queue>,
     /// Where the bodies lie, known once the cloud has started.
     files: OnceLock<PathBuf>,
+}
+
+impl Default for S3 {
+    fn default() -> S3 {
+        S3 {
+            blobs: Arc::default(),
+            notifications: Queue::new("s3/notification", notify::POLICY),
+            lifecycles: Queue::new("s3/lifecycle", sweep::POLICY),
+            replications: Queue::new("s3/replication", replicate::POLICY),
+            files: OnceLock::new(),
+        }
+    }
+}
+
+impl S3 {
+    /// Tells whoever wants to know what becomes of an object, in the transaction that does it.
+    fn tell(
+        &self,
+        tx: &mut Transaction<'_>,
+        cx: &Context,
+        bucket: &store::Bucket,
+        key: &str,
+        object: &store::Object,
+        event: &str,
+    ) -> Result<(), StoreError> {
+        let happening = notify::Happening { bucket, key, object, event, due: cx.now() };
+        notify::schedule(tx, &self.notifications, cx, &happening)
+    }
+}
+
+impl S3 {
+    /// A version was written: it is told of, and copied where a rule says so.
+    fn written(
+        &self,
+        tx: &mut Transaction<'_>,
+        cx: &Context,
+        bucket: &store::Bucket,
+        key: &str,
+        object: &mut store::Object,
+        event: &str,
+    ) -> Result<(), StoreError> {
+        if replicate::schedule(tx, &self.replications, cx, bucket, key, object)? {
+            versions::save(tx, &bucket.name, key, object)?;
+        }
+        self.tell(tx, cx, bucket, key, object, event)
+    }
 }
 
 impl Service for S3 {
@@ -138,6 +234,22 @@ impl Service for S3 {
             ),
             "copySource" => Error::invalid_argument(ops::COPY_SOURCE, "x-amz-copy-source", value),
             "acl" => Error::invalid_argument("", "x-amz-acl", value),
+            "objectOwnership" if !violation.path.contains('.') => {
+                let text = format!("Invalid x-amz-object-ownership header: {value}");
+                Error::invalid_argument(text, "x-amz-object-ownership", value)
+            }
+            "objectLockMode" => Error::invalid_argument("Unknown wormMode directive.", "x-amz-object-lock-mode", value),
+            "objectLockLegalHoldStatus" => {
+                let text = "Legal Hold must be either of 'ON' or 'OFF'";
+                Error::invalid_argument(text, "x-amz-object-lock-legal-hold", value)
+            }
+            "objectAttributes" | "ObjectAttributesList" => {
+                Error::invalid_argument("Invalid attribute name specified.", "x-amz-object-attributes", value)
+            }
+            "checksumType" => {
+                let text = "Value for x-amz-checksum-type header is invalid.";
+                Error::InvalidRequest(text.to_owned())
+            }
             // What is inside another member came in the body.
             _ if violation.path.contains('.') || value == "null" => Error::malformed_xml(),
             member => Error::invalid_argument(violation.constraint.clone(), member, value),
@@ -150,6 +262,18 @@ impl Service for S3 {
             DecodeError::Type(text) => ApiError::new(400, "InvalidArgument", text.clone()),
             _ => Error::malformed_xml().into(),
         }
+    }
+
+    fn cross_origin(&self, cloud: &Arc<Cloud>, request: &CrossOrigin<'_>) -> Option<CrossOriginAnswer> {
+        cors::answer(cloud, request)
+    }
+
+    fn fronts(&self) -> Vec<Box<dyn Front>> {
+        vec![Box::new(fronts::Websites), Box::new(fronts::Forms)]
+    }
+
+    fn access_policy(&self, cx: &Context, access: &Access) -> Result<Option<Source>, StoreError> {
+        access::policy(self, cx, access)
     }
 
     /// The policy of a bucket, for the bucket and everything in it.
@@ -169,6 +293,11 @@ impl Service for S3 {
     fn start(&self, cloud: &Arc<Cloud>) {
         let files = self.files.get_or_init(|| cloud.config.files.clone());
         blob::sweep(files, &cloud.store);
+        self.notifications.start(cloud, Arc::new(notify::Delivery));
+        let (queue, notifications) = (self.lifecycles.clone(), self.notifications.clone());
+        let sweep = sweep::Sweep { queue, notifications, blobs: self.blobs.clone() };
+        self.lifecycles.start(cloud, Arc::new(sweep));
+        self.replications.start(cloud, Arc::new(replicate::Replicator { blobs: self.blobs.clone() }));
     }
 
     fn reset(&self) {

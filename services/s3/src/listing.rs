@@ -4,7 +4,9 @@
 
 use std::ops::Bound;
 
-use service::{Bytes, Range, Snapshot, StoreError};
+use service::{Bytes, Key, Range, Scan, Snapshot, StoreError, from_record};
+
+use crate::store::{Object, objects_key, versions_key};
 
 /// What to list.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -87,6 +89,145 @@ pub fn list(snapshot: &Snapshot, base: &[u8], query: &Query) -> Result<Listing, 
     }
 }
 
+/// A version in a listing.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Versioned {
+    pub key: String,
+    pub object: Object,
+    /// The newest of its key.
+    pub latest: bool,
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct VersionListing {
+    pub versions: Vec<Versioned>,
+    pub common_prefixes: Vec<String>,
+    pub truncated: bool,
+    /// The key or common prefix that the page ends with, and the version.
+    pub last: Option<(String, Option<String>)>,
+}
+
+/// Where the pages of a listing of versions begin.
+enum From {
+    Start,
+    /// With the versions of this key that are older than a place.
+    Older(String, u64),
+    AfterKey(String),
+    BeyondPrefix(String),
+}
+
+/// Reads a page of the versions of a bucket: by key, newest first. `query.after` is left out, but for its versions that
+/// are older than the place `older`.
+pub fn list_versions(
+    snapshot: &Snapshot,
+    bucket: &str,
+    query: &Query,
+    older: Option<u64>,
+) -> Result<VersionListing, StoreError> {
+    let mut listing = VersionListing::default();
+    if query.limit == 0 {
+        return Ok(listing);
+    }
+    let mut from = match older {
+        _ if query.after.is_empty() => From::Start,
+        Some(seq) => From::Older(query.after.clone(), seq),
+        None if query.is_common_prefix(&query.after) => From::BeyondPrefix(query.after.clone()),
+        None => From::AfterKey(query.after.clone()),
+    };
+    let mut latest_of: Option<String> = older.map(|_| query.after.clone());
+    'seek: loop {
+        for entry in Merged::new(snapshot, bucket, &query.prefix, &from) {
+            let (key, object) = entry?;
+            let common = query.common_prefix(&key).map(str::to_owned);
+            if listing.versions.len() + listing.common_prefixes.len() == query.limit {
+                listing.truncated = true;
+                return Ok(listing);
+            }
+            if let Some(common) = common {
+                listing.last = Some((common.clone(), None));
+                listing.common_prefixes.push(common.clone());
+                from = From::BeyondPrefix(common);
+                continue 'seek;
+            }
+            let latest = latest_of.as_ref() != Some(&key);
+            latest_of = Some(key.clone());
+            listing.last = Some((key.clone(), Some(object.version_id())));
+            listing.versions.push(Versioned { key, object, latest });
+        }
+        return Ok(listing);
+    }
+}
+
+/// The current objects and everything beside them, in one order.
+struct Merged {
+    current: std::iter::Peekable<Scan>,
+    apart: std::iter::Peekable<Scan>,
+    current_base: usize,
+    apart_base: usize,
+}
+
+impl Merged {
+    fn new(snapshot: &Snapshot, bucket: &str, prefix: &str, from: &From) -> Merged {
+        let (objects, versions) = (objects_key(bucket), versions_key(bucket));
+        let raw = |text: &str| objects.clone().raw(text.as_bytes());
+        // The beginning of a text part, without its end.
+        let part = |text: &str| {
+            let mut key = Vec::from(versions.clone().text(text));
+            key.truncate(key.len() - 2);
+            key
+        };
+        let (current, apart) = (Range::prefix(raw(prefix)), Range::prefix(part(prefix)));
+        let later = |key: &str, start: &str| key < start;
+        let (current, apart) = match from {
+            From::Older(key, seq) if !later(key, prefix) => {
+                (current.after(raw(key)), apart.after(crate::store::version_key(bucket, key, *seq)))
+            }
+            From::AfterKey(key) if !later(key, prefix) => {
+                let versions = Vec::from(versions.clone().text(key));
+                (current.after(raw(key)), beyond(&apart, versions))
+            }
+            From::BeyondPrefix(common) => (beyond(&current, raw(common).into()), beyond(&apart, part(common))),
+            _ => (current, apart),
+        };
+        Merged {
+            current: snapshot.scan(current).peekable(),
+            apart: snapshot.scan(apart).peekable(),
+            current_base: objects.as_slice().len(),
+            apart_base: versions.as_slice().len(),
+        }
+    }
+
+    fn next_entry(&mut self) -> Result<Option<(String, Object)>, StoreError> {
+        let current = match self.current.peek() {
+            Some(Ok((key, _))) => {
+                Some(String::from_utf8_lossy(key.get(self.current_base..).unwrap_or_default()).into_owned())
+            }
+            _ => None,
+        };
+        let apart = match self.apart.peek() {
+            Some(Ok((key, _))) => Key::read_text(key, self.apart_base).map(|(key, _)| key),
+            _ => None,
+        };
+        let first_is_current = match (&current, &apart) {
+            (Some(current), Some(apart)) => current <= apart,
+            (Some(_), None) => true,
+            (None, _) => self.current.peek().is_some(),
+        };
+        let (entry, key) = if first_is_current { (self.current.next(), current) } else { (self.apart.next(), apart) };
+        match entry.transpose()? {
+            Some((_, record)) => Ok(Some((key.unwrap_or_default(), from_record(&record)?))),
+            None => Ok(None),
+        }
+    }
+}
+
+impl Iterator for Merged {
+    type Item = Result<(String, Object), StoreError>;
+    fn next(&mut self) -> Option<Self::Item> {
+        self.next_entry().transpose()
+    }
+}
+
 /// The part of a range beyond everything that begins with `prefix`.
 fn beyond(range: &Range, prefix: Vec<u8>) -> Range {
     match Range::prefix(prefix).to {
@@ -101,7 +242,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::store::{object_key, objects_key};
+    use crate::store::object_key;
     use proptest::prelude::*;
     use service::Store;
 

@@ -2,7 +2,7 @@
 //!
 //! A listing reads records and no bodies: those lie under keys of their own, or in files.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use service::{Key, Snapshot, StoreError, Transaction, from_record, to_record};
@@ -23,6 +23,84 @@ pub struct Bucket {
     pub ownership: Option<String>,
     #[serde(default)]
     pub public_access: Option<PublicAccess>,
+    #[serde(default)]
+    pub versioning: Versioning,
+    /// Object Lock is on, which it stays.
+    #[serde(default)]
+    pub locked: bool,
+    /// The retention of objects that are written without one.
+    #[serde(default)]
+    pub default_retention: Option<DefaultRetention>,
+    /// Which configurations are set, so that a request need not look for those that are not.
+    #[serde(default)]
+    pub configured: BTreeSet<String>,
+    #[serde(default)]
+    pub requester_pays: bool,
+    #[serde(default)]
+    pub acl: Option<Acl>,
+}
+
+impl Bucket {
+    /// Access control lists say nothing: every object is the bucket owner's.
+    pub fn enforces_owner(&self) -> bool {
+        self.ownership.as_deref() == Some("BucketOwnerEnforced")
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Versioning {
+    /// Never enabled.
+    #[default]
+    Off,
+    Enabled,
+    Suspended,
+}
+
+/// How long objects are kept from being deleted: days, or years.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DefaultRetention {
+    pub mode: String,
+    pub days: Option<i32>,
+    pub years: Option<i32>,
+}
+
+/// An access control list.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Acl {
+    /// The account of the owner.
+    pub owner: String,
+    pub grants: Vec<Grant>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Grant {
+    pub grantee: Grantee,
+    /// `FULL_CONTROL`
+    pub permission: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Grantee {
+    /// The canonical id of an account.
+    Account(String),
+    /// The URI of a group.
+    Group(String),
+}
+
+/// What keeps a version from being deleted.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lock {
+    /// `GOVERNANCE` or `COMPLIANCE`, and until when in milliseconds.
+    pub retention: Option<(String, i64)>,
+    pub hold: Option<bool>,
+}
+
+/// A copy of an archived object that can be read for a time.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Restore {
+    /// When the copy is there; before, the restoration is under way.
+    pub ready: i64,
+    pub expires: i64,
 }
 
 /// S3 Block Public Access of a bucket.
@@ -82,9 +160,57 @@ pub struct Object {
     pub parts: Vec<ObjectPart>,
     #[serde(default)]
     pub body: Vec<Segment>,
+    /// The id of this version; the null version has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// The place among the key's versions: later ones have greater numbers.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub seq: u64,
+    /// A delete marker.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub deleted: bool,
+    /// When a newer version took its place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub superseded: Option<i64>,
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub lock: Lock,
+    /// The bucket owner has full control where there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acl: Option<Acl>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restore: Option<Restore>,
+    /// `PENDING`, `COMPLETED`, `FAILED` or `REPLICA`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replication: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub customer_key: Option<CustomerKey>,
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
+/// What is kept of a key that only the client has (SSE-C): enough to know it again, and where its key streams begin.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CustomerKey {
+    /// The MD5 of the key as clients state it, in base64.
+    pub md5: String,
+    pub salt: String,
+    /// An HMAC of the salt with the key.
+    pub check: String,
 }
 
 impl Object {
+    /// The id in an answer; nothing in a bucket that never had versions.
+    pub fn shown_version(&self) -> Option<String> {
+        (self.seq > 0 || self.version.is_some()).then(|| self.version_id())
+    }
+
+    /// As clients see it.
+    pub fn version_id(&self) -> String {
+        self.version.clone().unwrap_or_else(|| "null".to_owned())
+    }
+
     pub fn quoted_etag(&self) -> String {
         format!("\"{}\"", self.etag)
     }
@@ -106,6 +232,12 @@ pub struct Upload {
     pub algorithm: Option<Algorithm>,
     /// The checksum is of the whole object.
     pub full: bool,
+    #[serde(default)]
+    pub lock: Lock,
+    #[serde(default)]
+    pub acl: Option<Acl>,
+    #[serde(default)]
+    pub customer_key: Option<CustomerKey>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -140,6 +272,34 @@ pub fn object_key(bucket: &str, key: &str) -> Key {
     objects_key(bucket).raw(key.as_bytes())
 }
 
+/// What the keys of versions begin with that are not the current object of their key: older ones, and delete markers.
+pub fn versions_key(bucket: &str) -> Key {
+    Key::new("s3/version").text(bucket)
+}
+
+pub fn versions_of_key(bucket: &str, key: &str) -> Key {
+    versions_key(bucket).text(key)
+}
+
+/// Newer versions sort first.
+pub fn version_key(bucket: &str, key: &str, seq: u64) -> Key {
+    versions_of_key(bucket, key).number(u64::MAX - seq)
+}
+
+/// Where the null version of a key is while it is not the current object.
+pub fn null_key(bucket: &str, key: &str) -> Key {
+    Key::new("s3/null").text(bucket).text(key)
+}
+
+pub fn configs_key(bucket: &str) -> Key {
+    Key::new("s3/config").text(bucket)
+}
+
+/// A configuration of a bucket, such as its CORS rules.
+pub fn config_key(bucket: &str, kind: &str) -> Key {
+    configs_key(bucket).text(kind)
+}
+
 pub fn uploads_key(bucket: &str) -> Key {
     Key::new("s3/upload").text(bucket)
 }
@@ -166,7 +326,7 @@ pub fn blob_key(id: &str) -> Key {
     Key::new("s3/blob").text(id)
 }
 
-fn decode<T: serde::de::DeserializeOwned>(bytes: Option<service::Bytes>) -> Result<Option<T>, StoreError> {
+pub fn decode<T: serde::de::DeserializeOwned>(bytes: Option<service::Bytes>) -> Result<Option<T>, StoreError> {
     bytes.map(|bytes| from_record(&bytes)).transpose()
 }
 
@@ -181,19 +341,6 @@ pub fn load_bucket(tx: &Transaction<'_>, name: &str) -> Result<Bucket, Error> {
 
 pub fn save_bucket(tx: &mut Transaction<'_>, bucket: &Bucket) -> Result<(), StoreError> {
     tx.put(bucket_key(&bucket.name), to_record(bucket)?);
-    Ok(())
-}
-
-pub fn find_object(snapshot: &Snapshot, bucket: &str, key: &str) -> Result<Option<Object>, StoreError> {
-    decode(snapshot.get(object_key(bucket, key).as_slice())?)
-}
-
-pub fn load_object(tx: &Transaction<'_>, bucket: &str, key: &str) -> Result<Option<Object>, StoreError> {
-    decode(tx.get(object_key(bucket, key).as_slice())?)
-}
-
-pub fn save_object(tx: &mut Transaction<'_>, bucket: &str, key: &str, object: &Object) -> Result<(), StoreError> {
-    tx.put(object_key(bucket, key), to_record(object)?);
     Ok(())
 }
 

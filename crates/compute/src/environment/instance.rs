@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::launch::mebibytes;
+use super::pool::Place;
 use super::process::{Ended, Process};
 use super::report::{Report, Status, millis};
 use super::{FunctionSpec, Invocation, LogLine, Outcome, WallClock};
@@ -24,8 +25,9 @@ pub struct Instance {
     /// How long it took to initialise, until an invocation has reported it.
     init: Option<Duration>,
     failure: Option<Failure>,
+    stopped: bool,
     clock: WallClock,
-    _permit: OwnedSemaphorePermit,
+    _place: Place,
 }
 
 /// The outcome for a function whose own program cannot be executed, or is not there.
@@ -80,7 +82,7 @@ impl Instance {
         function: &FunctionSpec,
         log_stream: String,
         clock: WallClock,
-        permit: OwnedSemaphorePermit,
+        place: Place,
         begun: Instant,
     ) -> Box<Self> {
         process.logs.push(init_start(function));
@@ -116,8 +118,9 @@ impl Instance {
             idle_since: now,
             init: Some(init),
             failure,
+            stopped: false,
             clock,
-            _permit: permit,
+            _place: place,
         })
     }
 
@@ -125,7 +128,17 @@ impl Instance {
         self.process.sandbox.has_exited()
     }
 
+    /// Lets nothing run in the environment until its next invocation.
+    pub fn stop(&mut self) {
+        if !std::mem::replace(&mut self.stopped, true) {
+            self.process.sandbox.stop();
+        }
+    }
+
     pub async fn invoke(mut self: Box<Self>, function: &FunctionSpec, invocation: &Invocation) -> Invoked {
+        if std::mem::take(&mut self.stopped) {
+            self.process.sandbox.resume();
+        }
         let id = &invocation.request_id;
         self.process.logs.push(format!("START RequestId: {id} Version: {}", function.version));
         let begun = Instant::now();

@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
 use super::instance::{Instance, Invoked, unstartable};
@@ -32,9 +32,36 @@ pub(super) struct Inner {
     /// Idle environments by revision; the latest used is last, and is used first.
     idle: Mutex<HashMap<String, Vec<Owned>>>,
     permits: Arc<Semaphore>,
+    /// Told whenever an environment becomes idle or a place becomes free; whoever waits longest hears it.
+    freed: Arc<Notify>,
     reserve: Reserve,
     reaping: OnceLock<()>,
+    /// Told when an environment has become idle and is still running.
+    lingering: Arc<Notify>,
 }
+
+/// What an invocation got to run in.
+enum Room {
+    Warm(Box<Instance>),
+    New(Place),
+}
+
+/// The right of one environment to exist.
+pub(super) struct Place {
+    permit: Option<OwnedSemaphorePermit>,
+    freed: Arc<Notify>,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        drop(self.permit.take());
+        self.freed.notify_one();
+    }
+}
+
+/// How long an environment stays running after an answer: long enough for its runtime to ask for the next invocation, and
+/// for busy functions never to be stopped.
+const LINGER: Duration = Duration::from_millis(10);
 
 /// How long runtimes are kept ready while no function starts.
 const RESERVE_IDLE: Duration = Duration::from_secs(15 * 60);
@@ -58,8 +85,10 @@ impl Environments {
             machine: OnceLock::new(),
             idle: Mutex::default(),
             permits: Arc::new(Semaphore::new(config.capacity)),
+            freed: Arc::default(),
             reserve: Reserve::default(),
             reaping: OnceLock::new(),
+            lingering: Arc::default(),
             config,
         };
         Self { inner: Arc::new(inner) }
@@ -111,13 +140,17 @@ impl Environments {
         identity: impl Future<Output = Result<Identity, String>>,
     ) -> Result<Outcome, Error> {
         self.inner.clone().reap_in_background();
-        while let Some(instance) = self.inner.take_idle(&function.revision) {
-            if let Invoked::Answered(outcome, instance) = instance.invoke(function, invocation).await {
-                self.inner.put_idle(function, instance);
-                return Ok(outcome);
+        let permit = loop {
+            match self.inner.room(&function.revision).await {
+                Room::Warm(instance) => {
+                    if let Invoked::Answered(outcome, instance) = instance.invoke(function, invocation).await {
+                        self.inner.put_idle(function, instance);
+                        return Ok(outcome);
+                    }
+                }
+                Room::New(place) => break place,
             }
-        }
-        let permit = self.inner.permit().await?;
+        };
         let identity = identity.await.map_err(Error::Identity)?;
         let machine = self.inner.machine().await?;
         let installation = self.inner.installation(&machine, &function.runtime)?;
@@ -196,17 +229,37 @@ impl Inner {
         Ok(Installation { interpreter, runtime: machine.runtime.clone(), sdk })
     }
 
-    /// Permission for one more environment; idle ones of other functions make room.
-    async fn permit(&self) -> Result<OwnedSemaphorePermit, Error> {
-        let permits = self.permits.clone();
-        if permits.available_permits() == 0 {
-            let mut idle = self.idle.lock();
-            let oldest = idle.iter().min_by_key(|(_, instances)| instances.first().map(|(_, one)| one.idle_since));
-            if let Some(revision) = oldest.map(|(revision, _)| revision.clone()) {
-                idle.remove(&revision);
+    /// An idle environment of the revision, or a place for a new one, or whichever of them comes first. Idle environments of
+    /// others make room.
+    async fn room(&self, revision: &str) -> Room {
+        loop {
+            // Listening begins before looking, so that nothing is missed in between.
+            let mut freed = std::pin::pin!(self.freed.notified());
+            freed.as_mut().enable();
+            if let Some(instance) = self.take_idle(revision) {
+                return Room::Warm(instance);
+            }
+            if let Ok(permit) = self.permits.clone().try_acquire_owned() {
+                return Room::New(Place { permit: Some(permit), freed: self.freed.clone() });
+            }
+            if !self.end_oldest_idle() {
+                freed.await;
             }
         }
-        permits.acquire_owned().await.map_err(|_| Error::Io(std::io::ErrorKind::Interrupted.into()))
+    }
+
+    fn end_oldest_idle(&self) -> bool {
+        let mut idle = self.idle.lock();
+        let oldest = idle.iter().min_by_key(|(_, instances)| instances.first().map(|(_, one)| one.idle_since));
+        let Some(revision) = oldest.map(|(revision, _)| revision.clone()) else { return false };
+        let mut instances = idle.remove(&revision).unwrap_or_default();
+        let ended = (!instances.is_empty()).then(|| instances.remove(0));
+        if !instances.is_empty() {
+            idle.insert(revision, instances);
+        }
+        drop(idle);
+        drop(ended);
+        true
     }
 
     async fn start(
@@ -215,7 +268,7 @@ impl Inner {
         installation: &Installation,
         function: &FunctionSpec,
         identity: Identity,
-        permit: OwnedSemaphorePermit,
+        place: Place,
     ) -> Result<Box<Instance>, Error> {
         let config = &self.config;
         let backend = machine.probe.backend;
@@ -231,7 +284,7 @@ impl Inner {
             }
         };
         let clock = config.wall_clock.clone();
-        Ok(Instance::initialise(process, function, identity.log_stream, clock, permit, begun).await)
+        Ok(Instance::initialise(process, function, identity.log_stream, clock, place, begun).await)
     }
 
     fn take_idle(&self, revision: &str) -> Option<Box<Instance>> {
@@ -248,6 +301,8 @@ impl Inner {
     fn put_idle(&self, function: &FunctionSpec, instance: Option<Box<Instance>>) {
         if let Some(instance) = instance {
             self.idle.lock().entry(function.revision.clone()).or_default().push((function.arn.clone(), instance));
+            self.freed.notify_one();
+            self.lingering.notify_one();
         }
     }
 
@@ -255,6 +310,7 @@ impl Inner {
         if self.reaping.set(()).is_ok() {
             let period = (self.config.idle / 4).max(Duration::from_millis(100));
             tokio::spawn(reap(Arc::downgrade(&self), period));
+            tokio::spawn(stop_idle(Arc::downgrade(&self), self.lingering.clone()));
         }
     }
 }
@@ -269,6 +325,33 @@ async fn reap(inner: Weak<Inner>, period: Duration) {
             instances.retain(|(_, instance)| instance.idle_since.elapsed() < idle && !instance.has_ended());
             !instances.is_empty()
         });
+    }
+}
+
+/// Stops environments a moment after they became idle, as AWS does: what a handler left running goes on with the next
+/// invocation.
+async fn stop_idle(inner: Weak<Inner>, lingering: Arc<Notify>) {
+    let stop = |instance: &mut Box<Instance>| {
+        let lingering = instance.idle_since.elapsed() < LINGER;
+        if !lingering {
+            instance.stop();
+        }
+        lingering
+    };
+    loop {
+        lingering.notified().await;
+        loop {
+            tokio::time::sleep(LINGER).await;
+            let Some(inner) = inner.upgrade() else { return };
+            let mut idle = inner.idle.lock();
+            let mut again = false;
+            for (_, instance) in idle.values_mut().flatten() {
+                again |= stop(instance);
+            }
+            if !again {
+                break;
+            }
+        }
     }
 }
 

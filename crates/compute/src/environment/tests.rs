@@ -356,6 +356,38 @@ async fn environments_run_side_by_side() {
 }
 
 #[tokio::test]
+async fn more_invocations_than_places_wait_for_one() {
+    let mut bench = bench();
+    bench.environments = Environments::new(Config { capacity: 2, ..config(bench.directory.path(), None, 0) });
+    let functions = ["'a'", "'b'", "'c'"].map(|answer| {
+        bench.python(&format!("import time\ndef handler(event, context):\n    time.sleep(0.02)\n    return {answer}\n"))
+    });
+    let calls = (0..24).map(|number| bench.invoke(&functions[number % 3], "{}"));
+    let outcomes = futures_util::future::join_all(calls).await;
+    for (number, outcome) in outcomes.iter().enumerate() {
+        assert_eq!(text(outcome), ["\"a\"", "\"b\"", "\"c\""][number % 3]);
+    }
+    assert!(bench.environments.idle() <= 2);
+}
+
+#[tokio::test]
+async fn nothing_runs_between_invocations() {
+    let bench = bench();
+    let function = bench.python(
+        "import threading, time, os, subprocess\ncount = 0\ndef run():\n    global count\n    while True:\n        count += 1\n        time.sleep(0.001)\n\
+         def handler(event, context):\n    if event == 'start':\n        threading.Thread(target=run, daemon=True).start()\n        \
+         subprocess.Popen(['sh', '-c', 'while true; do echo >> /tmp/ticks; sleep 0.001; done'], start_new_session=True)\n    \
+         ticks = os.path.getsize('/tmp/ticks') if os.path.exists('/tmp/ticks') else 0\n    return [count, ticks]\n",
+    );
+    bench.invoke(&function, "\"start\"").await;
+    // Long enough for thousands of ticks.
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let counts = json(&bench.invoke(&function, "{}").await);
+    let (thread, process) = (counts[0].as_i64().unwrap(), counts[1].as_i64().unwrap());
+    assert!((1..400).contains(&thread) && process < 400, "{counts}");
+}
+
+#[tokio::test]
 async fn a_custom_runtime_brings_its_bootstrap() {
     let bench = bench();
     let bootstrap = "#!/usr/bin/python3 -S\nimport os, http.client\n\

@@ -20,6 +20,8 @@ mod native;
 mod plan;
 #[cfg(target_os = "linux")]
 mod seccomp;
+#[cfg(target_os = "linux")]
+mod tree;
 
 use std::io;
 use std::net::TcpListener;
@@ -161,6 +163,29 @@ impl Sandbox {
             #[cfg(target_os = "linux")]
             Handle::Native(handle) => handle.kill(),
             Handle::Process(handle) => handle.kill(),
+        }
+    }
+
+    /// Stops every process until [`Self::resume`]. A stopped sandbox can be killed.
+    pub fn stop(&self) {
+        if self.has_exited() {
+            return;
+        }
+        match &self.handle {
+            #[cfg(target_os = "linux")]
+            Handle::Native(handle) => handle.stop(),
+            Handle::Process(handle) => handle.stop(),
+        }
+    }
+
+    pub fn resume(&self) {
+        if self.has_exited() {
+            return;
+        }
+        match &self.handle {
+            #[cfg(target_os = "linux")]
+            Handle::Native(handle) => handle.resume(),
+            Handle::Process(handle) => handle.resume(),
         }
     }
 

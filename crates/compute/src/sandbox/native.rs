@@ -174,6 +174,14 @@ impl Handle {
         }
     }
 
+    pub fn stop(&self) {
+        super::tree::stop(self.pid);
+    }
+
+    pub fn resume(&self) {
+        super::tree::resume(self.pid);
+    }
+
     pub fn memory(&self) -> u64 {
         let counted = self.group.lock().as_ref().and_then(Group::memory);
         counted.unwrap_or_else(|| super::process::status_bytes(self.pid, "RssAnon:"))

@@ -99,7 +99,7 @@ impl Started {
                 }
                 Err(_) => Exit::Signal(libc::SIGKILL),
             };
-            kill_group(pid);
+            signal_group(pid, libc::SIGKILL);
             let _ = tokio::fs::remove_dir_all(&self.temporary).await;
             let _ = sender.send(Some(exit));
         });
@@ -107,18 +107,26 @@ impl Started {
     }
 }
 
-fn kill_group(pid: i32) {
+fn signal_group(pid: i32, signal: i32) {
     if pid > 1 {
         // SAFETY: no memory is involved. The group keeps its number while any member lives.
-        unsafe { libc::kill(-pid, libc::SIGKILL) };
+        unsafe { libc::kill(-pid, signal) };
     }
 }
 
 impl Handle {
     pub fn kill(&self) {
         if self.exit.borrow().is_none() {
-            kill_group(self.pid);
+            signal_group(self.pid, libc::SIGKILL);
         }
+    }
+
+    pub fn stop(&self) {
+        signal_group(self.pid, libc::SIGSTOP);
+    }
+
+    pub fn resume(&self) {
+        signal_group(self.pid, libc::SIGCONT);
     }
 
     pub fn memory(&self) -> u64 {

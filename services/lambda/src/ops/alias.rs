@@ -11,7 +11,7 @@ use wire::Unit;
 use super::function::marker_key;
 use super::{access, find, reference, version};
 use crate::Lambda;
-use crate::arn::Reference;
+use crate::arn::{LATEST, Reference};
 use crate::error::Error;
 use crate::function::{check_revision, not_found};
 use crate::store::{self as records, Alias};
@@ -49,7 +49,9 @@ fn describe(reference: &Reference, alias: &Alias) -> AliasConfiguration {
         function_version: Some(alias.version.clone()),
         description: Some(alias.description.clone()),
         revision_id: Some(alias.revision_id.clone()),
-        routing_config: None,
+        routing_config: alias.second.as_ref().map(|(version, weight)| AliasRoutingConfiguration {
+            additional_version_weights: Some([(version.clone(), *weight)].into()),
+        }),
     }
 }
 
@@ -57,14 +59,33 @@ fn alias_not_found(reference: &Reference, name: &str) -> Error {
     Error::ResourceNotFound(format!("Cannot find alias arn: {}", reference.clone().qualified(name)))
 }
 
-fn check_routing(routing: Option<&AliasRoutingConfiguration>) -> Result<(), Error> {
-    let weights = routing.and_then(|routing| routing.additional_version_weights.as_ref());
-    match weights {
-        Some(weights) if !weights.is_empty() => {
-            Err(Error::NotImplemented("Weighted aliases are not implemented.".into()))
-        }
-        _ => Ok(()),
+/// The second version of an alias and its share; `None` removes it.
+fn second(
+    tx: &Transaction<'_>,
+    reference: &Reference,
+    first: &str,
+    routing: AliasRoutingConfiguration,
+) -> Result<Option<(String, f64)>, Error> {
+    let weights = routing.additional_version_weights.unwrap_or_default();
+    if weights.len() > 1 {
+        let text = "Number of items in AdditionalVersionWeights cannot be greater than 1";
+        return Err(Error::InvalidParameterValue(text.into()));
     }
+    let Some((version, weight)) = weights.into_iter().next() else { return Ok(None) };
+    let refused = |text: String| Err(Error::InvalidParameterValue(text));
+    if version == LATEST || first == LATEST {
+        return refused("$LATEST is not supported for an alias pointing to more than 1 version".into());
+    }
+    if version == first {
+        return refused(format!(
+            "Invalid function version {version}. Function version {version} is already included in routing configuration."
+        ));
+    }
+    if !(0.0..=1.0).contains(&weight) {
+        return refused(format!("Version weight {weight} is not in the range [0, 1]"));
+    }
+    check_version(tx, reference, &version)?;
+    Ok(Some((version, weight)))
 }
 
 fn check_version(tx: &Transaction<'_>, reference: &Reference, number: &str) -> Result<(), Error> {
@@ -76,16 +97,19 @@ fn check_version(tx: &Transaction<'_>, reference: &Reference, number: &str) -> R
 
 async fn create_alias(_: &Lambda, cx: &Context, request: CreateAliasRequest) -> Result<AliasConfiguration, Error> {
     let reference = reference(cx, &request.function_name, None)?.unqualified();
-    check_routing(request.routing_config.as_ref())?;
-    let alias = Alias {
+    let mut alias = Alias {
         name: request.name,
         version: request.function_version,
         description: request.description.unwrap_or_default(),
         revision_id: cx.random().uuid(),
+        second: None,
     };
     cx.store().write(|tx| {
         records::function_in(tx, &reference)?.ok_or_else(|| not_found(&reference))?;
         check_version(tx, &reference, &alias.version)?;
+        if let Some(routing) = request.routing_config {
+            alias.second = second(tx, &reference, &alias.version, routing)?;
+        }
         let key = records::aliases_key(&reference).text(&alias.name);
         if tx.contains(key.as_slice())? {
             let arn = reference.clone().qualified(&alias.name);
@@ -104,6 +128,7 @@ async fn delete_alias(_: &Lambda, cx: &Context, request: DeleteAliasRequest) -> 
         tx.delete(records::aliases_key(&reference).text(&request.name));
         if let Some(mut function) = records::function_in(tx, &reference)? {
             function.policies.remove(&request.name);
+            function.event_invoke.remove(&request.name);
             if let Some(url) = function.urls.remove(&request.name) {
                 tx.delete(records::url_key(&url.id));
             }
@@ -139,7 +164,6 @@ async fn list_aliases(_: &Lambda, cx: &Context, request: ListAliasesRequest) -> 
 
 async fn update_alias(_: &Lambda, cx: &Context, request: UpdateAliasRequest) -> Result<AliasConfiguration, Error> {
     let reference = reference(cx, &request.function_name, None)?.unqualified();
-    check_routing(request.routing_config.as_ref())?;
     let alias = cx.store().write(|tx| {
         let key = records::aliases_key(&reference).text(&request.name);
         let record = tx.get(key.as_slice())?.ok_or_else(|| alias_not_found(&reference, &request.name))?;
@@ -148,6 +172,9 @@ async fn update_alias(_: &Lambda, cx: &Context, request: UpdateAliasRequest) -> 
         if let Some(version) = request.function_version {
             check_version(tx, &reference, &version)?;
             alias.version = version;
+        }
+        if let Some(routing) = request.routing_config {
+            alias.second = second(tx, &reference, &alias.version, routing)?;
         }
         if let Some(description) = request.description {
             alias.description = description;

@@ -5,7 +5,7 @@ use lambda_api::{
     GetFunctionConcurrencyRequest, GetFunctionConcurrencyResponse, PutFunctionConcurrency,
     PutFunctionConcurrencyRequest,
 };
-use service::{Context, Range, from_record, operation};
+use service::{Context, operation};
 use wire::Unit;
 
 use super::account::CONCURRENCY;
@@ -13,7 +13,7 @@ use super::{access, find, reference};
 use crate::Lambda;
 use crate::error::Error;
 use crate::function::not_found;
-use crate::store::{self as records, Function};
+use crate::store as records;
 
 operation! {
     Lambda, PutFunctionConcurrency,
@@ -43,19 +43,11 @@ async fn put_function_concurrency(
     let wanted = request.reserved_concurrent_executions;
     cx.store().write(|tx| {
         let mut function = records::function_in(tx, &reference)?.ok_or_else(|| not_found(&reference))?;
-        let mut reserved = wanted;
-        for (_, record) in tx.scan(Range::prefix(records::functions_key(&reference.account, &reference.region)), usize::MAX)? {
-            let other: Function = from_record(&record)?;
-            if other.name != function.name {
-                reserved += other.reserved.unwrap_or_default();
-            }
-        }
-        if CONCURRENCY - reserved < UNRESERVED_MINIMUM {
+        if CONCURRENCY - records::reserve(tx, &mut function, Some(wanted))? < UNRESERVED_MINIMUM {
             return Err(Error::InvalidParameterValue(format!(
                 "Specified ReservedConcurrentExecutions for function decreases account's UnreservedConcurrentExecution below its minimum value of [{UNRESERVED_MINIMUM}]."
             )));
         }
-        function.reserved = Some(wanted);
         Ok(records::put_function(tx, &function)?)
     })?;
     Ok(Concurrency { reserved_concurrent_executions: Some(wanted) })
@@ -78,7 +70,7 @@ async fn delete_function_concurrency(
     let reference = reference(cx, &request.function_name, None)?.unqualified();
     cx.store().write(|tx| {
         let mut function = records::function_in(tx, &reference)?.ok_or_else(|| not_found(&reference))?;
-        function.reserved = None;
+        records::reserve(tx, &mut function, None)?;
         Ok::<_, Error>(records::put_function(tx, &function)?)
     })?;
     Ok(Unit::default())

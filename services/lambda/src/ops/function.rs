@@ -214,7 +214,8 @@ fn delete_whole(cx: &Context, reference: &Reference) -> Result<Vec<String>, Erro
     find(cx, reference)?;
     let versions = records::versions(&cx.store().snapshot(), reference)?;
     cx.store().write(|tx| {
-        let function = records::function_in(tx, reference)?.ok_or_else(|| not_found(reference))?;
+        let mut function = records::function_in(tx, reference)?.ok_or_else(|| not_found(reference))?;
+        records::reserve(tx, &mut function, None)?;
         let mut released = records::change_use(tx, reference, &function.latest.packages(), &[])?;
         for version in versions {
             let user = reference.clone().qualified(&version.version);

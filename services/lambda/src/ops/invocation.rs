@@ -98,7 +98,11 @@ pub fn resolve(cx: &Context, reference: &Reference) -> Result<(Function, Configu
     let version = if qualifier.bytes().all(|byte| byte.is_ascii_digit()) {
         qualifier.to_owned()
     } else {
-        records::alias(cx.store(), reference, qualifier)?.ok_or_else(|| not_found(reference))?.version
+        let alias = records::alias(cx.store(), reference, qualifier)?.ok_or_else(|| not_found(reference))?;
+        match alias.second {
+            Some((version, weight)) if share(cx) < weight => version,
+            _ => alias.version,
+        }
     };
     if version == LATEST {
         let latest = std::mem::take(&mut function.latest);
@@ -107,6 +111,13 @@ pub fn resolve(cx: &Context, reference: &Reference) -> Result<(Function, Configu
     let number = version.parse().map_err(|_| not_found(reference))?;
     let configuration = records::version(cx.store(), reference, number)?.ok_or_else(|| not_found(reference))?;
     Ok((function, configuration))
+}
+
+/// Evenly distributed between 0 and 1.
+fn share(cx: &Context) -> f64 {
+    let mut bytes = [0; 4];
+    cx.random().fill(&mut bytes);
+    f64::from(u32::from_be_bytes(bytes)) / (f64::from(u32::MAX) + 1.0)
 }
 
 fn check_payload(payload: &[u8], asynchronous: bool) -> Result<(), Error> {

@@ -1,10 +1,11 @@
 //! The operations, by the noun that they are about.
 
-mod account;
+pub mod account;
 mod alias;
 mod code;
 mod concurrency;
 mod configuration;
+mod event_invoke;
 mod function;
 pub mod invocation;
 mod layer;

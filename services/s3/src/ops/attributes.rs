@@ -7,16 +7,16 @@ use s3_api::{
 use service::{Context, Timestamp, operation};
 
 use super::multipart::checksum_type;
-use super::{bucket_of, check_version, missing, on_object};
+use super::{bucket_of, find, on_existing};
 use crate::integrity::show;
-use crate::store::{Object, find_object};
+use crate::store::Object;
 use crate::{Error, S3};
 
 operation! {
     S3, GetObjectAttributes,
     access: |_, cx, request| (|| Ok::<_, Error>(vec![
-        on_object(cx, "s3:GetObject", &request.bucket, &request.key)?,
-        on_object(cx, "s3:GetObjectAttributes", &request.bucket, &request.key)?,
+        on_existing(cx, "s3:GetObject", &request.bucket, &request.key, request.version_id.as_deref())?,
+        on_existing(cx, "s3:GetObjectAttributes", &request.bucket, &request.key, request.version_id.as_deref())?,
     ]))(),
     handler: get_object_attributes
 }
@@ -27,9 +27,8 @@ async fn get_object_attributes(
     request: GetObjectAttributesRequest,
 ) -> Result<GetObjectAttributesOutput, Error> {
     let bucket = bucket_of(cx, &request.bucket, request.expected_bucket_owner.as_deref())?;
-    check_version(request.version_id.as_deref())?;
-    let object = find_object(&cx.store().snapshot(), &bucket.name, &request.key)?;
-    let object = object.ok_or_else(|| missing(s3, cx, &bucket.name, &request.key))?;
+    let snapshot = cx.store().snapshot();
+    let object = find(s3, cx, &snapshot, &bucket.name, &request.key, request.version_id.as_deref())?;
     let asked = |name: &str| request.object_attributes.iter().any(|attribute| attribute.as_str() == name);
     let class = object.storage_class.as_deref().unwrap_or("STANDARD");
     let parts = (asked("ObjectParts") && !object.parts.is_empty())
@@ -43,6 +42,7 @@ async fn get_object_attributes(
             shown
         }),
         object_parts: parts,
+        version_id: object.shown_version(),
         storage_class: asked("StorageClass").then(|| StorageClass::from(class)),
         object_size: i64::try_from(object.size).ok().filter(|_| asked("ObjectSize")),
         ..GetObjectAttributesOutput::default()

@@ -10,12 +10,13 @@ use service::{
 };
 use wire::Unit;
 
+use super::acl::BucketHeaders;
 use super::multipart::drop_parts;
 use super::{bucket_of, check_owner, on_bucket, owner, root};
 use crate::bucket::{region_of, valid_name};
 use crate::store::{
-    Bucket, PublicAccess, Segment, Upload, bucket_key, load_bucket, objects_key, owned_key, policy_key, save_bucket,
-    uploads_key,
+    Bucket, PublicAccess, Segment, Upload, Versioning, bucket_key, configs_key, load_bucket, objects_key, owned_key,
+    policy_key, save_bucket, uploads_key, versions_key,
 };
 use crate::tagging::{self, BUCKET_LIMIT};
 use crate::{Error, S3};
@@ -32,20 +33,19 @@ async fn create_bucket(_: &S3, cx: &Context, request: CreateBucketRequest) -> Re
         return Err(Error::invalid_bucket_name(&name));
     }
     let configuration = request.create_bucket_configuration.unwrap_or_default();
-    if request.object_lock_enabled_for_bucket == Some(true) {
-        return Err(Error::header_not_implemented("x-amz-bucket-object-lock-enabled"));
-    }
     if configuration.bucket.is_some() || configuration.location.is_some() {
         return Err(Error::NotImplemented("Directory buckets are not implemented.".to_owned()));
     }
-    let ownership = request.object_ownership.map(|ownership| ownership.as_str().to_owned());
-    if ownership.as_deref().is_some_and(|ownership| ownership != "BucketOwnerEnforced") {
-        return Err(Error::header_not_implemented("x-amz-object-ownership"));
-    }
-    if request.acl.is_some_and(|acl| acl.as_str() != "private") {
-        let text = "Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting";
-        return Err(Error::InvalidBucketAcl(text.to_owned()));
-    }
+    let ownership = request.object_ownership.as_ref().map_or("BucketOwnerEnforced", |ownership| ownership.as_str());
+    let headers = BucketHeaders {
+        canned: request.acl.as_ref().map(|acl| acl.as_str()),
+        full_control: request.grant_full_control.as_deref(),
+        read: request.grant_read.as_deref(),
+        write: request.grant_write.as_deref(),
+        read_acp: request.grant_read_acp.as_deref(),
+        write_acp: request.grant_write_acp.as_deref(),
+    };
+    let acl = headers.of_new_bucket(cx.account(), ownership == "BucketOwnerEnforced")?;
     let constraint = configuration.location_constraint;
     let region = region_of(cx.region(), constraint.as_ref().map(BucketLocationConstraint::as_str))?;
     let tags = configuration.tags.map(|tags| tagging::of_list(tags, BUCKET_LIMIT)).transpose()?;
@@ -56,8 +56,15 @@ async fn create_bucket(_: &S3, cx: &Context, request: CreateBucketRequest) -> Re
         region,
         created: Timestamp::from_secs(cx.now().secs()).millis(),
         tags,
-        ownership: Some("BucketOwnerEnforced".to_owned()),
+        ownership: Some(ownership.to_owned()),
         public_access: Some(everything),
+        acl,
+        locked: request.object_lock_enabled_for_bucket == Some(true),
+        versioning: match request.object_lock_enabled_for_bucket {
+            Some(true) => Versioning::Enabled,
+            _ => Versioning::Off,
+        },
+        ..Bucket::default()
     };
     cx.store().write(|tx| create(tx, &bucket))?;
     Ok(CreateBucketOutput { location: Some(format!("/{name}")), bucket_arn: Some(format!("arn:aws:s3:::{name}")) })
@@ -165,12 +172,14 @@ async fn delete_bucket(s3: &S3, cx: &Context, request: DeleteBucketRequest) -> R
     let removed = cx.store().write(|tx| {
         let bucket = load_bucket(tx, name)?;
         check_owner(&bucket, request.expected_bucket_owner.as_deref())?;
-        if !tx.scan(Range::prefix(objects_key(name)), 1)?.is_empty() {
+        let mut any = |base| tx.scan(Range::prefix(base), 1).map(|entries| !entries.is_empty());
+        if any(objects_key(name))? || any(versions_key(name))? {
             return Err(Error::bucket_not_empty(name));
         }
         let removed = abort_uploads(tx, name)?;
         tx.delete(owned_key(&bucket.account).text(name));
         tx.delete(policy_key(name));
+        tx.delete_range(Range::prefix(configs_key(name)))?;
         tx.delete(bucket_key(name));
         Ok(removed)
     })?;

@@ -4,14 +4,17 @@ use percent_encoding::percent_decode_str;
 use s3_api::{ChecksumType, CopyObject, CopyObjectOutput, CopyObjectRequest, CopyObjectResult, ServerSideEncryption};
 use service::{Context, Snapshot, Timestamp, operation};
 
-use super::write::{access, description, hex, now, refuse};
-use super::{COPY_SOURCE, Conditions, MAX_PUT, bucket_of, check_key, check_version, commit, missing, on_object, root};
+use super::read::is_readable;
+use super::write::{asked, description, hex, now};
+use super::{
+    COPY_SOURCE, Conditions, MAX_PUT, Written, bucket_of, check_key, commit, expiration, find, on_existing, root,
+};
 use crate::blob::{Draft, duplicate, receive};
 use crate::checksum::{Algorithm, Checksum};
 use crate::integrity::{self, Integrity, show};
 use crate::precondition::Preconditions;
 use crate::range::Span;
-use crate::store::{Object, find_object};
+use crate::store::Object;
 use crate::tagging;
 use crate::{Error, S3};
 
@@ -20,7 +23,7 @@ use crate::{Error, S3};
 pub(super) struct Source {
     pub bucket: String,
     pub key: String,
-    version: Option<String>,
+    pub version: Option<String>,
 }
 
 impl Source {
@@ -47,11 +50,26 @@ impl Source {
         conditions: &Preconditions<'_>,
     ) -> Result<Object, Error> {
         bucket_of(cx, &self.bucket, owner)?;
-        check_version(self.version.as_deref())?;
-        let object = find_object(snapshot, &self.bucket, &self.key)?;
-        let object = object.ok_or_else(|| missing(s3, cx, &self.bucket, &self.key))?;
+        let object = find(s3, cx, snapshot, &self.bucket, &self.key, self.version.as_deref());
+        let object = object.map_err(|error| {
+            let reply = service::ApiError::from(error);
+            if reply.code == "MethodNotAllowed" {
+                let text = "The source of a copy request may not specifically refer to a delete marker by version id.";
+                return Error::InvalidRequest(text.to_owned());
+            }
+            reply.into()
+        })?;
         conditions.check_source(&object)?;
+        if !is_readable(&object, cx.now()) {
+            let text = "Operation is not valid for the source object's storage class";
+            return Err(service::ApiError::new(403, "InvalidObjectState", text).into());
+        }
         Ok(object)
+    }
+
+    /// What reading it needs to be allowed.
+    pub(super) fn access(&self, cx: &Context) -> Result<service::Access, Error> {
+        on_existing(cx, "s3:GetObject", &self.bucket, &self.key, self.version.as_deref())
     }
 }
 
@@ -107,9 +125,15 @@ operation! {
     S3, CopyObject,
     access: |_, cx, request| (|| {
         let source = Source::parse(&request.copy_source)?;
-        let class = request.storage_class.as_ref().map(s3_api::StorageClass::as_str);
-        let mut all = vec![on_object(cx, "s3:GetObject", &source.bucket, &source.key)?];
-        all.extend(access(cx, &request.bucket, &request.key, request.tagging.is_some(), class)?);
+        let mut all = vec![source.access(cx)?];
+        let writes = asked!(request).access(cx, &request.bucket, &request.key)?;
+        all.extend(writes.into_iter().map(|mut access| {
+            access = access.with("s3:x-amz-copy-source", format!("/{}/{}", source.bucket, source.key));
+            match &request.metadata_directive {
+                Some(directive) => access.with("s3:x-amz-metadata-directive", directive.as_str()),
+                None => access,
+            }
+        }));
         Ok::<_, Error>(all)
     })(),
     handler: copy_object
@@ -119,13 +143,15 @@ async fn copy_object(s3: &S3, cx: &Context, request: CopyObjectRequest) -> Resul
     let source = Source::parse(&request.copy_source)?;
     let bucket = bucket_of(cx, &request.bucket, request.expected_bucket_owner.as_deref())?;
     check_key(&request.key)?;
-    let storage_class = refuse!(&request);
+    let asked = asked!(&request);
+    let settings = asked.settings(cx, &bucket)?;
     let replaces = request.metadata_directive.as_ref().is_some_and(|directive| directive.as_str() == "REPLACE");
     let changes = replaces
         || request.storage_class.is_some()
         || request.website_redirect_location.is_some()
         || request.server_side_encryption.is_some();
-    if source.bucket == request.bucket && source.key == request.key && !changes {
+    let same = source.bucket == request.bucket && source.key == request.key && source.version.is_none();
+    if same && !changes {
         let text = "This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes.";
         return Err(Error::InvalidRequest(text.to_owned()));
     }
@@ -155,16 +181,19 @@ async fn copy_object(s3: &S3, cx: &Context, request: CopyObjectRequest) -> Resul
         description: if replaces {
             new_description
         } else {
-            crate::store::Description { redirect: new_description.redirect, ..original.description }
+            crate::store::Description { redirect: new_description.redirect, ..original.description.clone() }
         },
-        tags: if retagged { new_tags } else { original.tags },
-        storage_class,
+        tags: if retagged { new_tags } else { original.tags.clone() },
+        storage_class: settings.storage_class,
         checksum: Some(copied.checksum),
-        parts: Vec::new(),
         body: copied.draft.segments.clone(),
+        lock: settings.lock,
+        acl: settings.acl,
+        ..Object::default()
     };
     let conditions = Conditions { if_match: request.if_match, if_none_match: request.if_none_match };
-    commit(s3, cx, (&bucket.name, &request.key), &object, copied.draft, &conditions)?;
+    let written = Written { bucket: &bucket.name, key: &request.key, event: "ObjectCreated:Copy" };
+    let object = commit(s3, cx, &written, object, copied.draft, &conditions)?;
     let mut result = CopyObjectResult {
         e_tag: Some(object.quoted_etag()),
         last_modified: Some(Timestamp::from_millis(object.modified)),
@@ -174,6 +203,9 @@ async fn copy_object(s3: &S3, cx: &Context, request: CopyObjectRequest) -> Resul
     show!(result, object.checksum.as_ref());
     Ok(CopyObjectOutput {
         copy_object_result: Some(result),
+        version_id: object.shown_version(),
+        copy_source_version_id: original.version.clone().or(source.version),
+        expiration: expiration(cx, &bucket, &request.key, &object)?,
         server_side_encryption: Some(ServerSideEncryption::Aes256),
         ..CopyObjectOutput::default()
     })

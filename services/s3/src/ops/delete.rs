@@ -1,4 +1,4 @@
-//! Deleting objects.
+//! Deleting objects and versions of them.
 
 use s3_api::{
     DeleteObject, DeleteObjectOutput, DeleteObjectRequest, DeleteObjects, DeleteObjectsOutput, DeleteObjectsRequest,
@@ -6,29 +6,38 @@ use s3_api::{
 };
 use service::{ApiError, Context, Timestamp, operation};
 
-use super::{bucket_of, check_version, on_object, root};
-use crate::blob::forget;
+use super::write::now;
+use super::{bucket_of, check_key, check_version, on_object, on_version, root};
+use crate::lock::{self, Guard};
 use crate::precondition::names_etag;
-use crate::store::{Object, find_bucket, load_object, object_key};
+use crate::store::{Object, load_bucket};
+use crate::versions::{self, Deleted};
 use crate::{Error, S3};
 
 /// The most objects of one request.
 const MAX_OBJECTS: usize = 1000;
+const BYPASS: &str = "s3:BypassGovernanceRetention";
 
-/// What must hold of an object that is deleted.
+/// One deletion.
 #[derive(Default)]
-struct Conditions<'a> {
+struct Deletion<'a> {
+    bucket: &'a str,
+    key: &'a str,
+    version: Option<&'a str>,
+    /// A retention in GOVERNANCE does not stop it.
+    bypass: bool,
+    /// What must hold of the object.
     etag: Option<&'a str>,
     modified: Option<Timestamp>,
     size: Option<i64>,
 }
 
-impl Conditions<'_> {
-    fn check(&self, key: &str, current: Option<&Object>) -> Result<(), Error> {
+impl Deletion<'_> {
+    fn check(&self, current: Option<&Object>) -> Result<(), Error> {
         let asked = self.etag.is_some() || self.modified.is_some() || self.size.is_some();
         let object = match current {
             Some(object) => object,
-            None if asked => return Err(Error::no_such_key(key)),
+            None if asked => return Err(Error::no_such_key(self.key)),
             None => return Ok(()),
         };
         if self.etag.is_some_and(|list| !names_etag(list, &object.etag)) {
@@ -42,43 +51,89 @@ impl Conditions<'_> {
         }
         Ok(())
     }
-}
 
-/// Deleting what is not there succeeds.
-fn delete(s3: &S3, cx: &Context, bucket: &str, key: &str, conditions: &Conditions<'_>) -> Result<(), Error> {
-    let removed = cx.store().write(|tx| {
-        let current = load_object(tx, bucket, key)?;
-        conditions.check(key, current.as_ref())?;
-        let Some(object) = current else { return Ok::<_, Error>(Vec::new()) };
-        tx.delete(object_key(bucket, key));
-        forget(tx, &object.body);
-        Ok(object.body)
-    })?;
-    s3.blobs.remove(root(cx), &removed);
-    Ok(())
+    /// Deleting what is not there succeeds.
+    fn perform(&self, s3: &S3, cx: &Context) -> Result<Deleted, Error> {
+        check_key(self.key)?;
+        check_version(self.version)?;
+        let deleted = cx.store().write(|tx| {
+            let bucket = load_bucket(tx, self.bucket)?;
+            let object = match self.version {
+                None => versions::current(tx, self.bucket, self.key)?,
+                Some(id) => versions::version(tx, self.bucket, self.key, id)?,
+            };
+            self.check(object.as_ref())?;
+            let deleted = match (self.version, object) {
+                (None, current) => {
+                    let mut deleted = versions::delete(tx, cx.random(), &bucket, self.key, now(cx))?;
+                    match &mut deleted.made {
+                        Some(marker) => {
+                            s3.written(tx, cx, &bucket, self.key, marker, "ObjectRemoved:DeleteMarkerCreated")?;
+                        }
+                        None => {
+                            let object = current.unwrap_or_default();
+                            s3.tell(tx, cx, &bucket, self.key, &object, "ObjectRemoved:Delete")?;
+                        }
+                    }
+                    deleted
+                }
+                (Some(_), None) => Deleted::default(),
+                (Some(_), Some(object)) => {
+                    let free = match object.lock.guard(cx.now()) {
+                        Guard::Free => true,
+                        Guard::Governance => self.bypass,
+                        Guard::Closed => false,
+                    };
+                    if !free {
+                        return Err(lock::protected());
+                    }
+                    s3.tell(tx, cx, &bucket, self.key, &object, "ObjectRemoved:Delete")?;
+                    versions::delete_version(tx, self.bucket, self.key, &object)?
+                }
+            };
+            Ok::<_, Error>(deleted)
+        })?;
+        s3.blobs.remove(root(cx), &deleted.removed);
+        Ok(deleted)
+    }
 }
 
 operation! {
     S3, DeleteObject,
-    access: |_, cx, request| on_object(cx, "s3:DeleteObject", &request.bucket, &request.key).map(|access| vec![access]),
+    access: |_, cx, request| (|| {
+        let mut all = vec![
+            on_version(cx, "s3:DeleteObject", &request.bucket, &request.key, request.version_id.as_deref())?,
+        ];
+        if request.bypass_governance_retention == Some(true) {
+            all.push(on_object(cx, BYPASS, &request.bucket, &request.key)?);
+        }
+        Ok::<_, Error>(all)
+    })(),
     handler: delete_object
 }
 
 async fn delete_object(s3: &S3, cx: &Context, request: DeleteObjectRequest) -> Result<DeleteObjectOutput, Error> {
     let bucket = bucket_of(cx, &request.bucket, request.expected_bucket_owner.as_deref())?;
-    check_version(request.version_id.as_deref())?;
-    let conditions = Conditions {
+    let deletion = Deletion {
+        bucket: &bucket.name,
+        key: &request.key,
+        version: request.version_id.as_deref(),
+        bypass: request.bypass_governance_retention == Some(true),
         etag: request.if_match.as_deref(),
         modified: request.if_match_last_modified_time,
         size: request.if_match_size,
     };
-    delete(s3, cx, &bucket.name, &request.key, &conditions)?;
-    Ok(DeleteObjectOutput::default())
+    let deleted = deletion.perform(s3, cx)?;
+    Ok(DeleteObjectOutput {
+        delete_marker: deleted.marker.then_some(true),
+        version_id: request.version_id.or(deleted.version),
+        ..DeleteObjectOutput::default()
+    })
 }
 
 operation! {
     S3, DeleteObjects,
-    access: |_, cx, request| find_bucket(cx.store(), &request.bucket).map(|_| Vec::new()),
+    access: |_, cx, request| crate::store::find_bucket(cx.store(), &request.bucket).map(|_| Vec::new()),
     handler: delete_objects
 }
 
@@ -88,14 +143,23 @@ async fn delete_objects(s3: &S3, cx: &Context, request: DeleteObjectsRequest) ->
     if objects.is_empty() || objects.len() > MAX_OBJECTS {
         return Err(Error::malformed_xml());
     }
+    let bypass = request.bypass_governance_retention == Some(true);
     let (mut deleted, mut errors) = (Vec::new(), Vec::new());
     for identifier in objects {
-        match delete_one(s3, cx, &bucket.name, &identifier) {
-            Ok(()) => deleted.push(DeletedObject {
-                key: Some(identifier.key),
-                version_id: identifier.version_id,
-                ..DeletedObject::default()
-            }),
+        match delete_one(s3, cx, &bucket.name, &identifier, bypass) {
+            Ok(done) => {
+                let marker_version = if identifier.version_id.is_some() && done.marker {
+                    identifier.version_id.clone()
+                } else {
+                    done.version
+                };
+                deleted.push(DeletedObject {
+                    key: Some(identifier.key),
+                    version_id: identifier.version_id,
+                    delete_marker: done.marker.then_some(true),
+                    delete_marker_version_id: marker_version,
+                });
+            }
             Err(error) => {
                 let ApiError { code, message, .. } = error.into();
                 errors.push(s3_api::Error {
@@ -114,14 +178,30 @@ async fn delete_objects(s3: &S3, cx: &Context, request: DeleteObjectsRequest) ->
 }
 
 /// Every key needs to be allowed for itself.
-fn delete_one(s3: &S3, cx: &Context, bucket: &str, identifier: &ObjectIdentifier) -> Result<(), Error> {
-    let access = on_object(cx, "s3:DeleteObject", bucket, &identifier.key)?;
-    cx.cloud.stages().authorize(cx, s3, &access)?;
-    check_version(identifier.version_id.as_deref())?;
-    let conditions = Conditions {
+fn delete_one(
+    s3: &S3,
+    cx: &Context,
+    bucket: &str,
+    identifier: &ObjectIdentifier,
+    bypass: bool,
+) -> Result<Deleted, Error> {
+    let (key, version) = (&identifier.key, identifier.version_id.as_deref());
+    cx.cloud.stages().authorize(cx, s3, &on_version(cx, "s3:DeleteObject", bucket, key, version)?)?;
+    if bypass {
+        cx.cloud.stages().authorize(cx, s3, &on_object(cx, BYPASS, bucket, key)?)?;
+    }
+    let deletion = Deletion {
+        bucket,
+        key,
+        version,
+        bypass,
         etag: identifier.e_tag.as_deref(),
         modified: identifier.last_modified_time,
         size: identifier.size,
     };
-    delete(s3, cx, bucket, &identifier.key, &conditions)
+    // What names no version is answered as a missing version, as it cannot be one.
+    deletion.perform(s3, cx).map_err(|error| match (version, ApiError::from(error)) {
+        (Some(id), reply) if reply.code == "InvalidArgument" => Error::no_such_version(key, id),
+        (_, reply) => reply.into(),
+    })
 }

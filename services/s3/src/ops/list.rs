@@ -2,9 +2,8 @@
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use s3_api::{
-    ChecksumAlgorithm, ChecksumType, CommonPrefix, EncodingType, ListObjectVersions, ListObjectVersionsOutput,
-    ListObjectVersionsRequest, ListObjects, ListObjectsOutput, ListObjectsRequest, ListObjectsV2, ListObjectsV2Output,
-    ListObjectsV2Request, ObjectStorageClass, ObjectVersion, ObjectVersionStorageClass,
+    ChecksumAlgorithm, ChecksumType, CommonPrefix, EncodingType, ListObjects, ListObjectsOutput, ListObjectsRequest,
+    ListObjectsV2, ListObjectsV2Output, ListObjectsV2Request, ObjectStorageClass,
 };
 use service::{Access, Context, Timestamp, decode_token, encode_token, from_record, operation};
 
@@ -17,7 +16,8 @@ use crate::{Error, S3};
 const MAX_KEYS: i32 = 1000;
 
 /// What `encoding-type=url` leaves as it is; a space becomes `+`.
-const KEPT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'.').remove(b'-').remove(b'*').remove(b'_').remove(b'/').remove(b' ');
+pub(crate) const KEPT: &AsciiSet =
+    &NON_ALPHANUMERIC.remove(b'.').remove(b'-').remove(b'*').remove(b'_').remove(b'/').remove(b' ');
 
 /// Writes names as the client asked for.
 #[derive(Clone, Copy)]
@@ -48,7 +48,7 @@ pub(super) fn page_size(given: Option<i32>, name: &str, argument: &str) -> Resul
 }
 
 /// A listing needs to be allowed with what it asks for as conditions.
-fn access(
+pub(super) fn access(
     cx: &Context,
     action: &str,
     bucket: &str,
@@ -173,61 +173,5 @@ async fn list_objects(_: &S3, cx: &Context, request: ListObjectsRequest) -> Resu
         common_prefixes: Some(common_prefixes(&listing, naming)),
         encoding_type: request.encoding_type,
         ..ListObjectsOutput::default()
-    })
-}
-
-operation! {
-    S3, ListObjectVersions,
-    access: |_, cx, request| {
-        let (prefix, delimiter) = (request.prefix.as_ref(), request.delimiter.as_ref());
-        access(cx, "s3:ListBucketVersions", &request.bucket, prefix, delimiter, request.max_keys)
-    },
-    handler: list_object_versions
-}
-
-/// Every object has one version, `null`.
-async fn list_object_versions(
-    _: &S3,
-    cx: &Context,
-    request: ListObjectVersionsRequest,
-) -> Result<ListObjectVersionsOutput, Error> {
-    let bucket = bucket_of(cx, &request.bucket, request.expected_bucket_owner.as_deref())?;
-    let max_keys = page_size(request.max_keys, "max-keys", "maxKeys")?;
-    let query = Query {
-        prefix: request.prefix.unwrap_or_default(),
-        delimiter: request.delimiter.unwrap_or_default(),
-        after: request.key_marker.unwrap_or_default(),
-        limit: usize::try_from(max_keys).unwrap_or_default(),
-    };
-    let listing = list(&cx.store().snapshot(), objects_key(&bucket.name).as_slice(), &query)?;
-    let naming = Naming::new(request.encoding_type.as_ref());
-    let last = listing.entries.last().filter(|_| listing.truncated);
-    let version = |object: s3_api::Object| ObjectVersion {
-        e_tag: object.e_tag,
-        checksum_algorithm: object.checksum_algorithm,
-        checksum_type: object.checksum_type,
-        size: object.size,
-        storage_class: object.storage_class.map(|class| ObjectVersionStorageClass::from(class.as_str())),
-        key: object.key,
-        version_id: Some("null".to_owned()),
-        is_latest: Some(true),
-        last_modified: object.last_modified,
-        owner: object.owner,
-        restore_status: None,
-    };
-    Ok(ListObjectVersionsOutput {
-        name: Some(bucket.name.clone()),
-        prefix: Some(naming.write(&query.prefix)),
-        key_marker: Some(naming.write(&query.after)),
-        version_id_marker: Some(request.version_id_marker.unwrap_or_default()),
-        next_key_marker: last.map(|entry| naming.write(entry.name())),
-        next_version_id_marker: last.filter(|entry| matches!(entry, Entry::Key(..))).map(|_| "null".to_owned()),
-        delimiter: (!query.delimiter.is_empty()).then(|| naming.write(&query.delimiter)),
-        max_keys: Some(max_keys),
-        is_truncated: Some(listing.truncated),
-        versions: Some(contents(&listing, naming, Some(&bucket.account))?.into_iter().map(version).collect()),
-        common_prefixes: Some(common_prefixes(&listing, naming)),
-        encoding_type: request.encoding_type,
-        ..ListObjectVersionsOutput::default()
     })
 }

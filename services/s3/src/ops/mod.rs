@@ -1,29 +1,44 @@
 //! One file a noun. What they share is here: what a call needs to be allowed, and the write of an object.
 
+mod acl;
 mod attributes;
 mod bucket;
+mod configurations;
 mod copy;
+mod cors;
 mod delete;
+mod lifecycle;
 mod list;
+mod lock;
 mod multipart;
+mod notification;
 mod part;
 mod policy;
 mod read;
+mod replication;
+mod restore;
 mod settings;
 mod tag;
 #[cfg(test)]
 mod tests;
+mod versioning;
+mod website;
 mod write;
+
+use lifecycle::expiration;
+pub(crate) use list::KEPT;
+pub(crate) use multipart::drop_parts;
 
 use std::path::Path;
 
 use s3_api::Owner;
-use service::{Access, Context};
+use service::{Access, Context, Principal, Snapshot, Transaction};
 
-use crate::blob::{Draft, forget};
+use crate::blob::Draft;
 use crate::bucket::canonical_id;
 use crate::precondition::check_write;
-use crate::store::{Bucket, Object, Segment, find_bucket, load_bucket, load_object, save_object};
+use crate::store::{Bucket, Object, find_bucket, load_bucket};
+use crate::versions;
 use crate::{Error, S3};
 
 /// The largest object that one request may write.
@@ -55,7 +70,7 @@ fn bucket_of(cx: &Context, name: &str, expected_owner: Option<&str>) -> Result<B
     Ok(bucket)
 }
 
-fn check_owner(bucket: &Bucket, expected: Option<&str>) -> Result<(), Error> {
+pub(crate) fn check_owner(bucket: &Bucket, expected: Option<&str>) -> Result<(), Error> {
     match expected {
         Some(expected) if expected != bucket.account => Err(Error::AccessDenied("Access Denied".to_owned())),
         _ => Ok(()),
@@ -66,11 +81,113 @@ fn check_key(key: &str) -> Result<(), Error> {
     if key.len() > MAX_KEY { Err(Error::key_too_long(key.len())) } else { Ok(()) }
 }
 
-/// Objects have one version, whose id is `null`.
+/// `action` on an object, or the action of the same kind on the version that the request names.
+fn on_version(cx: &Context, action: &str, bucket: &str, key: &str, id: Option<&str>) -> Result<Access, Error> {
+    let Some(id) = id else { return on_object(cx, action, bucket, key) };
+    let action = match action {
+        "s3:GetObject" => "s3:GetObjectVersion",
+        "s3:GetObjectAttributes" => "s3:GetObjectVersionAttributes",
+        "s3:GetObjectAcl" => "s3:GetObjectVersionAcl",
+        "s3:PutObjectAcl" => "s3:PutObjectVersionAcl",
+        "s3:GetObjectTagging" => "s3:GetObjectVersionTagging",
+        "s3:PutObjectTagging" => "s3:PutObjectVersionTagging",
+        "s3:DeleteObjectTagging" => "s3:DeleteObjectVersionTagging",
+        "s3:DeleteObject" => "s3:DeleteObjectVersion",
+        action => action,
+    };
+    Ok(on_object(cx, action, bucket, key)?.with("s3:VersionId", id))
+}
+
+/// What a request needs that reads or describes an object that is there: its tags are conditions, and where access control
+/// lists count, its owner decides.
+fn on_existing(cx: &Context, action: &str, bucket: &str, key: &str, id: Option<&str>) -> Result<Access, Error> {
+    let mut access = on_version(cx, action, bucket, key, id)?;
+    let bucket = find_bucket(cx.store(), bucket)?;
+    // Root of the bucket's own account needs no conditions, unless a policy asks for some.
+    let own = matches!(cx.principal(), Principal::Root { account } if *account == bucket.account);
+    if own && bucket.enforces_owner() && !bucket.configured.contains("policy") {
+        return Ok(access);
+    }
+    let snapshot = cx.store().snapshot();
+    let object = match id {
+        None => versions::current(&snapshot, &bucket.name, key)?,
+        Some(id) => versions::version(&snapshot, &bucket.name, key, id)?,
+    };
+    let Some(object) = object else { return Ok(access) };
+    for (key, value) in &object.tags {
+        access = access.with(format!("s3:ExistingObjectTag/{key}"), value);
+    }
+    if let Some(acl) = object.acl.filter(|_| !bucket.enforces_owner()) {
+        access = access.owned_by(acl.owner);
+    }
+    Ok(access)
+}
+
+/// An id that a client states must look like one.
 fn check_version(id: Option<&str>) -> Result<(), Error> {
     match id {
-        None | Some("null") => Ok(()),
-        Some(id) => Err(Error::invalid_argument("Invalid version id specified", "versionId", id)),
+        Some("") => Err(Error::invalid_argument("Version id cannot be the empty string", "versionId", "")),
+        Some(id) if id != "null" && versions::seq_of(id).is_none() => {
+            Err(Error::invalid_argument("Invalid version id specified", "versionId", id))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The object that a request is for: the current one or the version that it names.
+fn find(
+    s3: &S3,
+    cx: &Context,
+    snapshot: &Snapshot,
+    bucket: &str,
+    key: &str,
+    id: Option<&str>,
+) -> Result<Object, Error> {
+    check_version(id)?;
+    let Some(id) = id else {
+        let Some(object) = versions::current(snapshot, bucket, key)? else {
+            return Err(hidden(missing(s3, cx, bucket, key), versions::marker(snapshot, bucket, key)?));
+        };
+        return Ok(object);
+    };
+    match versions::version(snapshot, bucket, key, id)? {
+        None => Err(missing_version(s3, cx, bucket, key, id)),
+        Some(object) if object.deleted => Err(Error::is_marker(&object, "GET")),
+        Some(object) => Ok(object),
+    }
+}
+
+/// A delete marker is told of where its object is missing.
+fn hidden(error: Error, marker: Option<Object>) -> Error {
+    let Some(marker) = marker else { return error };
+    let reply = service::ApiError::from(error);
+    if reply.code != "NoSuchKey" {
+        return reply.into();
+    }
+    reply.with_header("x-amz-delete-marker", "true").with_header("x-amz-version-id", marker.version_id()).into()
+}
+
+fn missing_version(s3: &S3, cx: &Context, bucket: &str, key: &str, id: &str) -> Error {
+    let access = match on_bucket(cx, "s3:ListBucketVersions", bucket) {
+        Ok(access) => access,
+        Err(error) => return error,
+    };
+    match cx.cloud.stages().authorize(cx, s3, &access) {
+        Ok(()) => Error::no_such_version(key, id),
+        Err(error) => error.into(),
+    }
+}
+
+/// The version of a change, or the current object; the errors are those of [`find`].
+fn load(tx: &Transaction<'_>, bucket: &str, key: &str, id: Option<&str>) -> Result<Object, Error> {
+    check_version(id)?;
+    match id {
+        None => versions::current(tx, bucket, key)?.ok_or_else(|| Error::no_such_key(key)),
+        Some(id) => match versions::version(tx, bucket, key, id)? {
+            None => Err(Error::no_such_version(key, id)),
+            Some(object) if object.deleted => Err(Error::is_marker(&object, "PUT")),
+            Some(object) => Ok(object),
+        },
     }
 }
 
@@ -97,27 +214,35 @@ struct Conditions {
     if_none_match: Option<String>,
 }
 
-/// Puts an object in its place, and lets go of the one before.
+/// Which object is written, and what is told of it.
+struct Written<'a> {
+    bucket: &'a str,
+    key: &'a str,
+    /// `ObjectCreated:Put`
+    event: &'a str,
+}
+
+/// Puts an object in its place, and lets go of the one before. Returns it with its version.
 fn commit(
     s3: &S3,
     cx: &Context,
-    (bucket, key): (&str, &str),
-    object: &Object,
+    written: &Written<'_>,
+    mut object: Object,
     draft: Draft,
     conditions: &Conditions,
-) -> Result<(), Error> {
-    let replaced = cx.store().write(|tx| {
-        load_bucket(tx, bucket)?;
-        let current = load_object(tx, bucket, key)?;
+) -> Result<Object, Error> {
+    let Written { bucket, key, event } = *written;
+    let removed = cx.store().write(|tx| {
+        let bucket = load_bucket(tx, bucket)?;
+        let current = versions::current(tx, &bucket.name, key)?;
         let (if_match, if_none_match) = (conditions.if_match.as_deref(), conditions.if_none_match.as_deref());
         check_write(if_match, if_none_match, key, current.as_ref())?;
-        let replaced: Vec<Segment> = current.map(|object| object.body).unwrap_or_default();
-        forget(tx, &replaced);
         draft.commit(tx);
-        save_object(tx, bucket, key, object)?;
-        Ok::<_, Error>(replaced)
+        let removed = versions::put(tx, cx.random(), &bucket, key, &mut object)?;
+        s3.written(tx, cx, &bucket, key, &mut object, event)?;
+        Ok::<_, Error>(removed)
     })?;
     draft.keep();
-    s3.blobs.remove(root(cx), &replaced);
-    Ok(())
+    s3.blobs.remove(root(cx), &removed);
+    Ok(object)
 }

@@ -11,19 +11,18 @@ use s3_api::{
 use service::{Context, Range, Timestamp, Transaction, from_record, operation, to_record};
 
 use super::list::{Naming, page_size};
-use super::write::{access, description, now, refuse};
-use super::{bucket_of, check_key, on_bucket, on_object, owner, root};
+use super::write::{asked, description, now};
+use super::{bucket_of, check_key, expiration, on_bucket, on_object, owner, root};
 use crate::blob::forget;
 use crate::bucket::canonical_id;
 use crate::checksum::{Algorithm, Checksum, of_parts};
 use crate::integrity::{self, show, stated};
 use crate::precondition::check_write;
 use crate::store::{
-    Object, ObjectPart, Part, Segment, Upload, load_bucket, load_object, load_part, load_upload, parts_key,
-    save_object, upload_key, uploads_key,
+    Object, ObjectPart, Part, Segment, Upload, load_bucket, load_part, load_upload, parts_key, upload_key, uploads_key,
 };
-use crate::tagging;
 use crate::{Error, S3};
+use crate::{tagging, versions};
 
 /// Every part but the last has at least this many bytes.
 const MIN_PART: u64 = 5 * 1024 * 1024;
@@ -52,10 +51,7 @@ fn is_full(algorithm: Option<Algorithm>, asked: Option<&ChecksumType>) -> Result
 
 operation! {
     S3, CreateMultipartUpload,
-    access: |_, cx, request| {
-        let class = request.storage_class.as_ref().map(StorageClass::as_str);
-        access(cx, &request.bucket, &request.key, request.tagging.is_some(), class)
-    },
+    access: |_, cx, request| (|| asked!(request).access(cx, &request.bucket, &request.key))(),
     handler: create_multipart_upload
 }
 
@@ -66,7 +62,8 @@ async fn create_multipart_upload(
 ) -> Result<CreateMultipartUploadOutput, Error> {
     let bucket = bucket_of(cx, &request.bucket, request.expected_bucket_owner.as_deref())?;
     check_key(&request.key)?;
-    let storage_class = refuse!(&request);
+    let asked = asked!(&request);
+    let settings = asked.settings(cx, &bucket)?;
     let algorithm = integrity::algorithm(request.checksum_algorithm.as_ref())?;
     let upload = Upload {
         id: cx.random().alphanumeric(128),
@@ -75,9 +72,12 @@ async fn create_multipart_upload(
         initiator: cx.principal().arn(),
         description: description!(&request)?,
         tags: tagging::of_header(request.tagging.as_deref())?,
-        storage_class,
+        storage_class: settings.storage_class,
         algorithm,
         full: is_full(algorithm, request.checksum_type.as_ref())?,
+        lock: settings.lock,
+        acl: settings.acl,
+        customer_key: None,
     };
     cx.store().write(|tx| {
         load_bucket(tx, &bucket.name)?;
@@ -118,13 +118,14 @@ async fn complete_multipart_upload(
     }
     let (name, key, id) = (&bucket.name, &request.key, &request.upload_id);
     let (object, removed) = cx.store().write(|tx| {
+        let bucket = load_bucket(tx, name)?;
         let upload = load_upload(tx, name, key, id)?;
         let parts = chosen_parts(tx, &upload, listed)?;
-        let object = assemble(cx, &upload, &parts)?;
+        let mut object = assemble(cx, &upload, &parts)?;
         check_claims(&request, &object)?;
-        let current = load_object(tx, name, key)?;
+        let current = versions::current(tx, name, key)?;
         check_write(request.if_match.as_deref(), request.if_none_match.as_deref(), key, current.as_ref())?;
-        let mut removed = current.map(|object| object.body).unwrap_or_default();
+        let mut removed = Vec::new();
         // Parts that were uploaded but not listed go.
         for (key, record) in tx.scan(Range::prefix(parts_key(id)), usize::MAX)? {
             let part: Part = from_record(&record)?;
@@ -135,7 +136,8 @@ async fn complete_multipart_upload(
         }
         forget(tx, &removed);
         tx.delete(upload_key(name, key, id));
-        save_object(tx, name, key, &object)?;
+        removed.extend(versions::put(tx, cx.random(), &bucket, key, &mut object)?);
+        s3.written(tx, cx, &bucket, key, &mut object, "ObjectCreated:CompleteMultipartUpload")?;
         Ok::<_, Error>((object, removed))
     })?;
     s3.blobs.remove(root(cx), &removed);
@@ -145,6 +147,8 @@ async fn complete_multipart_upload(
         key: Some(key.clone()),
         e_tag: Some(object.quoted_etag()),
         checksum_type: object.checksum.as_ref().map(|checksum| checksum_type(checksum.full)),
+        version_id: object.shown_version(),
+        expiration: expiration(cx, &bucket, key, &object)?,
         server_side_encryption: Some(ServerSideEncryption::Aes256),
         ..CompleteMultipartUploadOutput::default()
     };
@@ -205,6 +209,9 @@ fn assemble(cx: &Context, upload: &Upload, parts: &[Part]) -> Result<Object, Err
             })
             .collect(),
         body: parts.iter().flat_map(|part| part.body.clone()).collect::<Vec<Segment>>(),
+        lock: upload.lock.clone(),
+        acl: upload.acl.clone(),
+        ..Object::default()
     })
 }
 
@@ -264,7 +271,7 @@ async fn abort_multipart_upload(
 }
 
 /// Forgets the parts of an upload; returns what they were made of.
-pub(super) fn drop_parts(tx: &mut Transaction<'_>, upload: &str) -> Result<Vec<Segment>, Error> {
+pub(crate) fn drop_parts(tx: &mut Transaction<'_>, upload: &str) -> Result<Vec<Segment>, Error> {
     let mut removed = Vec::new();
     for (key, record) in tx.scan(Range::prefix(parts_key(upload)), usize::MAX)? {
         let part: Part = from_record(&record)?;

@@ -103,7 +103,7 @@ operation! {
     access: |_, cx, request| (|| {
         let source = Source::parse(&request.copy_source)?;
         Ok::<_, Error>(vec![
-            on_object(cx, "s3:GetObject", &source.bucket, &source.key)?,
+            source.access(cx)?,
             on_object(cx, "s3:PutObject", &request.bucket, &request.key)?,
         ])
     })(),
@@ -138,12 +138,12 @@ async fn upload_part_copy(
     let source = Source::parse(&request.copy_source)?;
     let owner = request.expected_source_bucket_owner.as_deref();
     let conditions: Preconditions<'_> = source_conditions!(request);
-    let body = loop {
+    let (body, version) = loop {
         let snapshot = cx.store().snapshot();
         let object = source.find(s3, cx, &snapshot, owner, &conditions)?;
         let span = copied_span(request.copy_source_range.as_deref(), object.size)?;
         if let Some(body) = s3.blobs.open(root(cx), cx.store(), &snapshot, &object.body, span)? {
-            break body;
+            break (body, object.version);
         }
     };
     let default = upload.algorithm.unwrap_or(Algorithm::Crc64Nvme);
@@ -160,6 +160,7 @@ async fn upload_part_copy(
     show!(result, upload.algorithm.map(|_| &part.checksum));
     Ok(UploadPartCopyOutput {
         copy_part_result: Some(result),
+        copy_source_version_id: version.or(source.version),
         server_side_encryption: Some(ServerSideEncryption::Aes256),
         ..UploadPartCopyOutput::default()
     })

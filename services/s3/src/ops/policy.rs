@@ -112,7 +112,9 @@ async fn put_bucket_policy(_: &S3, cx: &Context, request: PutBucketPolicyRequest
             return Err(Error::AccessDenied(text));
         }
         tx.put(policy_key(name), request.policy.clone().into_bytes());
-        Ok(())
+        let mut bucket = bucket;
+        bucket.configured.insert("policy".to_owned());
+        Ok(save_bucket(tx, &bucket)?)
     })?;
     Ok(Unit {})
 }
@@ -125,10 +127,11 @@ operation! {
 
 async fn delete_bucket_policy(_: &S3, cx: &Context, request: DeleteBucketPolicyRequest) -> Result<Unit, Error> {
     cx.store().write(|tx| {
-        let bucket = load_bucket(tx, &request.bucket)?;
+        let mut bucket = load_bucket(tx, &request.bucket)?;
         check_owner(&bucket, request.expected_bucket_owner.as_deref())?;
         tx.delete(policy_key(&request.bucket));
-        Ok::<_, Error>(())
+        bucket.configured.remove("policy");
+        Ok::<_, Error>(save_bucket(tx, &bucket)?)
     })?;
     Ok(Unit {})
 }

@@ -2,15 +2,16 @@
 
 use s3_api::{
     ChecksumType, GetObject, GetObjectOutput, GetObjectRequest, HeadObject, HeadObjectOutput, HeadObjectRequest,
-    ServerSideEncryption, StorageClass,
+    ObjectLockLegalHoldStatus, ObjectLockMode, ReplicationStatus, ServerSideEncryption, StorageClass,
 };
 use service::{Context, Principal, Timestamp, operation};
 
-use super::{bucket_of, check_version, missing, on_object, root};
+use super::{bucket_of, expiration, find, on_existing, root};
+use crate::classes::is_archive;
 use crate::integrity::show;
 use crate::precondition::Preconditions;
 use crate::range::{Asked, Span, parse};
-use crate::store::{Object, find_object};
+use crate::store::{Bucket, Object};
 use crate::{Error, S3};
 
 /// What part of an object an answer holds.
@@ -55,8 +56,10 @@ fn select(object: &Object, range: Option<&str>, part_number: Option<i32>) -> Res
 
 /// The headers that GetObject and HeadObject have in common.
 macro_rules! describe {
-    ($output:ident, $request:expr, $object:expr, $selection:expr) => {{
-        let (request, object, selection) = ($request, $object, $selection);
+    ($output:ident, $cx:expr, $bucket:expr, $request:expr, $object:expr, $selection:expr) => {{
+        let (cx, bucket, request, object, selection): (&Context, &Bucket, _, &Object, &Selection) =
+            ($cx, $bucket, $request, $object, $selection);
+        let retention = object.lock.retention.as_ref();
         let description = object.description.clone();
         let over = |given: &Option<String>, own: Option<String>| given.clone().or(own);
         let checksum = object.checksum.as_ref().filter(|_| request.checksum_mode.is_some() && !selection.partial);
@@ -84,6 +87,13 @@ macro_rules! describe {
             status_code: selection.partial.then_some(206),
             parts_count: selection.parts_count,
             tag_count: i32::try_from(object.tags.len()).ok().filter(|count| *count > 0),
+            version_id: object.shown_version(),
+            object_lock_mode: retention.map(|(mode, _)| ObjectLockMode::from(mode.as_str())),
+            object_lock_retain_until_date: retention.map(|(_, until)| Timestamp::from_millis(*until)),
+            object_lock_legal_hold_status: object.lock.hold.map(hold_status),
+            replication_status: object.replication.as_deref().map(ReplicationStatus::from),
+            expiration: expiration(cx, bucket, &request.key, object)?,
+            restore: restore_header(object, cx.now()),
             ..$output::default()
         };
         show!(output, checksum);
@@ -91,11 +101,31 @@ macro_rules! describe {
     }};
 }
 
+pub(super) fn hold_status(on: bool) -> ObjectLockLegalHoldStatus {
+    if on { ObjectLockLegalHoldStatus::On } else { ObjectLockLegalHoldStatus::Off }
+}
+
+/// Archived objects are read while a restored copy is there.
+pub(super) fn is_readable(object: &Object, now: Timestamp) -> bool {
+    let now = now.millis();
+    let restored = object.restore.as_ref().is_some_and(|restore| restore.ready <= now && now < restore.expires);
+    !is_archive(object.storage_class.as_deref()) || restored
+}
+
+/// `x-amz-restore`: whether a restoration is under way, or how long its copy is there.
+fn restore_header(object: &Object, now: Timestamp) -> Option<String> {
+    let restore = object.restore.as_ref().filter(|restore| now.millis() < restore.expires)?;
+    if now.millis() < restore.ready {
+        return Some("ongoing-request=\"true\"".to_owned());
+    }
+    let expires = Timestamp::from_millis(restore.expires).http_date();
+    Some(format!("ongoing-request=\"false\", expiry-date=\"{expires}\""))
+}
+
 /// Everything that is asked of an object before it is shown.
 macro_rules! admit {
     ($cx:expr, $request:expr) => {{
         let request = $request;
-        check_version(request.version_id.as_deref())?;
         if request.sse_customer_algorithm.is_some() || request.sse_customer_key.is_some() {
             let text = "The encryption parameters are not applicable to this object.";
             return Err(Error::InvalidRequest(text.to_owned()));
@@ -121,7 +151,9 @@ macro_rules! admit {
 
 operation! {
     S3, GetObject,
-    access: |_, cx, request| on_object(cx, "s3:GetObject", &request.bucket, &request.key).map(|access| vec![access]),
+    access: |_, cx, request| {
+        on_existing(cx, "s3:GetObject", &request.bucket, &request.key, request.version_id.as_deref()).map(|one| vec![one])
+    },
     handler: get_object
 }
 
@@ -130,15 +162,16 @@ async fn get_object(s3: &S3, cx: &Context, request: GetObjectRequest) -> Result<
     let preconditions = admit!(cx, &request);
     loop {
         let snapshot = cx.store().snapshot();
-        let Some(object) = find_object(&snapshot, &bucket.name, &request.key)? else {
-            return Err(missing(s3, cx, &bucket.name, &request.key));
-        };
+        let object = find(s3, cx, &snapshot, &bucket.name, &request.key, request.version_id.as_deref())?;
         preconditions.check(&object)?;
+        if !is_readable(&object, cx.now()) {
+            return Err(Error::archived(&object));
+        }
         let selection = select(&object, request.range.as_deref(), request.part_number)?;
         // An object that is replaced at this moment is looked up again.
         let body = s3.blobs.open(root(cx), cx.store(), &snapshot, &object.body, selection.span)?;
         if let Some(body) = body {
-            let mut output = describe!(GetObjectOutput, &request, &object, &selection);
+            let mut output = describe!(GetObjectOutput, cx, &bucket, &request, &object, &selection);
             output.body = Some(body);
             return Ok(output);
         }
@@ -147,17 +180,18 @@ async fn get_object(s3: &S3, cx: &Context, request: GetObjectRequest) -> Result<
 
 operation! {
     S3, HeadObject,
-    access: |_, cx, request| on_object(cx, "s3:GetObject", &request.bucket, &request.key).map(|access| vec![access]),
+    access: |_, cx, request| {
+        on_existing(cx, "s3:GetObject", &request.bucket, &request.key, request.version_id.as_deref()).map(|one| vec![one])
+    },
     handler: head_object
 }
 
 async fn head_object(s3: &S3, cx: &Context, request: HeadObjectRequest) -> Result<HeadObjectOutput, Error> {
     let bucket = bucket_of(cx, &request.bucket, request.expected_bucket_owner.as_deref())?;
     let preconditions = admit!(cx, &request);
-    let Some(object) = find_object(&cx.store().snapshot(), &bucket.name, &request.key)? else {
-        return Err(missing(s3, cx, &bucket.name, &request.key));
-    };
+    let snapshot = cx.store().snapshot();
+    let object = find(s3, cx, &snapshot, &bucket.name, &request.key, request.version_id.as_deref())?;
     preconditions.check(&object)?;
     let selection = select(&object, request.range.as_deref(), request.part_number)?;
-    Ok(describe!(HeadObjectOutput, &request, &object, &selection))
+    Ok(describe!(HeadObjectOutput, cx, &bucket, &request, &object, &selection))
 }

@@ -1,5 +1,6 @@
 //! Tags of buckets and objects.
 
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use s3_api::{
     DeleteBucketTagging, DeleteBucketTaggingRequest, DeleteObjectTagging, DeleteObjectTaggingOutput,
     DeleteObjectTaggingRequest, GetBucketTagging, GetBucketTaggingOutput, GetBucketTaggingRequest, GetObjectTagging,
@@ -9,14 +10,19 @@ use s3_api::{
 use service::{Context, operation};
 use wire::Unit;
 
-use super::{bucket_of, check_owner, check_version, missing, on_bucket, on_object};
-use crate::store::{find_object, load_bucket, load_object, save_bucket, save_object};
+use super::write::request_tags;
+use super::{bucket_of, check_owner, find, load, on_bucket, on_existing};
+use crate::store::{load_bucket, save_bucket};
 use crate::tagging::{BUCKET_LIMIT, OBJECT_LIMIT, Tags, of_list, to_list};
+use crate::versions;
 use crate::{Error, S3};
 
 operation! {
     S3, GetObjectTagging,
-    access: |_, cx, request| on_object(cx, "s3:GetObjectTagging", &request.bucket, &request.key).map(|access| vec![access]),
+    access: |_, cx, request| {
+        let id = request.version_id.as_deref();
+        on_existing(cx, "s3:GetObjectTagging", &request.bucket, &request.key, id).map(|access| vec![access])
+    },
     handler: get_object_tagging
 }
 
@@ -26,53 +32,76 @@ async fn get_object_tagging(
     request: GetObjectTaggingRequest,
 ) -> Result<GetObjectTaggingOutput, Error> {
     let bucket = bucket_of(cx, &request.bucket, request.expected_bucket_owner.as_deref())?;
-    check_version(request.version_id.as_deref())?;
-    let object = find_object(&cx.store().snapshot(), &bucket.name, &request.key)?;
-    let object = object.ok_or_else(|| missing(s3, cx, &bucket.name, &request.key))?;
-    Ok(GetObjectTaggingOutput { tag_set: to_list(&object.tags), ..GetObjectTaggingOutput::default() })
+    let snapshot = cx.store().snapshot();
+    let object = find(s3, cx, &snapshot, &bucket.name, &request.key, request.version_id.as_deref())?;
+    Ok(GetObjectTaggingOutput { tag_set: to_list(&object.tags), version_id: object.shown_version() })
 }
 
 operation! {
     S3, PutObjectTagging,
-    access: |_, cx, request| on_object(cx, "s3:PutObjectTagging", &request.bucket, &request.key).map(|access| vec![access]),
+    access: |_, cx, request| {
+        let id = request.version_id.as_deref();
+        let text = header_of(&request.tagging.tag_set);
+        let access = on_existing(cx, "s3:PutObjectTagging", &request.bucket, &request.key, id);
+        access.map(|access| vec![request_tags(access, Some(&text))])
+    },
     handler: put_object_tagging
 }
 
 async fn put_object_tagging(
-    _: &S3,
+    s3: &S3,
     cx: &Context,
     request: PutObjectTaggingRequest,
 ) -> Result<PutObjectTaggingOutput, Error> {
     bucket_of(cx, &request.bucket, request.expected_bucket_owner.as_deref())?;
-    check_version(request.version_id.as_deref())?;
     let tags = of_list(request.tagging.tag_set, OBJECT_LIMIT)?;
-    set_object_tags(cx, &request.bucket, &request.key, tags)?;
-    Ok(PutObjectTaggingOutput::default())
+    let version_id = set_object_tags(s3, cx, (&request.bucket, &request.key), request.version_id.as_deref(), tags)?;
+    Ok(PutObjectTaggingOutput { version_id })
 }
 
 operation! {
     S3, DeleteObjectTagging,
-    access: |_, cx, request| on_object(cx, "s3:DeleteObjectTagging", &request.bucket, &request.key).map(|access| vec![access]),
+    access: |_, cx, request| {
+        let id = request.version_id.as_deref();
+        on_existing(cx, "s3:DeleteObjectTagging", &request.bucket, &request.key, id).map(|access| vec![access])
+    },
     handler: delete_object_tagging
 }
 
 async fn delete_object_tagging(
-    _: &S3,
+    s3: &S3,
     cx: &Context,
     request: DeleteObjectTaggingRequest,
 ) -> Result<DeleteObjectTaggingOutput, Error> {
     bucket_of(cx, &request.bucket, request.expected_bucket_owner.as_deref())?;
-    check_version(request.version_id.as_deref())?;
-    set_object_tags(cx, &request.bucket, &request.key, Tags::new())?;
-    Ok(DeleteObjectTaggingOutput::default())
+    let id = request.version_id.as_deref();
+    let version_id = set_object_tags(s3, cx, (&request.bucket, &request.key), id, Tags::new())?;
+    Ok(DeleteObjectTaggingOutput { version_id })
 }
 
-fn set_object_tags(cx: &Context, bucket: &str, key: &str, tags: Tags) -> Result<(), Error> {
+/// Tags as a header would carry them.
+fn header_of(tags: &[s3_api::Tag]) -> String {
+    let encode = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
+    let pairs: Vec<String> = tags.iter().map(|tag| format!("{}={}", encode(&tag.key), encode(&tag.value))).collect();
+    pairs.join("&")
+}
+
+/// Returns the version whose tags they are.
+fn set_object_tags(
+    s3: &S3,
+    cx: &Context,
+    (bucket, key): (&str, &str),
+    id: Option<&str>,
+    tags: Tags,
+) -> Result<Option<String>, Error> {
     cx.store().write(|tx| {
-        load_bucket(tx, bucket)?;
-        let mut object = load_object(tx, bucket, key)?.ok_or_else(|| Error::no_such_key(key))?;
+        let record = load_bucket(tx, bucket)?;
+        let mut object = load(tx, bucket, key, id)?;
         object.tags = tags;
-        Ok(save_object(tx, bucket, key, &object)?)
+        versions::save(tx, bucket, key, &object)?;
+        let event = if object.tags.is_empty() { "ObjectTagging:Delete" } else { "ObjectTagging:Put" };
+        s3.tell(tx, cx, &record, key, &object, event)?;
+        Ok(object.shown_version())
     })
 }
 

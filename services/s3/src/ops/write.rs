@@ -5,13 +5,15 @@ use std::collections::BTreeMap;
 use s3_api::{ChecksumType, PutObject, PutObjectOutput, PutObjectRequest, ServerSideEncryption};
 use service::{Access, Context, Timestamp, operation};
 
-use super::{Conditions, MAX_PUT, bucket_of, check_key, commit, on_object, root};
+use super::{Conditions, MAX_PUT, Written, bucket_of, check_key, commit, expiration, on_object, root};
+use crate::acl;
 use crate::blob::receive;
 use crate::checksum::Algorithm;
 use crate::integrity::{Integrity, show, stated};
-use crate::store::{Description, Object};
-use crate::tagging;
+use crate::lock;
+use crate::store::{Acl, Bucket, Description, Lock, Object};
 use crate::{Error, S3};
+use crate::{classes, tagging};
 
 /// The most bytes of names and values of user metadata.
 const MAX_METADATA: usize = 2048;
@@ -34,49 +36,174 @@ macro_rules! description {
 }
 pub(super) use description;
 
-/// Refuses what the same requests may ask for and what is not done here.
-macro_rules! refuse {
+/// The settings of a new object, beside its description, from the members that the same requests share.
+macro_rules! asked {
     ($request:expr) => {{
         let request = $request;
-        let grants = request.grant_full_control.is_some()
-            || request.grant_read.is_some()
-            || request.grant_read_acp.is_some()
-            || request.grant_write_acp.is_some();
-        crate::ops::write::check_acl(request.acl.as_ref().map(s3_api::ObjectCannedACL::as_str), grants)?;
-        let locked = request.object_lock_mode.is_some()
-            || request.object_lock_retain_until_date.is_some()
-            || request.object_lock_legal_hold_status.as_ref().is_some_and(|status| status.as_str() == "ON");
-        if locked {
-            let text = "Bucket is missing Object Lock Configuration";
-            return Err($crate::Error::InvalidRequest(text.to_owned()));
+        let text = |value: &Option<String>| value.clone();
+        if request.object_lock_event_hold.is_some() {
+            return Err($crate::Error::header_not_implemented("x-amz-object-lock-event-hold"));
         }
-        if request.sse_customer_algorithm.is_some() || request.sse_customer_key.is_some() {
-            return Err($crate::Error::header_not_implemented("x-amz-server-side-encryption-customer-algorithm"));
+        crate::ops::write::Asked {
+            acl: request.acl.as_ref().map(|acl| acl.as_str().to_owned()),
+            grants: [
+                text(&request.grant_full_control),
+                text(&request.grant_read),
+                text(&request.grant_read_acp),
+                text(&request.grant_write_acp),
+            ],
+            storage_class: request.storage_class.as_ref().map(|class| class.as_str().to_owned()),
+            lock: $crate::lock::Asked {
+                mode: request.object_lock_mode.as_ref().map(|mode| mode.as_str().to_owned()),
+                until: request.object_lock_retain_until_date,
+                hold: request.object_lock_legal_hold_status.as_ref().map(|hold| hold.as_str().to_owned()),
+            },
+            encryption: request.server_side_encryption.as_ref().map(|kind| kind.as_str().to_owned()),
+            customer: [
+                text(&request.sse_customer_algorithm),
+                text(&request.sse_customer_key),
+                text(&request.sse_customer_key_md5),
+            ],
+            tagging: text(&request.tagging),
         }
-        if request.server_side_encryption.as_ref().is_some_and(|kind| kind.as_str() != "AES256") {
-            return Err($crate::Error::header_not_implemented("x-amz-server-side-encryption"));
-        }
-        crate::ops::write::storage_class(request.storage_class.as_ref().map(s3_api::StorageClass::as_str))?
     }};
 }
-pub(super) use refuse;
+pub(super) use asked;
 
-/// Objects belong to the owner of the bucket, and access control lists say nothing more.
-pub(super) fn check_acl(acl: Option<&str>, grants: bool) -> Result<(), Error> {
-    if grants || acl.is_some_and(|acl| acl != "bucket-owner-full-control") {
-        return Err(Error::AccessControlListNotSupported("The bucket does not allow ACLs".to_owned()));
-    }
-    Ok(())
+/// See [`asked!`].
+#[derive(Clone, Debug, Default)]
+pub(super) struct Asked {
+    pub acl: Option<String>,
+    /// Full control, read, read and write the list.
+    pub grants: [Option<String>; 4],
+    pub storage_class: Option<String>,
+    pub lock: lock::Asked,
+    pub encryption: Option<String>,
+    pub customer: [Option<String>; 3],
+    pub tagging: Option<String>,
 }
 
-/// The class to keep; `None` for the standard one. Archives would have to be restored before they are read.
+/// What a new object gets, but for its body and description.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Settings {
+    pub acl: Option<Acl>,
+    pub storage_class: Option<String>,
+    pub lock: Lock,
+}
+
+impl Asked {
+    /// Checks all of it.
+    pub(super) fn settings(&self, cx: &Context, bucket: &Bucket) -> Result<Settings, Error> {
+        if self.customer.iter().any(Option::is_some) {
+            return Err(Error::header_not_implemented("x-amz-server-side-encryption-customer-algorithm"));
+        }
+        if self.encryption.as_ref().is_some_and(|kind| kind != "AES256") {
+            return Err(Error::header_not_implemented("x-amz-server-side-encryption"));
+        }
+        Ok(Settings {
+            acl: self.acl(cx, bucket)?,
+            storage_class: storage_class(self.storage_class.as_deref())?,
+            lock: self.lock.lock(bucket, cx.now())?,
+        })
+    }
+
+    /// The list to keep; none where the owner of the bucket owns everything, or where it only says that.
+    fn acl(&self, cx: &Context, bucket: &Bucket) -> Result<Option<Acl>, Error> {
+        let grants = self.grants.iter().any(Option::is_some);
+        let canned = self.acl.as_deref();
+        if grants && canned.is_some() {
+            let text = "Specifying both Canned ACLs and Header Grants is not allowed";
+            return Err(Error::InvalidRequest(text.to_owned()));
+        }
+        if bucket.enforces_owner() {
+            let harmless = !grants && matches!(canned, None | Some("bucket-owner-full-control"));
+            return if harmless { Ok(None) } else { Err(acl::not_supported()) };
+        }
+        let writer = match cx.principal().account() {
+            "" => &bucket.account,
+            account => account,
+        };
+        let preferred = bucket.ownership.as_deref() == Some("BucketOwnerPreferred");
+        let owner = if preferred && canned == Some("bucket-owner-full-control") { &bucket.account } else { writer };
+        let [full, read, read_acp, write_acp] = self.grants.each_ref().map(|grant| grant.as_deref());
+        let headers = [
+            ("x-amz-grant-full-control", "FULL_CONTROL", full),
+            ("x-amz-grant-read", "READ", read),
+            ("x-amz-grant-read-acp", "READ_ACP", read_acp),
+            ("x-amz-grant-write-acp", "WRITE_ACP", write_acp),
+        ];
+        let acl = match acl::of_headers(owner, &headers)? {
+            Some(acl) => acl,
+            None => acl::canned(canned.unwrap_or("private"), owner, Some(&bucket.account))?,
+        };
+        if acl.is_public() && bucket.public_access.unwrap_or_default().block_acls {
+            return Err(super::acl::blocked(cx, "s3:PutObject", &format!("{}/*", bucket.name)));
+        }
+        Ok((acl != Acl::private(&bucket.account)).then_some(acl))
+    }
+
+    /// The conditions that policies can ask for.
+    pub(super) fn conditions(&self, mut access: Access) -> Access {
+        let pairs = [
+            ("s3:x-amz-acl", &self.acl),
+            ("s3:x-amz-grant-full-control", &self.grants[0]),
+            ("s3:x-amz-grant-read", &self.grants[1]),
+            ("s3:x-amz-grant-read-acp", &self.grants[2]),
+            ("s3:x-amz-grant-write-acp", &self.grants[3]),
+            ("s3:x-amz-storage-class", &self.storage_class),
+            ("s3:x-amz-server-side-encryption", &self.encryption),
+            ("s3:x-amz-server-side-encryption-customer-algorithm", &self.customer[0]),
+            ("s3:object-lock-mode", &self.lock.mode),
+            ("s3:object-lock-legal-hold", &self.lock.hold),
+        ];
+        for (key, value) in pairs {
+            if let Some(value) = value {
+                access = access.with(key, value);
+            }
+        }
+        if let Some(until) = self.lock.until {
+            access = access.with("s3:object-lock-retain-until-date", until.iso8601());
+        }
+        request_tags(access, self.tagging.as_deref())
+    }
+
+    /// What writing an object needs to be allowed.
+    pub(super) fn access(&self, cx: &Context, bucket: &str, key: &str) -> Result<Vec<Access>, Error> {
+        let mut all = vec![self.conditions(on_object(cx, "s3:PutObject", bucket, key)?)];
+        let mut further = |action: &str| Ok::<_, Error>(all.push(self.conditions(on_object(cx, action, bucket, key)?)));
+        if self.tagging.is_some() {
+            further("s3:PutObjectTagging")?;
+        }
+        let plain = matches!(self.acl.as_deref(), None | Some("bucket-owner-full-control"));
+        if !plain || self.grants.iter().any(Option::is_some) {
+            further("s3:PutObjectAcl")?;
+        }
+        if self.lock.mode.is_some() || self.lock.until.is_some() {
+            further("s3:PutObjectRetention")?;
+        }
+        if self.lock.hold.is_some() {
+            further("s3:PutObjectLegalHold")?;
+        }
+        Ok(all)
+    }
+}
+
+/// The tags that a request brings, as conditions.
+pub(super) fn request_tags(mut access: Access, tagging: Option<&str>) -> Access {
+    let Some(tagging) = tagging else { return access };
+    let tags = wire::rest::parse_query(tagging);
+    access = access.with_all("s3:RequestObjectTagKeys", tags.iter().map(|(key, _)| key.clone()).collect());
+    for (key, value) in tags {
+        access = access.with(format!("s3:RequestObjectTag/{key}"), value);
+    }
+    access
+}
+
+/// The class to keep; `None` for the standard one.
 pub(super) fn storage_class(class: Option<&str>) -> Result<Option<String>, Error> {
     match class {
         None | Some("STANDARD") => Ok(None),
-        Some(class @ ("REDUCED_REDUNDANCY" | "STANDARD_IA" | "ONEZONE_IA" | "INTELLIGENT_TIERING" | "GLACIER_IR")) => {
-            Ok(Some(class.to_owned()))
-        }
-        Some("GLACIER" | "DEEP_ARCHIVE") => Err(Error::header_not_implemented("x-amz-storage-class")),
+        Some(class) if classes::is_known(class) => Ok(Some(class.to_owned())),
         Some(_) => Err(Error::InvalidStorageClass("The storage class you specified is not valid".to_owned())),
     }
 }
@@ -94,25 +221,6 @@ pub(super) fn describe(mut description: Description) -> Result<Description, Erro
     Ok(description)
 }
 
-/// The access that a write needs, with its conditions.
-pub(super) fn access(
-    cx: &Context,
-    bucket: &str,
-    key: &str,
-    tagged: bool,
-    class: Option<&str>,
-) -> Result<Vec<Access>, Error> {
-    let mut put = on_object(cx, "s3:PutObject", bucket, key)?;
-    if let Some(class) = class {
-        put = put.with("s3:x-amz-storage-class", class);
-    }
-    let mut all = vec![put];
-    if tagged {
-        all.push(on_object(cx, "s3:PutObjectTagging", bucket, key)?);
-    }
-    Ok(all)
-}
-
 pub(super) fn hex(md5: [u8; 16]) -> String {
     md5.iter().map(|byte| format!("{byte:02x}")).collect()
 }
@@ -124,24 +232,27 @@ pub(super) fn now(cx: &Context) -> i64 {
 
 operation! {
     S3, PutObject,
-    access: |_, cx, request| {
-        let class = request.storage_class.as_ref().map(s3_api::StorageClass::as_str);
-        access(cx, &request.bucket, &request.key, request.tagging.is_some(), class)
-    },
+    access: |_, cx, request| (|| asked!(request).access(cx, &request.bucket, &request.key))(),
     handler: put_object
 }
 
 async fn put_object(s3: &S3, cx: &Context, request: PutObjectRequest) -> Result<PutObjectOutput, Error> {
     let bucket = bucket_of(cx, &request.bucket, request.expected_bucket_owner.as_deref())?;
     check_key(&request.key)?;
-    let storage_class = refuse!(&request);
+    let asked = asked!(&request);
+    let settings = asked.settings(cx, &bucket)?;
     if request.write_offset_bytes.is_some() {
         return Err(Error::header_not_implemented("x-amz-write-offset-bytes"));
     }
     let description = description!(&request)?;
     let tags = tagging::of_header(request.tagging.as_deref())?;
     let named = request.checksum_algorithm.as_ref();
-    let integrity = Integrity::new(stated!(request), named, request.content_md5.clone(), Algorithm::Crc64Nvme)?;
+    let stated = stated!(request);
+    if settings.lock.retention.is_some() && stated.is_empty() && named.is_none() && request.content_md5.is_none() {
+        let text = "Content-MD5 OR x-amz-checksum- HTTP header is required for Put Object requests with Object Lock parameters";
+        return Err(Error::InvalidRequest(text.to_owned()));
+    }
+    let integrity = Integrity::new(stated, named, request.content_md5.clone(), Algorithm::Crc64Nvme)?;
     let mut received = receive(root(cx), cx.random(), request.body, MAX_PUT, integrity.hashers()).await?;
     let checksum = integrity.verify(&mut received)?;
     let object = Object {
@@ -150,17 +261,25 @@ async fn put_object(s3: &S3, cx: &Context, request: PutObjectRequest) -> Result<
         modified: now(cx),
         description,
         tags,
-        storage_class,
+        storage_class: settings.storage_class,
         checksum: Some(checksum),
-        parts: Vec::new(),
         body: received.draft.segments.clone(),
+        lock: settings.lock,
+        acl: settings.acl,
+        ..Object::default()
     };
     let conditions = Conditions { if_match: request.if_match, if_none_match: request.if_none_match };
-    commit(s3, cx, (&bucket.name, &request.key), &object, received.draft, &conditions)?;
+    let form = cx.origin().source.iter().any(|(name, value)| name == "s3:authType" && value == "POST");
+    let event = if form { "ObjectCreated:Post" } else { "ObjectCreated:Put" };
+    let written = Written { bucket: &bucket.name, key: &request.key, event };
+    let object = commit(s3, cx, &written, object, received.draft, &conditions)?;
     let mut output = PutObjectOutput {
         e_tag: Some(object.quoted_etag()),
+        size: None,
         checksum_type: Some(ChecksumType::FullObject),
         server_side_encryption: Some(ServerSideEncryption::Aes256),
+        version_id: object.shown_version(),
+        expiration: expiration(cx, &bucket, &request.key, &object)?,
         ..PutObjectOutput::default()
     };
     show!(output, object.checksum.as_ref());

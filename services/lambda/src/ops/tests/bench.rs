@@ -78,7 +78,8 @@ impl Bench {
         let uri: http::Uri = link.parse().unwrap();
         let host = uri.host().unwrap().to_owned();
         let fronts = self.lambda.fronts();
-        let front = fronts.iter().find(|front| front.matches(&self.cloud, &host, uri.path(), &http::HeaderMap::new())).unwrap();
+        let front =
+            fronts.iter().find(|front| front.matches(&self.cloud, &host, uri.path(), &http::HeaderMap::new())).unwrap();
         let request = FrontRequest {
             cloud: self.cloud.clone(),
             method: http::Method::GET,
