@@ -8,29 +8,29 @@ use crate::{
     request::{Caller, Identity, Request, text},
 };
 use apigatewayv2_api::{AuthorizationType, Authorizer, Route};
-use execute_api::{Invocation, Invoked, World, cache::Expiring};
+use execute_api::{
+    Invocation, Invoked, World,
+    cache::Expiring,
+    tokens::{self, Issuer, Tokens},
+};
 use serde_json::{Map, Value as Json, json};
 use service::{
     Access, ApiError, Context,
     policy::{self, CallerKind, Decision, Policies, Policy, Source, decide},
 };
 use std::sync::Arc;
-use wire::Timestamp;
-
-/// How long an issuer's keys are kept.
-const KEYS_KEPT: i64 = 2 * 3600;
 
 /// What is remembered between requests.
 #[derive(Default)]
 pub struct Memory {
     pub grants: Expiring<Grant>,
-    keys: Expiring<Arc<Vec<Json>>>,
+    tokens: Tokens,
 }
 
 impl Memory {
     pub fn clear(&self) {
         self.grants.clear();
-        self.keys.clear();
+        self.tokens.clear();
     }
 }
 
@@ -122,20 +122,14 @@ async fn token(
     };
     let found = sources(authorizer, request).and_then(|values| values.into_iter().next());
     let found = found.ok_or_else(|| unauthorized("Bearer"))?;
-    let bearer = found.get(..7).is_some_and(|prefix| prefix.eq_ignore_ascii_case("bearer "));
-    let found = if bearer { found[7..].trim() } else { found.as_str() };
-    let token = jwt::Token::parse(found).ok_or_else(|| invalid("the token is malformed"))?;
     let configuration = authorizer.jwt_configuration.clone().unwrap_or_default();
-    let issuer = configuration.issuer.unwrap_or_default();
-    if token.claim("iss") != Some(issuer.as_str()) {
-        return Err(invalid("the token has an invalid issuer"));
-    }
-    if !token.header["alg"].as_str().is_some_and(|algorithm| algorithm.starts_with("RS")) {
-        return Err(invalid("signing method is invalid"));
-    }
-    verify(memory, cx, &issuer, &token).await.map_err(|reason| invalid(&reason))?;
-    check_claims(&token, configuration.audience.as_deref().unwrap_or_default(), cx.now()).map_err(&invalid)?;
-    let own = scopes_of(&token);
+    let (issuer, audience) = (configuration.issuer.unwrap_or_default(), configuration.audience.unwrap_or_default());
+    let token = memory
+        .tokens
+        .check(cx, &found, &[Issuer { name: &issuer, address: &issuer }], &audience)
+        .await
+        .map_err(|reason| invalid(&reason))?;
+    let own = tokens::scopes_of(&token);
     if !scopes.is_empty() && !scopes.iter().any(|scope| own.contains(scope)) {
         let challenge = format!(
             "Bearer scope=\"{}\" error=\"insufficient_scope\" error_description=\"the token does not have a valid scope\"",
@@ -143,71 +137,7 @@ async fn token(
         );
         return Err(Failure { challenge: Some(challenge), ..Failure::forbidden() });
     }
-    let claims = token.claims.as_object().into_iter().flatten();
-    let claims = claims.map(|(name, value)| (name.clone(), Json::from(claim_text(value)))).collect();
-    Ok(Identity::Jwt { claims, scopes: (!scopes.is_empty()).then(|| scopes.to_vec()) })
-}
-
-async fn verify(memory: &Memory, cx: &Context, issuer: &str, token: &jwt::Token) -> Result<(), String> {
-    let signed = |keys: &[Json]| token.candidates(keys).into_iter().any(|key| token.signed_by(key));
-    let known = memory.keys.get(issuer, cx.now());
-    if known.is_some_and(|keys| signed(&keys)) {
-        return Ok(());
-    }
-    // Keys rotate: what is kept may not have the one that signed.
-    let keys = jwt::keys_of(issuer).await.ok_or("OIDC discovery endpoint communication error")?;
-    let fits = signed(&keys);
-    let unknown = token.candidates(&keys).is_empty();
-    memory.keys.put(issuer.to_owned(), cx.now().plus_secs(KEYS_KEPT), Arc::new(keys));
-    match (fits, unknown) {
-        (true, _) => Ok(()),
-        (false, true) => Err("unable to find a signing key that matches the token".to_owned()),
-        (false, false) => Err("signature is invalid".to_owned()),
-    }
-}
-
-fn check_claims(token: &jwt::Token, audience: &[String], now: Timestamp) -> Result<(), &'static str> {
-    let time = |name: &str| token.claims[name].as_f64().map(|seconds| seconds as i64);
-    match time("exp") {
-        None => return Err("the token does not have an expiration"),
-        Some(expires) if now.secs() >= expires => return Err("the token has expired"),
-        Some(_) => {}
-    }
-    if time("nbf").is_some_and(|from| now.secs() < from) || time("iat").is_some_and(|issued| now.secs() < issued) {
-        return Err("the token is not valid yet");
-    }
-    // Without an audience the client's id takes its place.
-    let audiences = match token.claims.get("aud") {
-        Some(_) => token.audiences(),
-        None => token.claim("client_id").into_iter().collect(),
-    };
-    if audience.iter().any(|known| audiences.contains(&known.as_str())) {
-        Ok(())
-    } else {
-        Err("the token does not have a valid audience")
-    }
-}
-
-fn scopes_of(token: &jwt::Token) -> Vec<String> {
-    let both = [&token.claims["scope"], &token.claims["scp"]];
-    let of = |value: &Json| -> Vec<String> {
-        match value {
-            Json::String(text) => text.split_whitespace().map(str::to_owned).collect(),
-            Json::Array(list) => list.iter().filter_map(text).collect(),
-            _ => Vec::new(),
-        }
-    };
-    both.into_iter().flat_map(of).collect()
-}
-
-/// Claims are texts; a list is written as `[a b]`.
-fn claim_text(value: &Json) -> String {
-    match value {
-        Json::String(text) => text.clone(),
-        Json::Array(list) => format!("[{}]", list.iter().map(claim_text).collect::<Vec<_>>().join(" ")),
-        Json::Null => String::new(),
-        other => other.to_string(),
-    }
+    Ok(Identity::Jwt { claims: tokens::claims_of(&token), scopes: (!scopes.is_empty()).then(|| scopes.to_vec()) })
 }
 
 /// `CUSTOM`: asks the authorizer's function, or remembers what it said.
@@ -374,17 +304,5 @@ mod tests {
         };
         assert_eq!(allowed(&policy("arn:aws:execute-api:r:1:a/s/GET/users"), &request()), Ok(()));
         assert_eq!(allowed(&policy("arn:aws:execute-api:r:1:a/s/POST/*"), &request()).unwrap_err().status, 403);
-    }
-
-    #[test]
-    fn claims_are_checked() {
-        // {"alg":"none"} and {"exp":100,"nbf":50,"client_id":"c"}
-        let token = jwt::Token::parse("eyJhbGciOiJub25lIn0.eyJleHAiOjEwMCwibmJmIjo1MCwiY2xpZW50X2lkIjoiYyJ9.").unwrap();
-        let check = |now, audience: &str| check_claims(&token, &[audience.to_owned()], Timestamp::from_secs(now));
-        assert_eq!(check(60, "c"), Ok(()));
-        assert_eq!(check(100, "c"), Err("the token has expired"));
-        assert_eq!(check(49, "c"), Err("the token is not valid yet"));
-        assert_eq!(check(60, "d"), Err("the token does not have a valid audience"));
-        assert_eq!(claim_text(&json!(["a", "b"])), "[a b]");
     }
 }

@@ -15,7 +15,7 @@ use apigatewayv2_api::{Route, RouteSettings, Stage};
 use execute_api::{
     World,
     metrics::{count, millis, publish},
-    site::{self, Kind, Site, cut},
+    site::{self, Address, Kind, Site, cut},
     text::parse_query,
     throttle::Throttles,
 };
@@ -88,8 +88,8 @@ impl HttpFront {
 
 impl Front for HttpFront {
     fn matches(&self, cloud: &Cloud, host: &str, path: &str, _: &HeaderMap) -> bool {
-        let Some(address) = site::address(host, path) else { return false };
-        let known = site::find(&cloud.store.snapshot(), address.api).ok().flatten();
+        let Some(address) = site::locate(&cloud.store, host, path) else { return false };
+        let known = site::find(&cloud.store.snapshot(), &address.api).ok().flatten();
         known.is_some_and(|site| site.kind == Kind::Http)
     }
 
@@ -106,8 +106,8 @@ impl Front for HttpFront {
 async fn serve(front: &HttpFront, request: FrontRequest, id: &str) -> Reply {
     let path = request.uri.path().to_owned();
     let not_found = || Reply::message(404, "Not Found");
-    let Some(address) = site::address(&request.host, &path) else { return not_found() };
-    let served = match Served::find(&request.cloud, &front.deployments, address.api, &address.path) {
+    let Some(address) = site::locate(&request.cloud.store, &request.host, &path) else { return not_found() };
+    let served = match Served::find(&request.cloud, &front.deployments, &address) {
         Ok(Some(served)) => served,
         Ok(None) => return not_found(),
         Err(error) => {
@@ -115,7 +115,7 @@ async fn serve(front: &HttpFront, request: FrontRequest, id: &str) -> Reply {
             return Reply::message(500, "Internal Server Error");
         }
     };
-    let mut incoming = served.incoming(&request, &address.path, id);
+    let mut incoming = served.incoming(&request, &address, id);
     match request.body.collect(LARGEST_BODY).await {
         Ok(body) => incoming.body = body,
         Err(_) => return Reply::message(413, "Request Entity Too Large"),
@@ -181,12 +181,13 @@ pub struct Served {
 
 impl Served {
     /// The stage that a path leads to: the one that its first part names, else the default one.
-    pub fn find(cloud: &Arc<Cloud>, deployments: &Deployments, api: &str, path: &str) -> Result<Option<Self>, Error> {
+    pub fn find(cloud: &Arc<Cloud>, deployments: &Deployments, address: &Address) -> Result<Option<Self>, Error> {
+        let Address { api, path, shown } = address;
         let snapshot = cloud.store.snapshot();
         let Some(Site { account, region, .. }) = site::find(&snapshot, api)? else { return Ok(None) };
         let cx = cloud.context(Principal::service("apigateway.amazonaws.com"), &account, &region);
         let place = Place::new(&cx, api);
-        if place.api(&snapshot)?.disable_execute_api_endpoint == Some(true) {
+        if shown.is_none() && place.api(&snapshot)?.disable_execute_api_endpoint == Some(true) {
             return Ok(None);
         }
         let (first, _) = cut(path.strip_prefix('/').unwrap_or(path));
@@ -205,14 +206,15 @@ impl Served {
     }
 
     /// The request with where it arrived.
-    fn incoming(&self, request: &FrontRequest, path: &str, id: &str) -> Request {
+    fn incoming(&self, request: &FrontRequest, address: &Address, id: &str) -> Request {
+        let path = address.path.as_str();
         let raw_path = if path.is_empty() { "/" } else { path };
         let inner = match self.stage.stage_name.as_str() {
             "$default" => raw_path,
             name => raw_path.strip_prefix('/').and_then(|path| path.strip_prefix(name)).unwrap_or(raw_path),
         };
         Request {
-            raw_path: raw_path.to_owned(),
+            raw_path: address.shown.as_deref().unwrap_or(raw_path).to_owned(),
             path: if inner.is_empty() { "/" } else { inner }.to_owned(),
             api: self.compiled.definition.api.api_id.clone().unwrap_or_default(),
             stage: self.stage.stage_name.clone(),

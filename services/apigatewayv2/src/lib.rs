@@ -40,15 +40,16 @@ pub struct ApiGatewayV2 {
 }
 
 operations! { ApiGatewayV2, apigatewayv2_api:
-    CreateApi, CreateAuthorizer, CreateDeployment, CreateIntegration, CreateIntegrationResponse, CreateModel,
-    CreateRoute, CreateRouteResponse, CreateStage, DeleteAccessLogSettings, DeleteApi, DeleteAuthorizer,
-    DeleteCorsConfiguration, DeleteDeployment, DeleteIntegration, DeleteIntegrationResponse, DeleteModel,
-    DeleteRoute, DeleteRouteRequestParameter, DeleteRouteResponse, DeleteRouteSettings, DeleteStage, GetApi,
-    GetApis, GetAuthorizer, GetAuthorizers, GetDeployment, GetDeployments, GetIntegration, GetIntegrationResponse,
-    GetIntegrationResponses, GetIntegrations, GetModel, GetModels, GetRoute, GetRouteResponse, GetRouteResponses,
-    GetRoutes, GetStage, GetStages, GetTags, ResetAuthorizersCache, TagResource, UntagResource, UpdateApi,
-    UpdateAuthorizer, UpdateDeployment, UpdateIntegration, UpdateIntegrationResponse, UpdateModel, UpdateRoute,
-    UpdateRouteResponse, UpdateStage,
+    CreateApi, CreateApiMapping, CreateAuthorizer, CreateDeployment, CreateDomainName, CreateIntegration,
+    CreateIntegrationResponse, CreateModel, CreateRoute, CreateRouteResponse, CreateStage, DeleteAccessLogSettings,
+    DeleteApi, DeleteApiMapping, DeleteAuthorizer, DeleteCorsConfiguration, DeleteDeployment, DeleteDomainName,
+    DeleteIntegration, DeleteIntegrationResponse, DeleteModel, DeleteRoute, DeleteRouteRequestParameter,
+    DeleteRouteResponse, DeleteRouteSettings, DeleteStage, GetApi, GetApiMapping, GetApiMappings, GetApis,
+    GetAuthorizer, GetAuthorizers, GetDeployment, GetDeployments, GetDomainName, GetDomainNames, GetIntegration,
+    GetIntegrationResponse, GetIntegrationResponses, GetIntegrations, GetModel, GetModels, GetRoute,
+    GetRouteResponse, GetRouteResponses, GetRoutes, GetStage, GetStages, GetTags, ResetAuthorizersCache,
+    TagResource, UntagResource, UpdateApi, UpdateApiMapping, UpdateAuthorizer, UpdateDeployment, UpdateDomainName,
+    UpdateIntegration, UpdateIntegrationResponse, UpdateModel, UpdateRoute, UpdateRouteResponse, UpdateStage,
 }
 
 impl ApiGatewayV2 {

@@ -46,8 +46,8 @@ impl WebSocketFront {
 
 impl Front for WebSocketFront {
     fn matches(&self, cloud: &Cloud, host: &str, path: &str, _: &HeaderMap) -> bool {
-        let Some(address) = site::address(host, path) else { return false };
-        let known = site::find(&cloud.store.snapshot(), address.api).ok().flatten();
+        let Some(address) = site::locate(&cloud.store, host, path) else { return false };
+        let known = site::find(&cloud.store.snapshot(), &address.api).ok().flatten();
         known.is_some_and(|site| site.kind == site::Kind::WebSocket)
     }
 
@@ -67,8 +67,8 @@ fn forbidden() -> Reply {
 
 async fn serve(front: &WebSocketFront, request: FrontRequest) -> Reply {
     let path = request.uri.path().to_owned();
-    let Some(address) = site::address(&request.host, &path) else { return forbidden() };
-    let served = match Served::find(&request.cloud, &front.deployments, address.api, &address.path) {
+    let Some(address) = site::locate(&request.cloud.store, &request.host, &path) else { return forbidden() };
+    let served = match Served::find(&request.cloud, &front.deployments, &address) {
         Ok(Some(served)) => served,
         Ok(None) => return forbidden(),
         Err(error) => {
@@ -80,7 +80,7 @@ async fn serve(front: &WebSocketFront, request: FrontRequest) -> Reply {
     if let Some(id) = rest.strip_prefix("/@connections/") {
         let id = percent_decode_str(id).decode_utf8_lossy().into_owned();
         let FrontRequest { method, body, signer, .. } = request;
-        let asked = Asked { api: address.api, stage, connection: &id, method: &method, body, signer };
+        let asked = Asked { api: &address.api, stage, connection: &id, method: &method, body, signer };
         return manage::answer(&served.cx, &front.connections, asked).await;
     }
     if !rest.is_empty() && rest != "/" {
