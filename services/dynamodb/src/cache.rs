@@ -47,23 +47,38 @@ impl Cache {
     }
 }
 
-/// The table's name, of a name or an ARN; `None` for ARNs of other accounts and regions.
-pub fn table_name<'a>(cx: &Context, name_or_arn: &'a str) -> Option<&'a str> {
-    let Some(rest) = name_or_arn.strip_prefix("arn:") else { return Some(name_or_arn) };
-    let parts: Vec<&str> = rest.splitn(5, ':').collect();
-    match parts[..] {
-        [_, "dynamodb", region, account, resource] if region == cx.region() && account == cx.account() => {
+/// Where a table is: its account and its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place<'a> {
+    pub account: &'a str,
+    pub name: &'a str,
+}
+
+/// The place that a name or an ARN means; `None` for ARNs of other regions and of no table. Tables of other accounts can
+/// be named by their ARNs: their policies say who may.
+pub fn place<'a>(cx: &'a Context, name_or_arn: &'a str) -> Option<Place<'a>> {
+    let Some(rest) = name_or_arn.strip_prefix("arn:") else {
+        return Some(Place { account: cx.account(), name: name_or_arn });
+    };
+    let mut parts = rest.splitn(5, ':');
+    match (parts.next(), parts.next(), parts.next(), parts.next(), parts.next()) {
+        (Some(_), Some("dynamodb"), Some(region), Some(account), Some(resource)) if region == cx.region() => {
             let name = resource.strip_prefix("table/")?;
-            Some(name.split_once('/').map_or(name, |(name, _)| name))
+            Some(Place { account, name: name.split_once('/').map_or(name, |(name, _)| name) })
         }
         _ => None,
     }
 }
 
+/// The table's name, of a name or an ARN; `None` for ARNs of other regions.
+pub fn table_name<'a>(cx: &'a Context, name_or_arn: &'a str) -> Option<&'a str> {
+    place(cx, name_or_arn).map(|place| place.name)
+}
+
 impl DynamoDb {
     pub fn find_table(&self, cx: &Context, name_or_arn: &str) -> Result<Option<Arc<Table>>, Error> {
-        match table_name(cx, name_or_arn) {
-            Some(name) => self.cache.get(cx.store(), &table_key(cx.account(), cx.region(), name)),
+        match place(cx, name_or_arn) {
+            Some(Place { account, name }) => self.cache.get(cx.store(), &table_key(account, cx.region(), name)),
             None => Ok(None),
         }
     }

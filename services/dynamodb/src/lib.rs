@@ -7,15 +7,21 @@
 //! - Tables are cached; nothing else is kept in memory.
 
 mod access;
+mod backup;
 mod cache;
 mod capacity;
+mod change;
 mod codec;
 mod describe;
 mod error;
 mod expiry;
+mod export;
 mod expression;
+mod history;
+mod import;
 mod key;
 mod legacy;
+mod limits;
 mod maintenance;
 mod number;
 mod ops;
@@ -36,7 +42,8 @@ mod write;
 
 use std::sync::Arc;
 
-use service::{AnyOperation, ApiError, Cloud, Service, operations};
+use service::policy::Source;
+use service::{AnyOperation, ApiError, Cloud, Context, Service, StoreError, operations};
 use wire::{DecodeError, ServiceModel, Violations};
 
 pub use streams::Streams;
@@ -52,26 +59,49 @@ operations! {
     BatchExecuteStatement,
     BatchGetItem,
     BatchWriteItem,
+    CreateBackup,
     CreateTable,
+    DeleteBackup,
     DeleteItem,
+    DeleteResourcePolicy,
     DeleteTable,
+    DescribeBackup,
     DescribeContinuousBackups,
+    DescribeContributorInsights,
     DescribeEndpoints,
+    DescribeExport,
+    DescribeGlobalTable,
+    DescribeImport,
+    DescribeKinesisStreamingDestination,
     DescribeLimits,
     DescribeTable,
+    DescribeTableReplicaAutoScaling,
     DescribeTimeToLive,
     ExecuteStatement,
     ExecuteTransaction,
+    ExportTableToPointInTime,
     GetItem,
+    GetResourcePolicy,
+    ImportTable,
+    ListBackups,
+    ListContributorInsights,
+    ListExports,
+    ListGlobalTables,
+    ListImports,
     ListTables,
     ListTagsOfResource,
     PutItem,
+    PutResourcePolicy,
     Query,
+    RestoreTableFromBackup,
+    RestoreTableToPointInTime,
     Scan,
     TagResource,
     TransactGetItems,
     TransactWriteItems,
     UntagResource,
+    UpdateContinuousBackups,
+    UpdateContributorInsights,
     UpdateItem,
     UpdateTable,
     UpdateTimeToLive,
@@ -112,9 +142,16 @@ impl Service for DynamoDb {
         }
     }
 
+    fn resource_policy(&self, cx: &Context, resource: &str) -> Result<Option<Source>, StoreError> {
+        ops::policy::of_resource(self, cx, resource)
+    }
+
     fn start(&self, cloud: &Arc<Cloud>) {
         self.resume(cloud);
         self.expire_in_background(cloud);
+        if let Err(error) = self.resume_exports(cloud).and_then(|()| self.resume_imports(cloud)) {
+            tracing::error!(?error, "unfinished exports and imports cannot go on");
+        }
     }
 
     fn reset(&self) {

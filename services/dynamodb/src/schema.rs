@@ -4,6 +4,7 @@ use dynamodb_api as api;
 
 use crate::error::{Error, Invalid};
 use crate::key::{KeyAttribute, KeySchema, Scalar};
+use crate::limits::{OnDemand, Warm};
 use crate::table::{Index, IndexNumber, Projected, Scope, Throughput};
 
 const MAX_LOCAL: usize = 5;
@@ -97,6 +98,8 @@ pub fn declared(request: &api::CreateTableInput, throughput: Throughput) -> Resu
                 keys: key_schema(&index.key_schema, &attributes, Some(&index.index_name))?,
                 projection: projected(&index.projection)?,
                 throughput: Throughput::OnDemand,
+                on_demand: None,
+                warm: None,
                 backfill: None,
             });
         }
@@ -106,14 +109,17 @@ pub fn declared(request: &api::CreateTableInput, throughput: Throughput) -> Resu
             return Err(Invalid::values("List of GlobalSecondaryIndexes is empty").into());
         }
         for index in global {
-            refuse_unreal_index(index.on_demand_throughput.is_some(), index.warm_throughput.is_some())?;
+            let of = format!("index {}", index.index_name);
+            let units = index_throughput(&index.index_name, throughput, index.provisioned_throughput.as_ref())?;
             indexes.push(Index {
                 name: index.index_name.clone(),
                 number: next_number(&indexes),
                 scope: Scope::Global,
                 keys: key_schema(&index.key_schema, &attributes, Some(&index.index_name))?,
                 projection: projected(&index.projection)?,
-                throughput: index_throughput(&index.index_name, throughput, index.provisioned_throughput.as_ref())?,
+                throughput: units,
+                on_demand: OnDemand::changed(None, index.on_demand_throughput.as_ref(), units)?,
+                warm: Warm::changed(None, index.warm_throughput.as_ref(), units, &of)?,
                 backfill: None,
             });
         }
@@ -134,24 +140,19 @@ pub fn new_global(
     table: Throughput,
     number: IndexNumber,
 ) -> Result<Index, Error> {
-    refuse_unreal_index(create.on_demand_throughput.is_some(), create.warm_throughput.is_some())?;
+    let of = format!("index {}", create.index_name);
+    let units = index_throughput(&create.index_name, table, create.provisioned_throughput.as_ref())?;
     Ok(Index {
         name: create.index_name.clone(),
         number,
         scope: Scope::Global,
         keys: key_schema(&create.key_schema, attributes, Some(&create.index_name))?,
         projection: projected(&create.projection)?,
-        throughput: index_throughput(&create.index_name, table, create.provisioned_throughput.as_ref())?,
+        throughput: units,
+        on_demand: OnDemand::changed(None, create.on_demand_throughput.as_ref(), units)?,
+        warm: Warm::changed(None, create.warm_throughput.as_ref(), units, &of)?,
         backfill: Some(Vec::new()),
     })
-}
-
-fn refuse_unreal_index(on_demand: bool, warm: bool) -> Result<(), Error> {
-    match (on_demand, warm) {
-        (true, _) => Err(Error::NotImplemented("OnDemandThroughput is not implemented".into())),
-        (_, true) => Err(Error::NotImplemented("WarmThroughput is not implemented".into())),
-        _ => Ok(()),
-    }
 }
 
 fn index_throughput(
