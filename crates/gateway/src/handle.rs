@@ -170,6 +170,7 @@ impl Gateway {
             source_ip: call.source_ip.clone(),
             secure: call.secure,
             request_id: call.request_id.clone(),
+            extensions: call.parts.extensions.clone(),
             signer,
         };
         front.serve(request).await.map(Body::from)

@@ -11,11 +11,12 @@ use service::Context;
 use store::Store;
 
 use crate::DynamoDb;
+use crate::capacity::Direction;
 use crate::error::Error;
 use crate::schema;
 use crate::store::{Head, head_key, read_table, table_key};
 use crate::stream::Actor;
-use crate::table::Table;
+use crate::table::{PRIMARY, Table};
 use crate::write::{Failure, Writer};
 
 /// How often a write starts again because its table keeps changing.
@@ -47,23 +48,38 @@ impl Cache {
     }
 }
 
-/// The table's name, of a name or an ARN; `None` for ARNs of other accounts and regions.
-pub fn table_name<'a>(cx: &Context, name_or_arn: &'a str) -> Option<&'a str> {
-    let Some(rest) = name_or_arn.strip_prefix("arn:") else { return Some(name_or_arn) };
-    let parts: Vec<&str> = rest.splitn(5, ':').collect();
-    match parts[..] {
-        [_, "dynamodb", region, account, resource] if region == cx.region() && account == cx.account() => {
+/// Where a table is: its account and its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place<'a> {
+    pub account: &'a str,
+    pub name: &'a str,
+}
+
+/// The place that a name or an ARN means; `None` for ARNs of other regions and of no table. Tables of other accounts can
+/// be named by their ARNs: their policies say who may.
+pub fn place<'a>(cx: &'a Context, name_or_arn: &'a str) -> Option<Place<'a>> {
+    let Some(rest) = name_or_arn.strip_prefix("arn:") else {
+        return Some(Place { account: cx.account(), name: name_or_arn });
+    };
+    let mut parts = rest.splitn(5, ':');
+    match (parts.next(), parts.next(), parts.next(), parts.next(), parts.next()) {
+        (Some(_), Some("dynamodb"), Some(region), Some(account), Some(resource)) if region == cx.region() => {
             let name = resource.strip_prefix("table/")?;
-            Some(name.split_once('/').map_or(name, |(name, _)| name))
+            Some(Place { account, name: name.split_once('/').map_or(name, |(name, _)| name) })
         }
         _ => None,
     }
 }
 
+/// The table's name, of a name or an ARN; `None` for ARNs of other regions.
+pub fn table_name<'a>(cx: &'a Context, name_or_arn: &'a str) -> Option<&'a str> {
+    place(cx, name_or_arn).map(|place| place.name)
+}
+
 impl DynamoDb {
     pub fn find_table(&self, cx: &Context, name_or_arn: &str) -> Result<Option<Arc<Table>>, Error> {
-        match table_name(cx, name_or_arn) {
-            Some(name) => self.cache.get(cx.store(), &table_key(cx.account(), cx.region(), name)),
+        match place(cx, name_or_arn) {
+            Some(Place { account, name }) => self.cache.get(cx.store(), &table_key(account, cx.region(), name)),
             None => Ok(None),
         }
     }
@@ -118,14 +134,26 @@ impl DynamoDb {
     ) -> Result<(Vec<Arc<Table>>, T), Error> {
         for _ in 0..ATTEMPTS {
             let tables = names.iter().map(|name| self.table(cx, name)).collect::<Result<Vec<_>, _>>()?;
+            for table in &tables {
+                let indexes = table.indexes.iter().map(|index| index.number);
+                self.admit(cx, table, Direction::Write, std::iter::once(PRIMARY).chain(indexes))?;
+            }
             let result = cx.store().write(|transaction| {
                 let mut writer = Writer::new(transaction, Actor::Request, cx.now().millis());
+                writer.spent = self.throttle.as_ref().map(|_| Vec::new());
                 let value = change(&tables, &mut writer)?;
                 writer.finish();
-                Ok::<_, Failure>(value)
+                Ok::<_, Failure>((value, writer.spent))
             });
             match result {
-                Ok(value) => return Ok((tables, value)),
+                Ok((value, spent)) => {
+                    for (number, consumed) in spent.iter().flatten() {
+                        if let Some(table) = tables.iter().find(|table| table.number == *number) {
+                            self.charge(cx, table, Direction::Write, consumed);
+                        }
+                    }
+                    return Ok((tables, value));
+                }
                 Err(Failure::Error(error)) => return Err(error),
                 Err(Failure::Condition(item)) => return Err(Error::condition_failed(item)),
                 Err(Failure::Stale) => tables.iter().for_each(|table| self.forget(table)),

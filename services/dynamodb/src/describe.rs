@@ -4,20 +4,17 @@ use dynamodb_api as api;
 use wire::Timestamp;
 
 use crate::key::{KeyAttribute, KeySchema};
+use crate::limits::{OnDemand, Warm, decreases_today};
 use crate::store::Sizes;
-use crate::stream;
+use crate::stream::arn as stream_arn;
 use crate::table::{Index, PRIMARY, Projected, Scope, Table, Throughput};
 
-/// What a new on-demand table can take at once, according to the documentation.
-const WARM_READS: i64 = 12_000;
-const WARM_WRITES: i64 = 4_000;
-
 /// The table as it is after a request that leaves it in this status.
-pub fn table(table: &Table, sizes: &Sizes, status: api::TableStatus) -> api::TableDescription {
+pub fn table(table: &Table, sizes: &Sizes, status: api::TableStatus, now: i64) -> api::TableDescription {
     let global = indexes(table, Scope::Global).map(|index| global(table, index, sizes, &status)).collect::<Vec<_>>();
     let local = indexes(table, Scope::Local).map(|index| local(table, index, sizes)).collect::<Vec<_>>();
     let (bytes, items) = sizes.of(PRIMARY);
-    let (reads, writes) = warm(table.throughput);
+    let warm = Warm::effective(table.warm, table.throughput);
     let filling = table.indexes.iter().any(|index| index.backfill.is_some());
     let status = if filling && status == api::TableStatus::Active { api::TableStatus::Updating } else { status };
     api::TableDescription {
@@ -25,7 +22,10 @@ pub fn table(table: &Table, sizes: &Sizes, status: api::TableStatus) -> api::Tab
         table_name: Some(table.name.clone()),
         key_schema: Some(key_schema(&table.keys)),
         creation_date_time: Some(Timestamp::from_millis(table.created)),
-        provisioned_throughput: Some(throughput(table.throughput)),
+        provisioned_throughput: Some(api::ProvisionedThroughputDescription {
+            number_of_decreases_today: i64::try_from(decreases_today(&table.decreases, now)).ok(),
+            ..throughput(table.throughput)
+        }),
         table_size_bytes: Some(bytes),
         item_count: Some(items),
         table_arn: Some(table.arn()),
@@ -39,25 +39,54 @@ pub fn table(table: &Table, sizes: &Sizes, status: api::TableStatus) -> api::Tab
         }),
         local_secondary_indexes: (!local.is_empty()).then_some(local),
         global_secondary_indexes: (!global.is_empty()).then_some(global),
-        stream_specification: table.open_stream().map(|stream| api::StreamSpecification {
-            stream_enabled: true,
-            stream_view_type: Some(stream.view.name().into()),
-        }),
+        stream_specification: stream(table),
         latest_stream_label: table.stream.as_ref().map(|stream| stream.label.clone()),
-        latest_stream_arn: table.stream.as_ref().map(|stream| stream::arn(&table.arn(), &stream.label)),
-        table_class_summary: table.class.as_ref().map(|class| api::TableClassSummary {
-            table_class: Some(class.name.as_str().into()),
-            last_update_date_time: class.changed.map(Timestamp::from_millis),
-        }),
+        latest_stream_arn: table.stream.as_ref().map(|stream| stream_arn(&table.arn(), &stream.label)),
+        table_class_summary: table.class.as_ref().map(class),
         deletion_protection_enabled: Some(table.deletion_protection),
         warm_throughput: Some(api::TableWarmThroughputDescription {
-            read_units_per_second: Some(reads),
-            write_units_per_second: Some(writes),
+            read_units_per_second: Some(warm.read),
+            write_units_per_second: Some(warm.write),
             status: Some(status.clone()),
         }),
+        on_demand_throughput: table.on_demand.map(OnDemand::describe),
+        restore_summary: table.restored.as_ref().map(|restored| api::RestoreSummary {
+            source_backup_arn: restored.backup.clone(),
+            source_table_arn: Some(restored.table.clone()),
+            restore_date_time: Timestamp::from_millis(restored.at),
+            restore_in_progress: status == api::TableStatus::Creating,
+        }),
+        replicas: (!table.replicas.is_empty())
+            .then(|| table.replicas.iter().map(|region| replica(table, region)).collect()),
+        global_table_version: (!table.replicas.is_empty()).then(|| "2019.11.21".to_owned()),
         table_status: Some(status),
         ..Default::default()
     }
+}
+
+fn replica(table: &Table, region: &str) -> api::ReplicaDescription {
+    api::ReplicaDescription {
+        region_name: Some(region.to_owned()),
+        replica_status: Some(api::ReplicaStatus::Active),
+        replica_arn: Some(crate::table::arn(region, &table.account, &table.name)),
+        replica_table_class_summary: table.class.as_ref().map(class),
+        ..Default::default()
+    }
+}
+
+fn class(class: &crate::table::TableClass) -> api::TableClassSummary {
+    api::TableClassSummary {
+        table_class: Some(class.name.as_str().into()),
+        last_update_date_time: class.changed.map(Timestamp::from_millis),
+    }
+}
+
+/// The stream that the table has, as it was asked for.
+pub fn stream(table: &Table) -> Option<api::StreamSpecification> {
+    table.open_stream().map(|stream| api::StreamSpecification {
+        stream_enabled: true,
+        stream_view_type: Some(stream.view.name().into()),
+    })
 }
 
 fn indexes(table: &Table, scope: Scope) -> impl Iterator<Item = &Index> {
@@ -71,7 +100,7 @@ fn global(
     table_status: &api::TableStatus,
 ) -> api::GlobalSecondaryIndexDescription {
     let (bytes, items) = sizes.of(index.number);
-    let (reads, writes) = warm(index.throughput);
+    let warm = Warm::effective(index.warm, index.throughput);
     let status = match table_status {
         _ if index.backfill.is_some() => api::IndexStatus::Creating,
         api::TableStatus::Creating => api::IndexStatus::Creating,
@@ -87,10 +116,10 @@ fn global(
         index_size_bytes: Some(bytes),
         item_count: Some(items),
         index_arn: Some(format!("{}/index/{}", table.arn(), index.name)),
-        on_demand_throughput: None,
+        on_demand_throughput: index.on_demand.map(OnDemand::describe),
         warm_throughput: Some(api::GlobalSecondaryIndexWarmThroughputDescription {
-            read_units_per_second: Some(reads),
-            write_units_per_second: Some(writes),
+            read_units_per_second: Some(warm.read),
+            write_units_per_second: Some(warm.write),
             status: Some(status.clone()),
         }),
         index_status: Some(status),
@@ -109,18 +138,18 @@ fn local(table: &Table, index: &Index, sizes: &Sizes) -> api::LocalSecondaryInde
     }
 }
 
-fn definition(attribute: &KeyAttribute) -> api::AttributeDefinition {
+pub fn definition(attribute: &KeyAttribute) -> api::AttributeDefinition {
     api::AttributeDefinition { attribute_name: attribute.name.clone(), attribute_type: attribute.scalar.code().into() }
 }
 
-fn key_schema(keys: &KeySchema) -> Vec<api::KeySchemaElement> {
+pub fn key_schema(keys: &KeySchema) -> Vec<api::KeySchemaElement> {
     let element =
         |attribute: &KeyAttribute, key_type| api::KeySchemaElement { attribute_name: attribute.name.clone(), key_type };
     let range = keys.range.as_ref().map(|range| element(range, api::KeyType::Range));
     std::iter::once(element(&keys.hash, api::KeyType::Hash)).chain(range).collect()
 }
 
-fn projection(projection: &Projected) -> api::Projection {
+pub fn projection(projection: &Projected) -> api::Projection {
     let (kind, names) = match projection {
         Projected::All => (api::ProjectionType::All, None),
         Projected::KeysOnly => (api::ProjectionType::KeysOnly, None),
@@ -141,12 +170,5 @@ fn throughput(throughput: Throughput) -> api::ProvisionedThroughputDescription {
         number_of_decreases_today: Some(0),
         read_capacity_units: Some(read),
         write_capacity_units: Some(write),
-    }
-}
-
-fn warm(throughput: Throughput) -> (i64, i64) {
-    match throughput {
-        Throughput::OnDemand => (WARM_READS, WARM_WRITES),
-        Throughput::Provisioned { read, write, .. } => (read, write),
     }
 }

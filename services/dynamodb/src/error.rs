@@ -34,6 +34,30 @@ service::errors! {
         ResourceInUse = 400 "ResourceInUseException",
         /// There is no such table, in the words of the operations on backups.
         TableNotFound = 400 "TableNotFoundException",
+        /// There is a table of this name, in the words of the operations that restore.
+        TableAlreadyExists = 400 "TableAlreadyExistsException",
+        /// There is no such backup.
+        BackupNotFound = 400 "BackupNotFoundException",
+        /// The table's past is not kept.
+        PointInTimeRecoveryUnavailable = 400 "PointInTimeRecoveryUnavailableException",
+        /// A moment that cannot be restored.
+        InvalidRestoreTime = 400 "InvalidRestoreTimeException",
+        /// A moment that cannot be exported.
+        InvalidExportTime = 400 "InvalidExportTimeException",
+        /// There is no such export.
+        ExportNotFound = 400 "ExportNotFoundException",
+        /// There is no such import.
+        ImportNotFound = 400 "ImportNotFoundException",
+        /// A client token came again with another export.
+        ExportConflict = 400 "ExportConflictException",
+        /// A client token came again with another import.
+        ImportConflict = 400 "ImportConflictException",
+        /// The resource has no policy, or another revision of it.
+        PolicyNotFound = 400 "PolicyNotFoundException",
+        /// There is no such global table (of the version of 2017).
+        GlobalTableNotFound = 400 "GlobalTableNotFoundException",
+        /// More than was provisioned.
+        ProvisionedThroughputExceeded = 400 "ProvisionedThroughputExceededException",
         /// Too much at once.
         LimitExceeded = 400 "LimitExceededException",
         /// A client token came again with another request.
@@ -170,7 +194,7 @@ pub fn value_from_json(json: &Value) -> Option<AttributeValue> {
 }
 
 /// Members of errors are carried as JSON, in the form that the protocol has for items.
-fn item_to_json(item: &Item) -> Value {
+pub fn item_to_json(item: &Item) -> Value {
     item.iter().map(|(name, value)| (name.clone(), value_to_json(value))).collect()
 }
 

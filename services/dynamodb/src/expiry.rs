@@ -56,6 +56,12 @@ impl DynamoDb {
                 if let Err(error) = db.expire(&store, clock.now()).await {
                     tracing::error!(?error, "expired items cannot be deleted");
                 }
+                if let Err(error) = db.expire_backups(&store, clock.now()) {
+                    tracing::error!(?error, "old backups cannot be cleared away");
+                }
+                if let Err(error) = db.trim_histories(&store, clock.now().millis()) {
+                    tracing::error!(?error, "old histories cannot be cleared away");
+                }
                 if let Err(error) = stream::trim(&store, clock.now().millis()) {
                     tracing::error!(?error, "old records of streams cannot be cleared away");
                 }

@@ -7,16 +7,25 @@
 //! - Tables are cached; nothing else is kept in memory.
 
 mod access;
+mod backup;
 mod cache;
 mod capacity;
+mod change;
 mod codec;
 mod describe;
 mod error;
 mod expiry;
+mod export;
 mod expression;
+pub mod fuzz;
+mod history;
+mod import;
 mod key;
 mod legacy;
+mod limits;
 mod maintenance;
+#[cfg(test)]
+mod model;
 mod number;
 mod ops;
 mod parameters;
@@ -30,13 +39,15 @@ mod streams;
 mod table;
 #[cfg(test)]
 mod testing;
+mod throttle;
 mod validate;
 mod value;
 mod write;
 
 use std::sync::Arc;
 
-use service::{AnyOperation, ApiError, Cloud, Service, operations};
+use service::policy::Source;
+use service::{AnyOperation, ApiError, Cloud, Context, Service, StoreError, operations};
 use wire::{DecodeError, ServiceModel, Violations};
 
 pub use streams::Streams;
@@ -45,6 +56,7 @@ pub use streams::Streams;
 #[derive(Clone, Default)]
 pub struct DynamoDb {
     cache: Arc<cache::Cache>,
+    throttle: Option<Arc<throttle::Throttle>>,
 }
 
 operations! {
@@ -52,26 +64,49 @@ operations! {
     BatchExecuteStatement,
     BatchGetItem,
     BatchWriteItem,
+    CreateBackup,
     CreateTable,
+    DeleteBackup,
     DeleteItem,
+    DeleteResourcePolicy,
     DeleteTable,
+    DescribeBackup,
     DescribeContinuousBackups,
+    DescribeContributorInsights,
     DescribeEndpoints,
+    DescribeExport,
+    DescribeGlobalTable,
+    DescribeImport,
+    DescribeKinesisStreamingDestination,
     DescribeLimits,
     DescribeTable,
+    DescribeTableReplicaAutoScaling,
     DescribeTimeToLive,
     ExecuteStatement,
     ExecuteTransaction,
+    ExportTableToPointInTime,
     GetItem,
+    GetResourcePolicy,
+    ImportTable,
+    ListBackups,
+    ListContributorInsights,
+    ListExports,
+    ListGlobalTables,
+    ListImports,
     ListTables,
     ListTagsOfResource,
     PutItem,
+    PutResourcePolicy,
     Query,
+    RestoreTableFromBackup,
+    RestoreTableToPointInTime,
     Scan,
     TagResource,
     TransactGetItems,
     TransactWriteItems,
     UntagResource,
+    UpdateContinuousBackups,
+    UpdateContributorInsights,
     UpdateItem,
     UpdateTable,
     UpdateTimeToLive,
@@ -91,7 +126,11 @@ impl Service for DynamoDb {
     }
 
     fn invalid(&self, violations: &Violations) -> ApiError {
-        ApiError::new(400, "ValidationException", reworded(violations).unwrap_or_else(|| violations.to_string()))
+        ApiError::new(
+            400,
+            "ValidationException",
+            reworded(violations).unwrap_or_else(|| in_their_order(violations.to_string())),
+        )
     }
 
     fn malformed(&self, error: &DecodeError) -> ApiError {
@@ -112,13 +151,21 @@ impl Service for DynamoDb {
         }
     }
 
+    fn resource_policy(&self, cx: &Context, resource: &str) -> Result<Option<Source>, StoreError> {
+        ops::policy::of_resource(self, cx, resource)
+    }
+
     fn start(&self, cloud: &Arc<Cloud>) {
         self.resume(cloud);
         self.expire_in_background(cloud);
+        if let Err(error) = self.resume_exports(cloud).and_then(|()| self.resume_imports(cloud)) {
+            tracing::error!(?error, "unfinished exports and imports cannot go on");
+        }
     }
 
     fn reset(&self) {
         self.cache.clear();
+        self.throttle.iter().for_each(|throttle| throttle.clear());
     }
 }
 
@@ -126,11 +173,32 @@ impl Service for DynamoDb {
 fn reworded(violations: &Violations) -> Option<String> {
     let violation = violations.iter().next()?;
     let table = violation.path.strip_prefix("requestItems.")?.strip_suffix(".member")?;
+    let list = violation.value.trim_matches('\'');
     violation.constraint.starts_with("Member must have length").then(|| {
         format!(
-            "1 validation error detected: Value '{{{table}=[...]}}' at 'requestItems' failed to satisfy constraint: \
+            "1 validation error detected: Value '{{{table}={list}}}' at 'requestItems' failed to satisfy constraint: \
              Map value must satisfy constraint: [Member must have length less than or equal to 25, Member must have \
              length greater than or equal to 1]"
         )
     })
+}
+
+/// AWS lists the values of some enumerations in an order of its own.
+fn in_their_order(message: String) -> String {
+    const ORDERS: [(&str, &str); 7] = [
+        ("[NONE, ALL_OLD, UPDATED_OLD, ALL_NEW, UPDATED_NEW]", "[ALL_NEW, UPDATED_OLD, ALL_OLD, NONE, UPDATED_NEW]"),
+        (
+            "[ALL_ATTRIBUTES, ALL_PROJECTED_ATTRIBUTES, SPECIFIC_ATTRIBUTES, COUNT]",
+            "[SPECIFIC_ATTRIBUTES, COUNT, ALL_ATTRIBUTES, ALL_PROJECTED_ATTRIBUTES]",
+        ),
+        (
+            "[EQ, NE, IN, LE, LT, GE, GT, BETWEEN, NOT_NULL, NULL, CONTAINS, NOT_CONTAINS, BEGINS_WITH]",
+            "[IN, NULL, BETWEEN, LT, NOT_CONTAINS, EQ, GT, NOT_NULL, NE, LE, BEGINS_WITH, GE, CONTAINS]",
+        ),
+        ("[S, N, B]", "[B, N, S]"),
+        ("[AND, OR]", "[OR, AND]"),
+        ("[ALL, KEYS_ONLY, INCLUDE]", "[ALL, INCLUDE, KEYS_ONLY]"),
+        ("[NONE, ALL_OLD]", "[ALL_OLD, NONE]"),
+    ];
+    ORDERS.iter().fold(message, |message, (model, theirs)| message.replace(model, theirs))
 }

@@ -16,17 +16,24 @@ use crate::table::{PRIMARY, Table, TimeToLive, index_prefix};
 /// How many items one step handles; a writer waits no longer than one step.
 const STEP: usize = 1000;
 const PURGES: &[u8] = b"dynamodb/purge/";
+/// What a process is filling with a copy; if it ends before, the next one clears it away.
+const COPIES: &[u8] = b"dynamodb/copy/";
 
 /// The mark that everything under a prefix is to be deleted.
 pub fn purge_key(prefix: &[u8]) -> Vec<u8> {
     [PURGES, prefix].concat()
 }
 
+/// The mark of a copy that is not complete.
+pub fn copy_key(prefix: &[u8]) -> Vec<u8> {
+    [COPIES, prefix].concat()
+}
+
 impl DynamoDb {
     /// Goes on with what the last process left unfinished, beside whatever else is going on.
     pub fn resume(&self, cloud: &Cloud) {
         let store = cloud.store.clone();
-        let unfinished = match unfinished(&store) {
+        let unfinished = match give_up_copies(&store).and_then(|()| unfinished(&store)) {
             Ok(unfinished) => unfinished,
             Err(error) => {
                 tracing::error!(?error, "tables cannot be looked through for unfinished work");
@@ -70,6 +77,21 @@ impl DynamoDb {
         self.forget(table);
         Ok(())
     }
+}
+
+/// Nobody goes on with the copies of a process that has ended.
+fn give_up_copies(store: &Store) -> Result<(), Error> {
+    let mut marks = Vec::new();
+    for entry in store.scan(Range::prefix(COPIES)) {
+        marks.push(entry?.0);
+    }
+    store.write(|transaction| {
+        for mark in marks {
+            transaction.put(purge_key(&mark[COPIES.len()..]), Vec::new());
+            transaction.delete(mark);
+        }
+        Ok(())
+    })
 }
 
 /// The tables with an index that is not full yet.

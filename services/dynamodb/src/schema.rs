@@ -4,6 +4,7 @@ use dynamodb_api as api;
 
 use crate::error::{Error, Invalid};
 use crate::key::{KeyAttribute, KeySchema, Scalar};
+use crate::limits::{OnDemand, Warm};
 use crate::table::{Index, IndexNumber, Projected, Scope, Throughput};
 
 const MAX_LOCAL: usize = 5;
@@ -64,10 +65,22 @@ pub fn throughput(
         (Some(api::BillingMode::PayPerRequest), Some(_)) => Err(Invalid::values(
             "Neither ReadCapacityUnits nor WriteCapacityUnits can be specified when BillingMode is PAY_PER_REQUEST",
         )),
-        (_, Some(given)) => Ok(Throughput::provisioned(given.read_capacity_units, given.write_capacity_units)),
+        (_, Some(given)) => provisioned(given, ""),
         (_, None) => Err(Invalid::values(
             "ReadCapacityUnits and WriteCapacityUnits must both be specified when BillingMode is PROVISIONED",
         )),
+    }
+}
+
+/// The most units that can be written down at all.
+const MAX_UNITS: i64 = 1_000_000_000_000;
+
+/// Units within their bounds; `of` ends the complaint about others.
+pub fn provisioned(given: &api::ProvisionedThroughput, of: &str) -> Result<Throughput, Invalid> {
+    let units = [("ReadCapacityUnits", given.read_capacity_units), ("WriteCapacityUnits", given.write_capacity_units)];
+    match units.iter().find(|(_, units)| *units > MAX_UNITS) {
+        Some((name, units)) => Err(Invalid(format!("Given value {units} for {name} is out of bounds{of}"))),
+        None => Ok(Throughput::provisioned(given.read_capacity_units, given.write_capacity_units)),
     }
 }
 
@@ -97,6 +110,8 @@ pub fn declared(request: &api::CreateTableInput, throughput: Throughput) -> Resu
                 keys: key_schema(&index.key_schema, &attributes, Some(&index.index_name))?,
                 projection: projected(&index.projection)?,
                 throughput: Throughput::OnDemand,
+                on_demand: None,
+                warm: None,
                 backfill: None,
             });
         }
@@ -106,14 +121,17 @@ pub fn declared(request: &api::CreateTableInput, throughput: Throughput) -> Resu
             return Err(Invalid::values("List of GlobalSecondaryIndexes is empty").into());
         }
         for index in global {
-            refuse_unreal_index(index.on_demand_throughput.is_some(), index.warm_throughput.is_some())?;
+            let of = format!("index {}", index.index_name);
+            let units = index_throughput(&index.index_name, throughput, index.provisioned_throughput.as_ref())?;
             indexes.push(Index {
                 name: index.index_name.clone(),
                 number: next_number(&indexes),
                 scope: Scope::Global,
                 keys: key_schema(&index.key_schema, &attributes, Some(&index.index_name))?,
                 projection: projected(&index.projection)?,
-                throughput: index_throughput(&index.index_name, throughput, index.provisioned_throughput.as_ref())?,
+                throughput: units,
+                on_demand: OnDemand::changed(None, index.on_demand_throughput.as_ref(), units)?,
+                warm: Warm::changed(None, index.warm_throughput.as_ref(), units, &of)?,
                 backfill: None,
             });
         }
@@ -134,24 +152,19 @@ pub fn new_global(
     table: Throughput,
     number: IndexNumber,
 ) -> Result<Index, Error> {
-    refuse_unreal_index(create.on_demand_throughput.is_some(), create.warm_throughput.is_some())?;
+    let of = format!("index {}", create.index_name);
+    let units = index_throughput(&create.index_name, table, create.provisioned_throughput.as_ref())?;
     Ok(Index {
         name: create.index_name.clone(),
         number,
         scope: Scope::Global,
         keys: key_schema(&create.key_schema, attributes, Some(&create.index_name))?,
         projection: projected(&create.projection)?,
-        throughput: index_throughput(&create.index_name, table, create.provisioned_throughput.as_ref())?,
+        throughput: units,
+        on_demand: OnDemand::changed(None, create.on_demand_throughput.as_ref(), units)?,
+        warm: Warm::changed(None, create.warm_throughput.as_ref(), units, &of)?,
         backfill: Some(Vec::new()),
     })
-}
-
-fn refuse_unreal_index(on_demand: bool, warm: bool) -> Result<(), Error> {
-    match (on_demand, warm) {
-        (true, _) => Err(Error::NotImplemented("OnDemandThroughput is not implemented".into())),
-        (_, true) => Err(Error::NotImplemented("WarmThroughput is not implemented".into())),
-        _ => Ok(()),
-    }
 }
 
 fn index_throughput(
@@ -164,7 +177,7 @@ fn index_throughput(
         (true, Some(_)) => Err(Invalid::values(format!(
             "ProvisionedThroughput should not be specified for index: {index} when BillingMode is PAY_PER_REQUEST"
         ))),
-        (false, Some(given)) => Ok(Throughput::provisioned(given.read_capacity_units, given.write_capacity_units)),
+        (false, Some(given)) => provisioned(given, &format!(" for index {index}")),
         (false, None) => Err(Invalid::values(format!("ProvisionedThroughput must be specified for index: {index}"))),
     }
 }

@@ -31,9 +31,12 @@ pub fn write_table(table: &Table) -> Result<Vec<u8>, Error> {
 /// Marks of the tables that have a time to live; the rest of the key is that of the table.
 pub const TIMES_TO_LIVE: &[u8] = b"dynamodb/ttl/";
 
+/// Marks of the tables whose past is kept.
+pub const RECOVERIES: &[u8] = b"dynamodb/recovery/";
+
 /// The mark of a table, by the table's key.
-pub fn ttl_key(table_key: &[u8]) -> Vec<u8> {
-    [TIMES_TO_LIVE, table_key.strip_prefix(TABLES.as_bytes()).unwrap_or_default()].concat()
+pub fn mark_key(marks: &[u8], table_key: &[u8]) -> Vec<u8> {
+    [marks, table_key.strip_prefix(TABLES.as_bytes()).unwrap_or_default()].concat()
 }
 
 /// The number that the next table gets.

@@ -13,7 +13,7 @@ use crate::codec::{self, Corrupt};
 use crate::error::{Error, Invalid};
 use crate::key::KeySchema;
 use crate::size;
-use crate::table::{IndexNumber, Table};
+use crate::table::{IndexNumber, ResourcePolicy, Table};
 use crate::value::{Item, same};
 
 /// How long records can be read.
@@ -83,6 +83,7 @@ pub struct Stream {
     /// The number that its first record has, or will have.
     pub first: u64,
     pub closed: Option<Closed>,
+    pub policy: Option<ResourcePolicy>,
 }
 
 /// The end of a stream.
@@ -299,6 +300,7 @@ pub fn open(transaction: &mut Transaction<'_>, table: &mut Table, last: u64, now
         created,
         first: last + 1,
         closed: None,
+        policy: None,
     };
     transaction.put(stream.key(), service::to_record(&stream)?);
     Ok(())

@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::codec;
 use crate::error::Invalid;
+use crate::history::Recovery;
 use crate::key::{self, KeyAttribute, KeySchema};
+use crate::limits::{OnDemand, Warm};
 use crate::size;
 use crate::stream::TableStream;
 use crate::value::{Item, equal};
@@ -41,6 +43,43 @@ pub struct Table {
     pub ttl: Option<TimeToLive>,
     /// The latest stream, even if it is closed.
     pub stream: Option<TableStream>,
+    pub on_demand: Option<OnDemand>,
+    pub warm: Option<Warm>,
+    /// When throughput was decreased today.
+    #[serde(default)]
+    pub decreases: Vec<i64>,
+    pub recovery: Option<Recovery>,
+    pub restored: Option<Restored>,
+    /// The other regions in which the table lives.
+    #[serde(default)]
+    pub replicas: Vec<String>,
+    pub policy: Option<ResourcePolicy>,
+    /// Contributor insights, of the table itself under the empty name and of its indexes.
+    #[serde(default)]
+    pub insights: std::collections::BTreeMap<String, Insights>,
+}
+
+/// A policy that is attached to a table or stream.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ResourcePolicy {
+    pub document: String,
+    pub revision: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Insights {
+    pub mode: Option<String>,
+    pub enabled: bool,
+    pub changed: i64,
+}
+
+/// Where a table's first items came from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Restored {
+    pub backup: Option<String>,
+    pub table: String,
+    /// The time whose state the table began with.
+    pub at: i64,
 }
 
 /// The attribute that says when an item is to go.
@@ -107,6 +146,8 @@ pub struct Index {
     pub keys: KeySchema,
     pub projection: Projected,
     pub throughput: Throughput,
+    pub on_demand: Option<OnDemand>,
+    pub warm: Option<Warm>,
     /// While the index is being filled from the table: the store key after which to go on.
     pub backfill: Option<Vec<u8>>,
 }
@@ -142,6 +183,11 @@ impl Table {
     /// The stream that takes records.
     pub fn open_stream(&self) -> Option<&TableStream> {
         self.stream.as_ref().filter(|stream| stream.enabled)
+    }
+
+    /// Somebody wants to know of every change of an item.
+    pub fn keeps_changes(&self) -> bool {
+        self.open_stream().is_some() || self.recovery.is_some()
     }
 
     pub fn has_local_indexes(&self) -> bool {
@@ -327,6 +373,8 @@ pub(crate) mod tests {
             keys: KeySchema { hash: key(hash, Scalar::S), range: Some(key("at", Scalar::N)) },
             projection,
             throughput: Throughput::OnDemand,
+            on_demand: None,
+            warm: None,
             backfill: None,
         };
         Table {
@@ -351,6 +399,14 @@ pub(crate) mod tests {
             tags: [].into(),
             ttl: None,
             stream: None,
+            on_demand: None,
+            warm: None,
+            decreases: vec![],
+            recovery: None,
+            restored: None,
+            replicas: vec![],
+            policy: None,
+            insights: [].into(),
         }
     }
 

@@ -66,15 +66,23 @@ impl Bench {
         self.cloud.context(Principal::Root { account: "000000000000".into() }, "000000000000", "us-east-1")
     }
 
+    /// A call in another region.
+    pub fn in_region(&self, region: &str, name: &str, request: Value) -> Result<Value, ApiError> {
+        self.call_as(self.cx().in_place("000000000000", region), name, request)
+    }
+
     /// Decodes, validates, calls and encodes, as the gateway does.
     pub fn call(&self, name: &str, request: Value) -> Result<Value, ApiError> {
+        self.call_as(self.cx(), name, request)
+    }
+
+    fn call_as(&self, cx: Context, name: &str, request: Value) -> Result<Value, ApiError> {
         let (operation, input) = self.decode(name, request)?;
         let service = self.service(name);
         let violations = operation.validate(&*input);
         if !violations.is_empty() {
             return Err(service.invalid(&violations));
         }
-        let cx = self.cx();
         operation.access(service, &cx, &*input)?;
         let output = operation.call(service, &cx, input).now_or_never().unwrap()?;
         let mut encoder = JsonEncoder::new(operation.model().shapes.as_ref().unwrap().output, Names::Model);

@@ -7,10 +7,12 @@ use crate::capacity::Consumed;
 use crate::codec;
 use crate::error::{Error, Invalid};
 use crate::expression::{Condition, Update};
+use crate::history;
+use crate::ops::replica::sibling;
 use crate::size::{self, Units};
 use crate::store::{Head, head_key};
 use crate::stream::{self, Actor};
-use crate::table::{PRIMARY, Table};
+use crate::table::{PRIMARY, Table, index_prefix};
 use crate::validate;
 use crate::value::{Item, equal};
 
@@ -36,6 +38,8 @@ pub struct Writer<'t, 's> {
     heads: Vec<TouchedHead>,
     actor: Actor,
     now: i64,
+    /// What was consumed of each table, where somebody wants to know.
+    pub spent: Option<Vec<(u64, Consumed)>>,
 }
 
 struct TouchedHead {
@@ -47,7 +51,7 @@ struct TouchedHead {
 impl<'t, 's> Writer<'t, 's> {
     /// A writer on behalf of a request or of the clock, at a time in milliseconds.
     pub fn new(transaction: &'t mut Transaction<'s>, actor: Actor, now: i64) -> Self {
-        Writer { transaction, heads: Vec::with_capacity(1), actor, now }
+        Writer { transaction, heads: Vec::with_capacity(1), actor, now, spent: None }
     }
 
     fn head(&mut self, table: &Table) -> Result<&mut Head, Failure> {
@@ -82,6 +86,14 @@ impl<'t, 's> Writer<'t, 's> {
 
     /// Does what the write asks for, if its condition holds. Everything about it but its condition has been checked.
     pub fn perform(&mut self, table: &Table, write: &Write<'_>) -> Result<Outcome, Failure> {
+        let outcome = self.perform_unaccounted(table, write)?;
+        if let Some(spent) = &mut self.spent {
+            spent.push((table.number, outcome.consumed.clone()));
+        }
+        Ok(outcome)
+    }
+
+    fn perform_unaccounted(&mut self, table: &Table, write: &Write<'_>) -> Result<Outcome, Failure> {
         self.head(table)?;
         let key = table.item_key(write.key)?;
         let stored = self.transaction.get(&key)?;
@@ -89,7 +101,8 @@ impl<'t, 's> Writer<'t, 's> {
             || write.condition.is_some()
             || !table.indexes.is_empty()
             || table.ttl.is_some()
-            || table.open_stream().is_some()
+            || table.keeps_changes()
+            || !table.replicas.is_empty()
             || matches!(write.action, Action::Update(_));
         let old = match &stored {
             Some(record) if needs_old => Some(codec::decode(record)?.0),
@@ -148,13 +161,8 @@ impl<'t, 's> Writer<'t, 's> {
             }
         };
         self.head(table)?.sizes.replace(PRIMARY, old_weight, new_weight);
-        if let Some(stream) = table.open_stream()
-            && let Some(record) = stream::record(table, stream.view, (old, new), self.actor, self.now)
-        {
-            let head = self.head(table)?;
-            head.sequence += 1;
-            let sequence = head.sequence;
-            stream::append(self.transaction, table.number, stream.number, sequence, &record);
+        if table.keeps_changes() {
+            self.record(table, key, old, new)?;
         }
         let mut consumed = Consumed::on_table(Units::write(old_weight.max(new_weight).unwrap_or(0)));
         for index in &table.indexes {
@@ -188,6 +196,9 @@ impl<'t, 's> Writer<'t, 's> {
             }
             self.head(table)?.sizes.replace(index.number, old_weight, new_weight);
         }
+        for region in &table.replicas {
+            self.replicate(table, region, old, new)?;
+        }
         if let Some(ttl) = &table.ttl {
             let expiry = |item: Option<&Item>| item.and_then(|item| table.expiry_key(ttl, item));
             let (old, new) = (expiry(old), expiry(new));
@@ -197,6 +208,48 @@ impl<'t, 's> Writer<'t, 's> {
             }
         }
         Ok(consumed)
+    }
+}
+
+impl Writer<'_, '_> {
+    /// Does to the replica in a region what was done here.
+    fn replicate(
+        &mut self,
+        table: &Table,
+        region: &str,
+        old: Option<&Item>,
+        new: Option<&Item>,
+    ) -> Result<(), Failure> {
+        let Some(item) = new.or(old) else { return Ok(()) };
+        let replica = sibling(self.transaction, table, region)?;
+        let replica = Table { replicas: Vec::new(), ..replica };
+        let key = replica.item_key(item)?;
+        let known = self.transaction.get(&key)?.map(|record| codec::decode(&record)).transpose()?;
+        let (known, weight) = known.unzip();
+        // The replica's stream tells of a write, whoever made it.
+        let actor = std::mem::replace(&mut self.actor, Actor::Request);
+        let result = self.replace(&replica, &key, (known.as_ref(), weight), new);
+        self.actor = actor;
+        result.map(drop)
+    }
+
+    /// Tells the table's stream and its history of a change, if there is one.
+    fn record(&mut self, table: &Table, key: &[u8], old: Option<&Item>, new: Option<&Item>) -> Result<(), Failure> {
+        let view = table.open_stream().map_or(stream::View::KeysOnly, |stream| stream.view);
+        let Some(record) = stream::record(table, view, (old, new), self.actor, self.now) else { return Ok(()) };
+        let head = self.head(table)?;
+        head.sequence += 1;
+        let sequence = head.sequence;
+        if let Some(stream) = table.open_stream() {
+            stream::append(self.transaction, table.number, stream.number, sequence, &record);
+        }
+        if let Some(recovery) = &table.recovery {
+            let place = key.get(index_prefix(table.number, PRIMARY).len()..).unwrap_or_default();
+            let old = old.map(codec::encode);
+            let at = (table.number, recovery.number, sequence);
+            history::note(self.transaction, at, self.now, place, old.as_deref());
+        }
+        Ok(())
     }
 }
 

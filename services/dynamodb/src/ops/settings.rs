@@ -1,11 +1,9 @@
-//! What can only be asked so far: limits, endpoints, backups.
+//! What can only be asked: limits and endpoints.
 
 use dynamodb_api as api;
 use service::{Context, operation};
 
 use crate::DynamoDb;
-use crate::access;
-use crate::cache::table_name;
 use crate::error::Error;
 
 const ACCOUNT_UNITS: i64 = 80_000;
@@ -39,33 +37,6 @@ async fn describe_endpoints(
         cache_period_in_minutes: ENDPOINT_MINUTES,
     };
     Ok(api::DescribeEndpointsResponse { endpoints: vec![endpoint] })
-}
-
-operation! {
-    DynamoDb, api::DescribeContinuousBackups,
-    action: "dynamodb:DescribeContinuousBackups" on |cx, request| access::table_arn(cx, &request.table_name),
-    handler: describe_continuous_backups
-}
-
-/// There are no backups yet, continuous or other.
-async fn describe_continuous_backups(
-    db: &DynamoDb,
-    cx: &Context,
-    request: api::DescribeContinuousBackupsInput,
-) -> Result<api::DescribeContinuousBackupsOutput, Error> {
-    db.find_table(cx, &request.table_name)?.ok_or_else(|| {
-        let name = table_name(cx, &request.table_name).unwrap_or(&request.table_name);
-        Error::TableNotFound(format!("Table not found: {name}"))
-    })?;
-    Ok(api::DescribeContinuousBackupsOutput {
-        continuous_backups_description: Some(api::ContinuousBackupsDescription {
-            continuous_backups_status: api::ContinuousBackupsStatus::Disabled,
-            point_in_time_recovery_description: Some(api::PointInTimeRecoveryDescription {
-                point_in_time_recovery_status: Some(api::PointInTimeRecoveryStatus::Disabled),
-                ..Default::default()
-            }),
-        }),
-    })
 }
 
 #[cfg(test)]

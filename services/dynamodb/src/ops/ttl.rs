@@ -41,6 +41,18 @@ async fn update_time_to_live(
         };
         Ok(())
     })?;
+    for region in &table.replicas {
+        let cx = cx.clone().in_place(&table.account, region);
+        let wanted = table.ttl.as_ref().map(|ttl| ttl.attribute.clone());
+        let (replica, ()) = db.change_table(&cx, &table.name, |replica| {
+            replica.ttl = wanted.map(|attribute| {
+                replica.next_index += 1;
+                TimeToLive { attribute, number: replica.next_index - 1, backfill: Some(Vec::new()) }
+            });
+            Ok(())
+        })?;
+        db.finish_backfill(cx.store(), &replica)?;
+    }
     match table.ttl {
         Some(_) => db.finish_backfill(cx.store(), &table)?,
         None => db.purge(cx.store())?,

@@ -1,9 +1,10 @@
 //! The API of DynamoDB Streams: the same state as DynamoDB's, under another endpoint.
 
 mod iterator;
-mod read;
+pub mod read;
 
-use service::{AnyOperation, ApiError, Service, operations};
+use service::policy::Source;
+use service::{AnyOperation, ApiError, Context, Service, StoreError, operations};
 use wire::{DecodeError, ServiceModel};
 
 use crate::DynamoDb;
@@ -35,6 +36,10 @@ impl Service for Streams {
 
     fn operations(&self) -> &'static [&'static dyn AnyOperation] {
         OPERATIONS
+    }
+
+    fn resource_policy(&self, cx: &Context, resource: &str) -> Result<Option<Source>, StoreError> {
+        crate::ops::policy::of_resource(&self.db, cx, resource)
     }
 
     fn malformed(&self, error: &DecodeError) -> ApiError {

@@ -217,7 +217,7 @@ async fn get_records(_: &Streams, cx: &Context, request: api::GetRecordsInput) -
     Ok(api::GetRecordsOutput { records: Some(records), next_shard_iterator: goes_on.then(|| iterator.encode()) })
 }
 
-fn find(cx: &Context, arn: &str) -> Result<Stream, Error> {
+pub fn find(cx: &Context, arn: &str) -> Result<Stream, Error> {
     let key = stream_key(cx, arn).ok_or_else(invalid_arn)?;
     let missing = || Error::ResourceNotFound(format!("Requested resource not found: Stream: {arn} not found"));
     let record = cx.store().get(&key)?.ok_or_else(missing)?;
@@ -229,7 +229,7 @@ fn invalid_arn() -> Error {
     Invalid::new("Invalid StreamArn").into()
 }
 
-fn stream_key(cx: &Context, arn: &str) -> Option<Vec<u8>> {
+pub fn stream_key(cx: &Context, arn: &str) -> Option<Vec<u8>> {
     let arn = Arn::parse(arn).filter(|arn| arn.service == "dynamodb")?;
     let (table, label) = arn.resource.strip_prefix("table/")?.split_once("/stream/")?;
     // A stream of elsewhere is not found rather than invalid.

@@ -1,0 +1,299 @@
+//! Global tables of version 2019.11.21: replicas of a table in other regions, and what is left of the older version.
+//!
+//! A write reaches every replica in its own store transaction (see `write`), so replicas never differ and there is no
+//! conflict that the last writer would have to win.
+
+use dynamodb_api as api;
+use service::{Context, operation};
+use store::{Range, Transaction};
+
+use crate::DynamoDb;
+use crate::access;
+use crate::change;
+use crate::codec::{self, Corrupt};
+use crate::error::{Error, Invalid};
+use crate::maintenance::purge_key;
+use crate::ops::table::refuse_first;
+use crate::store::{Head, RECOVERIES, Sizes, TIMES_TO_LIVE, head_key, mark_key, read_table, table_key, write_table};
+use crate::stream::{self, Actor, View};
+use crate::table::{PRIMARY, Table, index_prefix, table_prefix};
+use crate::write::{Failure, Writer};
+
+/// How many items one transaction copies to a new replica.
+const STEP: usize = 500;
+
+/// What the request for a replica asks for beside its region is not real.
+pub fn check(cx: &Context, updates: &[api::ReplicationGroupUpdate]) -> Result<(), Error> {
+    for update in updates {
+        let region = match (&update.create, &update.delete) {
+            (Some(create), None) => {
+                refuse_first(&[
+                    (create.kms_master_key_id.is_some(), "KMSMasterKeyId"),
+                    (create.provisioned_throughput_override.is_some(), "ProvisionedThroughputOverride"),
+                    (create.on_demand_throughput_override.is_some(), "OnDemandThroughputOverride"),
+                    (create.global_secondary_indexes.is_some(), "GlobalSecondaryIndexes of a replica"),
+                    (create.table_class_override.is_some(), "TableClassOverride"),
+                ])?;
+                &create.region_name
+            }
+            (None, Some(delete)) => &delete.region_name,
+            _ => return Err(Error::NotImplemented("Only Create and Delete of replicas are implemented".to_owned())),
+        };
+        if region == cx.region() {
+            return Err(Invalid::new(
+                "Cannot add, delete, or update the local region through ReplicaUpdates. Use CreateTable, DeleteTable, \
+                 or UpdateTable as required.",
+            )
+            .into());
+        }
+        let shaped = region.split('-').count() >= 3 && region.ends_with(|last: char| last.is_ascii_digit());
+        if !shaped {
+            return Err(Invalid(format!("Invalid region name: {region}")).into());
+        }
+    }
+    Ok(())
+}
+
+impl DynamoDb {
+    /// Makes and removes replicas of a table.
+    pub fn change_replicas(
+        &self,
+        cx: &Context,
+        table: &Table,
+        updates: &[api::ReplicationGroupUpdate],
+    ) -> Result<(), Error> {
+        for update in updates {
+            if let Some(create) = &update.create {
+                self.add_replica(cx, table, &create.region_name)?;
+            } else if let Some(delete) = &update.delete {
+                self.remove_replica(cx, table, &delete.region_name)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn add_replica(&self, cx: &Context, table: &Table, region: &str) -> Result<(), Error> {
+        let now = cx.now().millis();
+        let (source, replica) = cx.store().write(|transaction| {
+            let mut source = own(transaction, table)?;
+            if source.open_stream().is_some_and(|stream| stream.view != View::NewAndOldImages) {
+                return Err(Invalid::values(
+                    "Table must have a stream with StreamViewType NEW_AND_OLD_IMAGES to have replicas",
+                )
+                .into());
+            }
+            if transaction.contains(&table_key(&source.account, region, &source.name))? {
+                return Err(Error::Validation(format!(
+                    "Failed to create a the new replica of table with name: '{}' because one or more replicas already \
+                     existed as tables.",
+                    source.name
+                )));
+            }
+            let others: Vec<String> = source.replicas.iter().chain([&source.region]).cloned().collect();
+            let mut replica = Table {
+                region: region.to_owned(),
+                id: cx.random().uuid(),
+                number: change::next_number(transaction)?,
+                generation: 1,
+                created: now,
+                replicas: others,
+                stream: None,
+                recovery: None,
+                policy: None,
+                restored: None,
+                tags: Default::default(),
+                insights: Default::default(),
+                ..source.clone()
+            };
+            stream::enable(&mut replica, View::NewAndOldImages);
+            change::add(transaction, &mut replica, Sizes::default(), now)?;
+            if replica.ttl.is_some() {
+                let key = table_key(&replica.account, &replica.region, &replica.name);
+                transaction.put(mark_key(TIMES_TO_LIVE, &key), Vec::new());
+            }
+            for other in &source.replicas {
+                let mut other = sibling(transaction, &source, other)?;
+                other.replicas.push(region.to_owned());
+                save(transaction, &mut other)?;
+            }
+            source.replicas.push(region.to_owned());
+            if source.open_stream().is_none() {
+                stream::enable(&mut source, View::NewAndOldImages);
+                let head = Head::decode(&transaction.get(&head_key(source.number))?.ok_or(Corrupt)?)?;
+                stream::open(transaction, &mut source, head.sequence, now)?;
+            }
+            save(transaction, &mut source)?;
+            Ok::<_, Error>((source, replica))
+        })?;
+        self.forget_everywhere(&source);
+        // What is written from now on reaches the replica; what is there already is copied.
+        let mut after = None;
+        loop {
+            let step = cx.store().write(|transaction| copy_step(transaction, &source, &replica, after.take(), now));
+            match step {
+                Ok(Some(last)) => after = Some(last),
+                Ok(None) => return Ok(()),
+                Err(Failure::Error(error)) => return Err(error),
+                Err(Failure::Stale | Failure::Condition(_)) => {
+                    return Err(Error::internal("a replica was changed while it was made"));
+                }
+            }
+        }
+    }
+
+    fn remove_replica(&self, cx: &Context, table: &Table, region: &str) -> Result<(), Error> {
+        if !table.replicas.iter().any(|known| known == region) {
+            return Err(Invalid(format!(
+                "Update operation failed: the replica of table '{}' in region '{region}' does not exist",
+                table.name
+            ))
+            .into());
+        }
+        cx.store().write(|transaction| {
+            let gone = sibling(transaction, table, region)?;
+            remove(transaction, &gone, cx.now().millis())
+        })?;
+        self.forget_everywhere(table);
+        self.purge(cx.store())
+    }
+
+    /// Drops a table and all of its replicas from the cache.
+    pub fn forget_everywhere(&self, table: &Table) {
+        self.forget(table);
+        for region in &table.replicas {
+            self.forget(&Table { region: region.clone(), ..table.clone() });
+        }
+    }
+}
+
+fn own(transaction: &Transaction<'_>, table: &Table) -> Result<Table, Error> {
+    sibling(transaction, table, &table.region)
+}
+
+/// The table as it is in a region.
+pub fn sibling(transaction: &Transaction<'_>, table: &Table, region: &str) -> Result<Table, Error> {
+    let record = transaction.get(&table_key(&table.account, region, &table.name))?;
+    read_table(&record.ok_or_else(|| Error::internal("a replica is not there"))?)
+}
+
+fn save(transaction: &mut Transaction<'_>, table: &mut Table) -> Result<(), Error> {
+    table.generation += 1;
+    let mut head = Head::decode(&transaction.get(&head_key(table.number))?.ok_or(Corrupt)?)?;
+    head.generation = table.generation;
+    transaction.put(head_key(table.number), head.encode());
+    transaction.put(table_key(&table.account, &table.region, &table.name), write_table(table)?);
+    Ok(())
+}
+
+/// Removes a table with all that belongs to it, and takes leave of its replicas. What it held is marked to be purged.
+pub fn remove(transaction: &mut Transaction<'_>, table: &Table, now: i64) -> Result<Sizes, Error> {
+    let key = table_key(&table.account, &table.region, &table.name);
+    let head = Head::decode(&transaction.get(&head_key(table.number))?.ok_or(Corrupt)?)?;
+    stream::close(transaction, table, head.sequence, now)?;
+    for region in &table.replicas {
+        let mut other = sibling(transaction, table, region)?;
+        other.replicas.retain(|region| *region != table.region);
+        save(transaction, &mut other)?;
+    }
+    transaction.delete(mark_key(TIMES_TO_LIVE, &key));
+    transaction.delete(mark_key(RECOVERIES, &key));
+    transaction.delete(key);
+    transaction.delete(head_key(table.number));
+    transaction.put(purge_key(&table_prefix(table.number)), Vec::new());
+    Ok(head.sizes)
+}
+
+/// Copies some more items; returns where to go on, or nothing at the end.
+fn copy_step(
+    transaction: &mut Transaction<'_>,
+    source: &Table,
+    replica: &Table,
+    after: Option<Vec<u8>>,
+    now: i64,
+) -> Result<Option<Vec<u8>>, Failure> {
+    let prefix = index_prefix(source.number, PRIMARY);
+    let range = Range::prefix(prefix.clone());
+    let range = match after {
+        Some(after) => range.after(after),
+        None => range,
+    };
+    let entries = transaction.scan(range, STEP)?;
+    // A copy is no change that streams tell of, and goes nowhere else.
+    let quiet = Table { stream: None, replicas: Vec::new(), ..replica.clone() };
+    let mut writer = Writer::new(transaction, Actor::Request, now);
+    for (key, record) in &entries {
+        let place = key.get(prefix.len()..).unwrap_or_default();
+        let to = [index_prefix(replica.number, PRIMARY).as_slice(), place].concat();
+        if writer.transaction().get(&to)?.is_none() {
+            let (item, _) = codec::decode(record)?;
+            writer.replace(&quiet, &to, (None, None), Some(&item))?;
+        }
+    }
+    writer.finish();
+    Ok(entries.last().map(|(key, _)| key.to_vec()))
+}
+
+operation! {
+    DynamoDb, api::DescribeGlobalTable,
+    action: "dynamodb:DescribeGlobalTable" on |cx, request| {
+        format!("arn:aws:dynamodb::{}:global-table/{}", cx.account(), request.global_table_name)
+    },
+    handler: describe_global_table
+}
+
+/// Nobody can have made one: only the newer version is real.
+async fn describe_global_table(
+    _: &DynamoDb,
+    _: &Context,
+    request: api::DescribeGlobalTableInput,
+) -> Result<api::DescribeGlobalTableOutput, Error> {
+    Err(Error::GlobalTableNotFound(format!(
+        "Global table not found: Global table with name: '{}' does not exist.",
+        request.global_table_name
+    )))
+}
+
+operation! {
+    DynamoDb, api::ListGlobalTables,
+    action: "dynamodb:ListGlobalTables" on |_, _| "*",
+    handler: list_global_tables
+}
+
+async fn list_global_tables(
+    _: &DynamoDb,
+    _: &Context,
+    _: api::ListGlobalTablesInput,
+) -> Result<api::ListGlobalTablesOutput, Error> {
+    Ok(api::ListGlobalTablesOutput { global_tables: Some(Vec::new()), last_evaluated_global_table_name: None })
+}
+
+operation! {
+    DynamoDb, api::DescribeTableReplicaAutoScaling,
+    action: "dynamodb:DescribeTableReplicaAutoScaling" on |cx, request| access::table_arn(cx, &request.table_name),
+    handler: describe_table_replica_auto_scaling
+}
+
+/// No table scales by itself yet, so there is nothing to tell of but the replicas.
+async fn describe_table_replica_auto_scaling(
+    db: &DynamoDb,
+    cx: &Context,
+    request: api::DescribeTableReplicaAutoScalingInput,
+) -> Result<api::DescribeTableReplicaAutoScalingOutput, Error> {
+    let table = db.named_table(cx, &request.table_name)?;
+    let replica = |region: &String| api::ReplicaAutoScalingDescription {
+        region_name: Some(region.clone()),
+        replica_status: Some(api::ReplicaStatus::Active),
+        ..Default::default()
+    };
+    let regions = std::iter::once(&table.region).filter(|_| !table.replicas.is_empty()).chain(&table.replicas);
+    Ok(api::DescribeTableReplicaAutoScalingOutput {
+        table_auto_scaling_description: Some(api::TableAutoScalingDescription {
+            table_name: Some(table.name.clone()),
+            table_status: Some(api::TableStatus::Active),
+            replicas: Some(regions.map(replica).collect()),
+        }),
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,119 @@
+//! Tables that live in several regions.
+
+use futures_util::FutureExt as _;
+use serde_json::{Value, json};
+
+use crate::testing::Bench;
+
+const WEST: &str = "us-west-2";
+
+fn update(bench: &Bench, change: Value) -> Result<Value, service::ApiError> {
+    bench.call("UpdateTable", json!({ "TableName": "tab", "ReplicaUpdates": [change] }))
+}
+
+fn create(bench: &Bench, region: &str) {
+    update(bench, json!({ "Create": { "RegionName": region } })).unwrap();
+}
+
+fn there(bench: &Bench, region: &str, operation: &str, mut request: Value) -> Value {
+    request["TableName"] = json!("tab");
+    bench.in_region(region, operation, request).unwrap()
+}
+
+fn key(sk: &str) -> Value {
+    json!({ "pk": { "S": "a" }, "sk": { "S": sk } })
+}
+
+#[test]
+fn writes_reach_every_replica() {
+    let bench = Bench::with_table();
+    for n in 0..1200 {
+        bench.put("a", &format!("{n:04}"), json!({ "kind": { "S": "k" } }));
+    }
+    create(&bench, WEST);
+    create(&bench, "eu-west-1");
+    let table = &bench.ok("DescribeTable", json!({ "TableName": "tab" }))["Table"];
+    let regions: Vec<_> = table["Replicas"].as_array().unwrap().iter().map(|one| one["RegionName"].clone()).collect();
+    assert_eq!((regions, &table["GlobalTableVersion"]), (vec![json!(WEST), json!("eu-west-1")], &json!("2019.11.21")));
+    assert_eq!(table["StreamSpecification"]["StreamViewType"], "NEW_AND_OLD_IMAGES");
+    let west = there(&bench, WEST, "DescribeTable", json!({}))["Table"].clone();
+    assert_eq!((&west["ItemCount"], west["Replicas"].as_array().unwrap().len()), (&json!(1200), 2));
+    there(&bench, WEST, "PutItem", json!({ "Item": { "pk": { "S": "a" }, "sk": { "S": "west" } } }));
+    assert!(!bench.get("a", "west").is_null());
+    bench.ok("DeleteItem", json!({ "TableName": "tab", "Key": key("0000") }));
+    let change = json!({
+        "Key": key("0001"), "UpdateExpression": "SET kind = :k", "ExpressionAttributeValues": { ":k": { "S": "changed" } },
+    });
+    there(&bench, "eu-west-1", "UpdateItem", change);
+    for region in ["us-east-1", WEST, "eu-west-1"] {
+        let count = there(&bench, region, "Scan", json!({ "Select": "COUNT" }))["Count"].clone();
+        assert_eq!(count, 1200, "{region}");
+        assert_eq!(there(&bench, region, "GetItem", json!({ "Key": key("0001") }))["Item"]["kind"]["S"], "changed");
+        assert_eq!(there(&bench, region, "DescribeTable", json!({}))["Table"]["ItemCount"], 1200);
+    }
+}
+
+#[test]
+fn indexes_and_times_to_live_are_everywhere() {
+    let bench = Bench::with_table();
+    create(&bench, WEST);
+    bench.put("a", "1", json!({ "kind": { "S": "k" }, "until": { "N": "1700000060" } }));
+    bench.ok(
+        "UpdateTable",
+        json!({
+            "TableName": "tab",
+            "AttributeDefinitions": [{ "AttributeName": "kind", "AttributeType": "S" }],
+            "GlobalSecondaryIndexUpdates": [{ "Create": {
+                "IndexName": "by-kind",
+                "KeySchema": [{ "AttributeName": "kind", "KeyType": "HASH" }],
+                "Projection": { "ProjectionType": "ALL" },
+            } }],
+        }),
+    );
+    assert_eq!(there(&bench, WEST, "Scan", json!({ "IndexName": "by-kind" }))["Count"], 1);
+    let wanted = json!({ "Enabled": true, "AttributeName": "until" });
+    bench.ok("UpdateTimeToLive", json!({ "TableName": "tab", "TimeToLiveSpecification": wanted }));
+    bench.cloud.clock.advance(61_000);
+    bench.db.expire(&bench.cloud.store, bench.cloud.clock.now()).now_or_never().unwrap().unwrap();
+    assert_eq!(there(&bench, WEST, "Scan", json!({}))["Count"], 0);
+    assert_eq!(there(&bench, WEST, "Scan", json!({ "IndexName": "by-kind" }))["Count"], 0);
+}
+
+#[test]
+fn replicas_go_and_the_others_stay() {
+    let bench = Bench::with_table();
+    bench.put("a", "1", json!({}));
+    create(&bench, WEST);
+    create(&bench, "eu-west-1");
+    update(&bench, json!({ "Delete": { "RegionName": "eu-west-1" } })).unwrap();
+    assert_eq!(
+        bench.in_region("eu-west-1", "DescribeTable", json!({ "TableName": "tab" })).unwrap_err().code,
+        "ResourceNotFoundException"
+    );
+    bench.put("a", "2", json!({}));
+    bench.ok("DeleteTable", json!({ "TableName": "tab" }));
+    let west = there(&bench, WEST, "DescribeTable", json!({}))["Table"].clone();
+    assert_eq!((&west["ItemCount"], west.get("Replicas")), (&json!(2), None));
+    there(&bench, WEST, "PutItem", json!({ "Item": key("3") }));
+    there(&bench, WEST, "DeleteTable", json!({}));
+    let left = bench.cloud.store.scan(service::Range::prefix("dynamodb/item/")).count();
+    assert_eq!(left, 0);
+}
+
+#[test]
+fn bad_replicas_are_refused() {
+    let bench = Bench::with_table();
+    let local = update(&bench, json!({ "Create": { "RegionName": "us-east-1" } })).unwrap_err();
+    assert!(local.message.starts_with("Cannot add, delete, or update the local region"), "{}", local.message);
+    create(&bench, WEST);
+    let twice = update(&bench, json!({ "Create": { "RegionName": WEST } })).unwrap_err();
+    assert!(twice.message.contains("already existed as tables"));
+    assert_eq!(
+        update(&bench, json!({ "Delete": { "RegionName": "eu-west-1" } })).unwrap_err().code,
+        "ValidationException"
+    );
+    assert_eq!(
+        bench.error("DescribeGlobalTable", json!({ "GlobalTableName": "tab" })).0,
+        "GlobalTableNotFoundException"
+    );
+}

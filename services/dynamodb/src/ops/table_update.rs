@@ -1,0 +1,267 @@
+//! UpdateTable: billing, indexes, streams and the other settings of a live table.
+
+use dynamodb_api as api;
+use service::{Context, operation};
+
+use crate::DynamoDb;
+use crate::access;
+use crate::describe;
+use crate::error::{Error, Invalid};
+use crate::limits::{self, OnDemand, Warm};
+use crate::ops::replica;
+use crate::ops::table::{is_encryption_chosen, refuse_first};
+use crate::schema;
+use crate::stream;
+use crate::table::{Index, Scope, Table, TableClass, Throughput};
+
+operation! {
+    DynamoDb, api::UpdateTable,
+    action: "dynamodb:UpdateTable" on |cx, request| access::table_arn(cx, &request.table_name),
+    handler: update_table
+}
+
+async fn update_table(
+    db: &DynamoDb,
+    cx: &Context,
+    request: api::UpdateTableInput,
+) -> Result<api::UpdateTableOutput, Error> {
+    refuse_first(&[
+        (is_encryption_chosen(request.sse_specification.as_ref()), "SSESpecification"),
+        (
+            request.multi_region_consistency == Some(api::MultiRegionConsistency::Strong),
+            "MultiRegionConsistency STRONG",
+        ),
+        (request.global_table_witness_updates.is_some(), "GlobalTableWitnessUpdates"),
+        (request.disassociation_protection_enabled.is_some(), "DisassociationProtectionEnabled"),
+        (request.vector_index_updates.is_some(), "VectorIndexUpdates"),
+    ])?;
+    let updates = request.global_secondary_index_updates.as_deref().unwrap_or_default();
+    if request.billing_mode.is_none()
+        && request.provisioned_throughput.is_none()
+        && updates.is_empty()
+        && request.stream_specification.is_none()
+        && request.sse_specification.is_none()
+        && request.table_class.is_none()
+        && request.deletion_protection_enabled.is_none()
+        && request.on_demand_throughput.is_none()
+        && request.warm_throughput.is_none()
+        && request.replica_updates.is_none()
+    {
+        return Err(Invalid::new(
+            "At least one of ProvisionedThroughput, BillingMode, UpdateStreamEnabled, GlobalSecondaryIndexUpdates or \
+             SSESpecification or ReplicaUpdates is required",
+        )
+        .into());
+    }
+    check_updated_once(updates)?;
+    if updates.iter().filter(|update| update.create.is_some() || update.delete.is_some()).count() > 1 {
+        return Err(Error::LimitExceeded(
+            "Subscriber limit exceeded: Only 1 online index can be created or deleted simultaneously per table"
+                .to_owned(),
+        ));
+    }
+    let replicas = request.replica_updates.as_deref().unwrap_or_default();
+    replica::check(cx, replicas)?;
+    let now = cx.now().millis();
+    let (table, removed) = db.change_table(cx, &request.table_name, |table| {
+        change_billing(table, &request, now)?;
+        table.on_demand = OnDemand::changed(table.on_demand, request.on_demand_throughput.as_ref(), table.throughput)?;
+        table.warm = Warm::changed(table.warm, request.warm_throughput.as_ref(), table.throughput, "table")?;
+        if let Some(specification) = &request.stream_specification {
+            change_stream(table, specification)?;
+        }
+        if let Some(protected) = request.deletion_protection_enabled {
+            table.deletion_protection = protected;
+        }
+        if let Some(class) = &request.table_class {
+            table.class = Some(TableClass { name: class.as_str().to_owned(), changed: Some(now) });
+        }
+        change_indexes(table, &request, updates, now)
+    })?;
+    // What must be the same everywhere is changed everywhere.
+    for region in &table.replicas {
+        let cx = cx.clone().in_place(&table.account, region);
+        let (replica, removed) = db.change_table(&cx, &table.name, |replica| {
+            change_billing(replica, &request, now)?;
+            change_indexes(replica, &request, updates, now)
+        })?;
+        if !removed.is_empty() {
+            db.purge(cx.store())?;
+        }
+        db.finish_backfill(cx.store(), &replica)?;
+    }
+    let table = match replicas {
+        [] => table,
+        replicas => {
+            db.change_replicas(cx, &table, replicas)?;
+            db.named_table(cx, &request.table_name)?
+        }
+    };
+    let sizes = db.head(cx, &table)?.sizes;
+    let description = describe::table(&table, &sizes, api::TableStatus::Updating, now);
+    if !removed.is_empty() {
+        db.purge(cx.store())?;
+    }
+    if table.indexes.iter().any(|index| index.backfill.is_some()) {
+        db.finish_backfill(cx.store(), &table)?;
+    }
+    Ok(api::UpdateTableOutput { table_description: Some(description) })
+}
+
+fn check_updated_once(updates: &[api::GlobalSecondaryIndexUpdate]) -> Result<(), Invalid> {
+    let name = |update: &api::GlobalSecondaryIndexUpdate| {
+        let create = update.create.as_ref().map(|create| create.index_name.clone());
+        let change = update.update.as_ref().map(|change| change.index_name.clone());
+        create.or(change).or_else(|| update.delete.as_ref().map(|delete| delete.index_name.clone()))
+    };
+    let names: Vec<String> = updates.iter().filter_map(name).collect();
+    match names.iter().enumerate().find(|(at, name)| names[..*at].contains(name)) {
+        Some((_, name)) => Err(Invalid::values(format!(
+            "Only one global secondary index update per index is allowed simultaneously. Index: {name}"
+        ))),
+        None => Ok(()),
+    }
+}
+
+fn change_stream(table: &mut Table, specification: &api::StreamSpecification) -> Result<(), Invalid> {
+    match (stream::specified(specification)?, table.open_stream()) {
+        (Some(_), Some(_)) => Err(Invalid(format!("Table already has an enabled stream: TableName: {}", table.name))),
+        (None, None) => Err(Invalid(format!("Table has no stream to disable: TableName: {}", table.name))),
+        (Some(view), None) => {
+            stream::enable(table, view);
+            Ok(())
+        }
+        (None, Some(_)) => {
+            table.stream.iter_mut().for_each(|stream| stream.enabled = false);
+            Ok(())
+        }
+    }
+}
+
+fn change_billing(table: &mut Table, request: &api::UpdateTableInput, now: i64) -> Result<(), Error> {
+    if request.billing_mode.is_none() && request.provisioned_throughput.is_none() {
+        return Ok(());
+    }
+    let stays_on_demand = request.billing_mode.is_none() && table.throughput.is_on_demand();
+    let mode = if stays_on_demand { Some(&api::BillingMode::PayPerRequest) } else { request.billing_mode.as_ref() };
+    if mode == Some(&api::BillingMode::Provisioned)
+        && request.provisioned_throughput.is_none()
+        && !table.throughput.is_on_demand()
+    {
+        return Ok(());
+    }
+    let wanted = schema::throughput(mode, request.provisioned_throughput.as_ref())?;
+    let (read, write) = wanted.units();
+    let (old_read, old_write) = table.throughput.units();
+    if !table.throughput.is_on_demand() && !wanted.is_on_demand() && (read, write) == (old_read, old_write) {
+        return Err(Invalid(format!(
+            "The provisioned throughput for the table will not change. The requested value equals the current value. \
+             Current ReadCapacityUnits provisioned for the table: {old_read}. Requested ReadCapacityUnits: {read}. \
+             Current WriteCapacityUnits provisioned for the table: {old_write}. Requested WriteCapacityUnits: \
+             {write}. Refer to the Amazon DynamoDB Developer Guide for current limits and how to request higher \
+             limits."
+        ))
+        .into());
+    }
+    if wanted.is_on_demand() {
+        if !table.throughput.is_on_demand() {
+            table.on_demand_since = Some(now);
+        }
+        table.indexes.iter_mut().for_each(|index| index.throughput = Throughput::OnDemand);
+    } else if !table.throughput.is_on_demand() && (read < old_read || write < old_write) {
+        limits::decrease(&mut table.decreases, now)?;
+    } else if table.throughput.is_on_demand() {
+        table.on_demand = None;
+        table.indexes.iter_mut().for_each(|index| index.on_demand = None);
+    }
+    table.throughput = table.throughput.changed_to(wanted, now);
+    Ok(())
+}
+
+/// Applies the changes to global indexes; returns those that have been removed.
+fn change_indexes(
+    table: &mut Table,
+    request: &api::UpdateTableInput,
+    updates: &[api::GlobalSecondaryIndexUpdate],
+    now: i64,
+) -> Result<Vec<Index>, Error> {
+    if let Some(definitions) = &request.attribute_definitions {
+        merge_attributes(table, definitions)?;
+    }
+    let mut removed = Vec::new();
+    for update in updates {
+        if let Some(create) = &update.create {
+            if table.index(&create.index_name).is_some() {
+                return Err(Error::ResourceInUse(format!(
+                    "Attempting to create an index which already exists: {}",
+                    create.index_name
+                )));
+            }
+            let index = schema::new_global(create, &table.attributes, table.throughput, table.next_index)?;
+            table.next_index += 1;
+            table.indexes.push(index);
+        } else if let Some(delete) = &update.delete {
+            let at = global_position(table, &delete.index_name)?;
+            removed.push(table.indexes.remove(at));
+        } else if let Some(change) = &update.update {
+            let at = global_position(table, &change.index_name)?;
+            if let Some(units) = &change.provisioned_throughput {
+                let wanted = Throughput::provisioned(units.read_capacity_units, units.write_capacity_units);
+                table.indexes[at].throughput = table.indexes[at].throughput.changed_to(wanted, now);
+            }
+            let index = &mut table.indexes[at];
+            let of = format!("index {}", index.name);
+            index.on_demand =
+                OnDemand::changed(index.on_demand, change.on_demand_throughput.as_ref(), index.throughput)?;
+            index.warm = Warm::changed(index.warm, change.warm_throughput.as_ref(), index.throughput, &of)?;
+        } else {
+            return Err(Invalid::values(
+                "One of GlobalSecondaryIndexUpdate.Update, GlobalSecondaryIndexUpdate.Create, \
+                 GlobalSecondaryIndexUpdate.Delete must not be null",
+            )
+            .into());
+        }
+    }
+    schema::check_indexes(&table.keys, &table.indexes)?;
+    for index in table.indexes.iter().filter(|index| index.scope == Scope::Global) {
+        if index.throughput.is_on_demand() != table.throughput.is_on_demand() {
+            return Err(Invalid::values(match table.throughput.is_on_demand() {
+                true => format!(
+                    "ProvisionedThroughput should not be specified for index: {} when BillingMode is PAY_PER_REQUEST",
+                    index.name
+                ),
+                false => format!("ProvisionedThroughput must be specified for index: {}", index.name),
+            })
+            .into());
+        }
+    }
+    // Definitions that no key needs any more go with the index that needed them.
+    let used = |name: &str| table.keys.contains(name) || table.indexes.iter().any(|index| index.keys.contains(name));
+    let kept = table.attributes.iter().filter(|attribute| used(&attribute.name)).cloned().collect();
+    table.attributes = kept;
+    Ok(removed)
+}
+
+fn global_position(table: &Table, name: &str) -> Result<usize, Error> {
+    let found = table.indexes.iter().position(|index| index.name == name && index.scope == Scope::Global);
+    found.ok_or_else(|| Error::ResourceNotFound(format!("Requested resource not found: Index: {name} not found")))
+}
+
+fn merge_attributes(table: &mut Table, definitions: &[api::AttributeDefinition]) -> Result<(), Invalid> {
+    for attribute in schema::attributes(definitions)? {
+        match table.attributes.iter().find(|known| known.name == attribute.name) {
+            Some(known) if known.scalar != attribute.scalar => {
+                return Err(Invalid::values(format!(
+                    "The type of an attribute of a key cannot be changed. Attribute: {}, current type: {}, requested \
+                     type: {}",
+                    attribute.name,
+                    known.scalar.code(),
+                    attribute.scalar.code()
+                )));
+            }
+            Some(_) => {}
+            None => table.attributes.push(attribute),
+        }
+    }
+    Ok(())
+}
