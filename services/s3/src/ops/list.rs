@@ -84,7 +84,7 @@ fn contents(listing: &Listing, naming: Naming, account: Option<&str>) -> Result<
             checksum_type: checksum.map(|checksum| kind(checksum.full)),
             size: i64::try_from(object.size).ok(),
             storage_class: Some(ObjectStorageClass::from(object.storage_class.as_deref().unwrap_or("STANDARD"))),
-            owner: account.map(owner),
+            owner: account.map(|account| owner(object.acl.as_ref().map_or(account, |acl| &acl.owner))),
             ..s3_api::Object::default()
         });
     }
