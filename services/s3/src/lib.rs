@@ -27,6 +27,7 @@ mod ops;
 mod precondition;
 mod public;
 mod range;
+mod record;
 mod replicate;
 mod store;
 mod sweep;
