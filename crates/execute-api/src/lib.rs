@@ -6,10 +6,12 @@
 
 pub mod backend;
 pub mod cache;
+pub mod domain;
 pub mod logs;
 pub mod metrics;
 pub mod site;
 pub mod text;
 pub mod throttle;
+pub mod tokens;
 
 pub use backend::{Action, Answer, Fetch, Invocation, Invoked, Unanswered, World};

@@ -1,8 +1,10 @@
 //! Where an API lives. Its id, or a custom domain name, is all that a request carries.
 
 use serde_json::json;
-use service::{Key, Snapshot, StoreError};
+use service::{Key, Snapshot, Store, StoreError};
 use store::Transaction;
+
+use crate::domain;
 
 const SITE: &str = "apigateway/site";
 
@@ -39,9 +41,17 @@ pub fn delete(tx: &mut Transaction<'_>, api: &str) {
 }
 
 pub fn find(snapshot: &Snapshot, api: &str) -> Result<Option<Site>, StoreError> {
-    let Some(record) = snapshot.get(key(api).as_slice())? else { return Ok(None) };
+    snapshot.get(key(api).as_slice())?.map(|record| read(api, &record)).transpose()
+}
+
+/// The same within a transaction.
+pub fn within(tx: &Transaction<'_>, api: &str) -> Result<Option<Site>, StoreError> {
+    tx.get(key(api).as_slice())?.map(|record| read(api, &record)).transpose()
+}
+
+fn read(api: &str, record: &[u8]) -> Result<Site, StoreError> {
     let corrupt = |error: serde_json::Error| StoreError::Corrupt(error.to_string());
-    let parts: Vec<String> = serde_json::from_slice(&record).map_err(corrupt)?;
+    let parts: Vec<String> = serde_json::from_slice(record).map_err(corrupt)?;
     let mut parts = parts.into_iter();
     let (Some(account), Some(region)) = (parts.next(), parts.next()) else {
         return Err(StoreError::Corrupt(format!("the site of API {api}")));
@@ -52,33 +62,54 @@ pub fn find(snapshot: &Snapshot, api: &str) -> Result<Option<Site>, StoreError> 
         Some("WEBSOCKET") => Kind::WebSocket,
         _ => Kind::Rest,
     };
-    Ok(Some(Site { account, region, kind }))
+    Ok(Site { account, region, kind })
 }
 
-/// What a request's address says: an API, and the path from behind its host on.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Address<'a> {
-    pub api: &'a str,
+/// What a request's address says: an API, and the path from its stage on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Address {
+    pub api: String,
     /// With its slash, or empty.
-    pub path: std::borrow::Cow<'a, str>,
+    pub path: String,
+    /// The path as the client wrote it, where it came to a custom domain.
+    pub shown: Option<String>,
 }
 
-/// Reads `{api}.execute-api.{anything}/…`, and where no name resolves `/_aws/execute-api/{api}/…` and
+impl Address {
+    fn new(api: &str, path: impl Into<String>) -> Self {
+        Self { api: api.to_owned(), path: path.into(), shown: None }
+    }
+}
+
+/// Reads `{api}.execute-api.{anything}/…`, custom domains, and where no name resolves `/_aws/execute-api/{api}/…` and
 /// `/restapis/{api}/{stage}/_user_request_/…`.
-pub fn address<'a>(host: &'a str, path: &'a str) -> Option<Address<'a>> {
+pub fn locate(store: &Store, host: &str, path: &str) -> Option<Address> {
+    if let Some(found) = address(host, path) {
+        return Some(found);
+    }
+    // Only what can be somebody's own name is looked up.
+    let own = host.contains('.') && !host.ends_with(".amazonaws.com") && !host.ends_with(".localhost");
+    if !own || host.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') {
+        return None;
+    }
+    let (api, inner) = domain::resolve(&store.snapshot(), host, path).ok()??;
+    Some(Address { api, path: inner, shown: Some(path.to_owned()) })
+}
+
+fn address(host: &str, path: &str) -> Option<Address> {
     if let Some((api, rest)) = host.split_once('.')
         && (rest == "execute-api" || rest.starts_with("execute-api."))
     {
-        return Some(Address { api, path: path.into() });
+        return Some(Address::new(api, path));
     }
     if let Some(rest) = path.strip_prefix("/_aws/execute-api/") {
         let (api, path) = cut(rest);
-        return Some(Address { api, path: path.into() });
+        return Some(Address::new(api, path));
     }
     let (api, rest) = cut(path.strip_prefix("/restapis/")?);
     let (stage, rest) = cut(rest.strip_prefix('/')?);
     let path = rest.strip_prefix("/_user_request_")?;
-    (path.is_empty() || path.starts_with('/')).then(|| Address { api, path: format!("/{stage}{path}").into() })
+    (path.is_empty() || path.starts_with('/')).then(|| Address::new(api, format!("/{stage}{path}")))
 }
 
 /// The first part of a path, and the rest with its slash.
@@ -92,7 +123,7 @@ mod tests {
 
     #[test]
     fn addresses_lead_to_apis() {
-        let expected = |path: &'static str| Some(Address { api: "abc", path: path.into() });
+        let expected = |path: &str| Some(Address::new("abc", path));
         assert_eq!(address("abc.execute-api.us-east-1.amazonaws.com", "/v1/users"), expected("/v1/users"));
         assert_eq!(address("abc.execute-api.localhost", "/v1"), expected("/v1"));
         assert_eq!(address("localhost", "/restapis/abc/v1/_user_request_/a/b"), expected("/v1/a/b"));

@@ -33,7 +33,11 @@ pub async fn send(request: http::Request<Bytes>, limit: usize) -> Result<http::R
     let port = authority.port_u16().unwrap_or(if secure { 443 } else { 80 });
     let tcp = TcpStream::connect((authority.host(), port)).await.map_err(unreachable)?;
     tcp.set_nodelay(true).map_err(unreachable)?;
-    let target = uri.path_and_query().map_or("/", |target| target.as_str());
+    // `http://host?q` has a query but no path, and HTTP wants one.
+    let target = match uri.query() {
+        Some(query) => format!("{}?{query}", uri.path()),
+        None => uri.path().to_owned(),
+    };
     parts.uri = target.parse().map_err(|error: http::uri::InvalidUri| unreachable(error))?;
     parts.version = http::Version::HTTP_11;
     parts.headers.insert("host", authority.as_str().parse().map_err(|_| unreachable("the host is not a header"))?);

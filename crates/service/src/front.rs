@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use http::{HeaderMap, Method, Uri};
+use http::{Extensions, HeaderMap, Method, Uri};
 use wire::ByteStream;
 
 use crate::operation::BoxFuture;
@@ -24,6 +24,8 @@ pub struct FrontRequest {
     pub source_ip: String,
     pub secure: bool,
     pub request_id: String,
+    /// What the server knows of the request beside HTTP: the handle that turns its connection into another protocol's.
+    pub extensions: Extensions,
     /// The verified signer, where the request carries a signature; an error where that is wrong.
     pub signer: Option<Result<Context, ApiError>>,
 }

@@ -10,7 +10,9 @@ use crate::{
     request::Incoming,
 };
 use apigateway_api::{Authorizer, AuthorizerType};
+use execute_api::tokens::{self, Issuer, Tokens};
 use serde_json::{Map, Value as Json, json};
+use service::Context;
 use service::policy::{Caller, CallerKind, Decision, Policies, Policy, Request, Source, decide};
 use std::sync::Arc;
 
@@ -26,6 +28,45 @@ pub struct Grant {
     pub usage_key: Option<String>,
     /// `$context.authorizer`.
     pub context: Json,
+}
+
+/// `COGNITO_USER_POOLS`: a token that one of the authorizer's pools signed, with one of the scopes where the method names
+/// any. The pools are those of this cloud, whose keys are at its own address.
+pub async fn pool_token(
+    tokens: &Tokens,
+    cx: &Context,
+    authorizer: &Authorizer,
+    scopes: &[String],
+    request: &Incoming,
+) -> Result<Json, Failure> {
+    let values = identity(authorizer, request)?;
+    let token = values.first().ok_or_else(|| Failure::new(UNAUTHORIZED, "Unauthorized"))?;
+    let pools = authorizer.provider_ar_ns.iter().flatten().filter_map(|arn| pool(arn));
+    let names: Vec<(String, String)> = pools
+        .flat_map(|(region, pool)| {
+            let own = format!("{}/{pool}", cx.cloud.config.endpoint);
+            [(format!("https://cognito-idp.{region}.amazonaws.com/{pool}"), own.clone()), (own.clone(), own)]
+        })
+        .collect();
+    let issuers: Vec<Issuer<'_>> = names.iter().map(|(name, address)| Issuer { name, address }).collect();
+    let token = tokens.check(cx, token, &issuers, &[]).await.map_err(|reason| {
+        let expired = reason == "the token has expired";
+        let message = if expired { "The incoming token has expired" } else { "Unauthorized" };
+        Failure::new(UNAUTHORIZED, message).logged(format!("Unauthorized request: {reason}"))
+    })?;
+    let own = tokens::scopes_of(&token);
+    if !scopes.is_empty() && !scopes.iter().any(|scope| own.contains(scope)) {
+        return Err(Failure::new(UNAUTHORIZED, "Unauthorized"));
+    }
+    Ok(json!({ "claims": tokens::claims_of(&token) }))
+}
+
+/// The region and the id of a user pool.
+pub fn pool(arn: &str) -> Option<(&str, &str)> {
+    let rest = arn.strip_prefix("arn:aws:cognito-idp:")?;
+    let (region, rest) = rest.split_once(':')?;
+    let pool = rest.split_once(":userpool/")?.1;
+    (!region.is_empty() && !pool.is_empty()).then_some((region, pool))
 }
 
 /// The identity of a request: the values of the authorizer's sources. Without one the function is not even asked.

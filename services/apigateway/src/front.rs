@@ -3,6 +3,7 @@
 use crate::{
     authorizer::{self, Grant},
     backend::{World, timeout},
+    cache::{self, Cache},
     definition::Compiled,
     error::Error,
     execution::{Invocation, finish, function_of, route, run},
@@ -21,6 +22,7 @@ use execute_api::{
     cache::Expiring,
     site::{self, Address, cut},
     throttle::Throttles,
+    tokens::Tokens,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use service::{Access, ApiError, BoxFuture, ByteStream, Cloud, Context, Front, FrontRequest, FrontResponse, Principal};
@@ -71,12 +73,26 @@ pub struct ExecuteApi {
     deployments: Arc<Deployments>,
     throttles: Arc<Throttles>,
     grants: Arc<Expiring<Grant>>,
+    tokens: Arc<Tokens>,
+    cache: Arc<Cache>,
 }
 
 impl ExecuteApi {
+    /// Forgets what authorizers of a stage said.
+    pub fn forget_grants(&self, api: &str, stage: &str) {
+        self.grants.forget(&format!("{api}/{stage}/"));
+    }
+
+    /// Empties a stage's cache.
+    pub fn flush(&self, api: &str, stage: &str) {
+        self.cache.forget(&cache::prefix(api, stage));
+    }
+
     pub fn reset(&self) {
         self.deployments.clear();
         self.grants.clear();
+        self.tokens.clear();
+        self.cache.clear();
     }
 }
 
@@ -87,20 +103,22 @@ struct Target<'a> {
     stage: &'a str,
     /// With its slash, or empty.
     path: &'a str,
+    /// The path as the client wrote it, where it came to a custom domain.
+    shown: Option<&'a str>,
 }
 
 impl<'a> Target<'a> {
-    fn new(address: &'a Address<'_>) -> Self {
+    fn new(address: &'a Address) -> Self {
         let (stage, path) = cut(address.path.strip_prefix('/').unwrap_or(&address.path));
-        Self { api: address.api, stage, path }
+        Self { api: &address.api, stage, path, shown: address.shown.as_deref() }
     }
 }
 
 impl Front for ExecuteApi {
     /// Addresses of APIs, but for those that are known to be of another kind.
     fn matches(&self, cloud: &Cloud, host: &str, path: &str, _: &HeaderMap) -> bool {
-        let Some(address) = site::address(host, path) else { return false };
-        let known = site::find(&cloud.store.snapshot(), address.api).ok().flatten();
+        let Some(address) = site::locate(&cloud.store, host, path) else { return false };
+        let known = site::find(&cloud.store.snapshot(), &address.api).ok().flatten();
         known.is_none_or(|site| site.kind == site::Kind::Rest)
     }
 
@@ -122,7 +140,7 @@ async fn serve(front: &ExecuteApi, request: FrontRequest, extended_id: &str) -> 
         plain(gateway_response::API_CONFIGURATION_ERROR, "InternalServerErrorException", &reply.message)
     };
     let path = request.uri.path().to_owned();
-    let Some(address) = site::address(&request.host, &path) else { return forbidden() };
+    let Some(address) = site::locate(&request.cloud.store, &request.host, &path) else { return forbidden() };
     let target = Target::new(&address);
     let found = match Site::find(&request.cloud, &front.deployments, &target) {
         Err(error) => return internal(error),
@@ -186,6 +204,23 @@ struct Site {
     cx: Context,
     stage: Stage,
     compiled: Arc<Compiled>,
+    /// Whether the stage's canary serves; none where it has no canary.
+    canary: Option<bool>,
+}
+
+/// Lets a part of the requests to a stage with a canary go to that: its deployment, and its variables over the stage's.
+fn turn_to_canary(cx: &Context, stage: &mut Stage) -> Option<bool> {
+    let settings = stage.canary_settings.as_ref()?;
+    let mut dice = [0; 4];
+    cx.random().fill(&mut dice);
+    let chance = f64::from(u32::from_le_bytes(dice)) / (f64::from(u32::MAX) + 1.0) * 100.0;
+    let chosen = chance < settings.percent_traffic.unwrap_or_default();
+    if chosen {
+        stage.deployment_id = settings.deployment_id.clone().or(stage.deployment_id.take());
+        let overrides = settings.stage_variable_overrides.clone().unwrap_or_default();
+        stage.variables.get_or_insert_default().extend(overrides);
+    }
+    Some(chosen)
 }
 
 impl Site {
@@ -195,13 +230,14 @@ impl Site {
         let principal = Principal::service("apigateway.amazonaws.com");
         let cx = cloud.context(principal, &account, &region);
         let place = Place::new(&cx, target.api);
-        if place.api(&snapshot)?.disable_execute_api_endpoint == Some(true) {
+        if target.shown.is_none() && place.api(&snapshot)?.disable_execute_api_endpoint == Some(true) {
             return Ok(None);
         }
-        let Some(stage) = place.find::<Stage>(&snapshot, target.stage)? else { return Ok(None) };
+        let Some(mut stage) = place.find::<Stage>(&snapshot, target.stage)? else { return Ok(None) };
+        let canary = turn_to_canary(&cx, &mut stage);
         let deployment = stage.deployment_id.clone().unwrap_or_default();
         let Some(compiled) = deployments.get(&cx, target.api, &deployment)? else { return Ok(None) };
-        Ok(Some(Self { cx, stage, compiled }))
+        Ok(Some(Self { cx, stage, compiled, canary }))
     }
 
     fn incoming(&self, request: &FrontRequest, target: &Target<'_>, extended_id: &str) -> Incoming {
@@ -236,6 +272,7 @@ impl Site {
         Incoming {
             method: request.method.as_str().to_owned(),
             path: target.path.to_owned(),
+            shown: target.shown.map(str::to_owned),
             query: parse_query(request.uri.query().unwrap_or_default()),
             headers,
             body: Bytes::new(),
@@ -252,6 +289,7 @@ impl Site {
             stage: target.stage.to_owned(),
             deployment: self.stage.deployment_id.clone().unwrap_or_default(),
             stage_variables: self.stage.variables.clone().unwrap_or_default(),
+            canary: self.canary,
             ..Incoming::default()
         }
     }
@@ -275,7 +313,8 @@ impl Site {
         let data = setting.is_some_and(|setting| setting.data_trace_enabled == Some(true));
         let mut log = Log::new(setting.is_some_and(logs), data, &incoming.request_id);
         let world = World { cx: self.cx.clone(), timeout: timeout(method) };
-        let asked = self.ask(&front.grants, method, &mut incoming, &world).await;
+        let invalidator = signer.as_ref().and_then(|signer| signer.as_ref().ok()).cloned();
+        let asked = self.ask(front, method, &mut incoming, &world).await;
         let keyed = |usage_key: Option<String>, incoming: &mut Incoming| {
             self.authorize(signer, method, incoming)?;
             self.count(&front.throttles, method, usage_key, incoming)
@@ -284,18 +323,29 @@ impl Site {
             Ok(()) => self.throttle(&front.throttles, setting, &incoming),
             Err(failure) => Err(failure),
         };
-        let (result, integration_millis) = match admitted {
-            Ok(()) => {
+        let used = admitted.and_then(|()| self.cached(setting, method, invalidator, &incoming));
+        let kept = used.as_ref().ok().and_then(Option::as_ref).filter(|used| !used.fresh);
+        let kept = kept.and_then(|used| Some((front.cache.get(&used.key, self.cx.now())?, used.warning)));
+        let cache_hit = used.as_ref().ok().and_then(Option::as_ref).map(|_| kept.is_some());
+        let (result, integration_millis) = match (used, kept) {
+            (_, Some((mut reply, warning))) => {
+                reply.headers.extend(warning.map(|warning| ("Warning".to_owned(), warning.to_owned())));
+                (Ok(reply), None)
+            }
+            (Ok(used), None) => {
                 let started = self.cx.now();
                 let result = run(compiled, method, &incoming, &world, &mut log).await;
+                if let (Some(used), Ok(reply)) = (used, &result) {
+                    front.cache.put(used.key, self.cx.now().plus_secs(used.ttl.into()), reply.clone());
+                }
                 (result, Some(self.cx.now().millis() - started.millis()))
             }
-            Err(failure) => (Err(failure), None),
+            (Err(failure), None) => (Err(failure), None),
         };
         let failed = result.is_err();
         let reply = finish(compiled, &incoming, self.cx.now(), &mut log, result);
         let detailed = setting.is_some_and(|setting| setting.metrics_enabled == Some(true));
-        let answered = metrics::Answered { status: reply.status, integration_millis, cache_hit: None };
+        let answered = metrics::Answered { status: reply.status, integration_millis, cache_hit };
         metrics::publish(&self.cx, &incoming, name, detailed, &answered);
         let wanted = setting.and_then(|setting| setting.logging_level.as_deref());
         if wanted == Some("INFO") || (wanted == Some("ERROR") && failed) {
@@ -342,6 +392,25 @@ impl Site {
         Err(Failure::new(gateway_response::THROTTLED, "Too Many Requests"))
     }
 
+    /// How a request uses the stage's cache. To have it forget an answer takes a permission of its own.
+    fn cached(
+        &self,
+        setting: Option<&MethodSetting>,
+        method: &Method,
+        signer: Option<Context>,
+        incoming: &Incoming,
+    ) -> Result<Option<cache::Use>, Failure> {
+        let may_invalidate = || {
+            let (Some(signer), Some(service)) = (signer, self.cx.cloud.service("apigateway")) else { return false };
+            let caller = signer.in_place(self.cx.account(), self.cx.region());
+            let access = Access::new("execute-api:InvalidateCache", method_arn(incoming)).owned_by(self.cx.account());
+            self.cx.cloud.stages().authorize(&caller, &**service, &access).is_ok()
+        };
+        let general = self.stage.method_settings.as_ref().and_then(|settings| settings.get("*/*"));
+        let own = setting.is_some() && setting != general;
+        cache::usage(&self.stage, setting, own, method, incoming, may_invalidate)
+    }
+
     /// The settings that apply to a method: its own, else those of all.
     fn setting(&self, method: &Method, incoming: &Incoming) -> Option<&MethodSetting> {
         let settings = self.stage.method_settings.as_ref()?;
@@ -350,26 +419,35 @@ impl Site {
         settings.get(&own).or_else(|| settings.get("*/*"))
     }
 
-    /// Asks the method's Lambda authorizer, if it has one, and keeps what it said. It may name the caller's API key.
+    /// Asks the method's authorizer, if it has one, and keeps what a function said. It may name the caller's API key.
     async fn ask(
         &self,
-        grants: &Expiring<Grant>,
+        front: &ExecuteApi,
         method: &Method,
         incoming: &mut Incoming,
         world: &World,
     ) -> Result<Option<String>, Failure> {
-        if method.authorization_type.as_deref() != Some("CUSTOM") {
-            return Ok(None);
-        }
+        let pools = match method.authorization_type.as_deref() {
+            Some("CUSTOM") => false,
+            Some("COGNITO_USER_POOLS") => true,
+            _ => return Ok(None),
+        };
         let authorizers = &self.compiled.definition.authorizers;
         let authorizer = authorizers.iter().find(|authorizer| authorizer.id == method.authorizer_id);
         let authorizer = authorizer.ok_or_else(|| authorizer::configuration("The authorizer is not there"))?;
+        if pools {
+            let scopes = method.authorization_scopes.as_deref().unwrap_or_default();
+            let said = authorizer::pool_token(&front.tokens, &self.cx, authorizer, scopes, incoming).await?;
+            incoming.authorizer = Some(said);
+            return Ok(None);
+        }
         let identity = authorizer::identity(authorizer, incoming)?;
         let method_arn = method_arn(incoming);
         let id = authorizer.id.as_deref().unwrap_or_default();
-        let key = serde_json::json!([incoming.api, incoming.stage, incoming.deployment, id, identity]).to_string();
+        let key = serde_json::json!([incoming.deployment, id, identity]);
+        let key = format!("{}/{}/{key}", incoming.api, incoming.stage);
         let now = self.cx.now();
-        let grant = match grants.get(&key, now) {
+        let grant = match front.grants.get(&key, now) {
             Some(grant) => grant,
             None => {
                 let event = authorizer::event(authorizer, &identity, incoming, &method_arn);
@@ -388,7 +466,7 @@ impl Site {
                 let grant = authorizer::read(&world.invoke(invocation).await.map_err(failed)?)?;
                 let ttl = authorizer.authorizer_result_ttl_in_seconds.unwrap_or(authorizer::DEFAULT_TTL);
                 if ttl > 0 {
-                    grants.put(key, now.plus_secs(ttl.into()), grant.clone());
+                    front.grants.put(key, now.plus_secs(ttl.into()), grant.clone());
                 }
                 grant
             }

@@ -92,6 +92,7 @@ impl World {
             source_ip: "10.1.2.3".to_owned(),
             secure: false,
             request_id: "r-1".to_owned(),
+            extensions: http::Extensions::new(),
             signer: signer.map(Ok),
         };
         let front = self.service.fronts().remove(0);

@@ -11,6 +11,7 @@
 
 mod authorizer;
 mod backend;
+mod cache;
 mod definition;
 mod error;
 mod execution;
@@ -51,17 +52,19 @@ pub struct ApiGateway {
 }
 
 operations! { ApiGateway, apigateway_api:
-    CreateApiKey, CreateAuthorizer, CreateDeployment, CreateModel, CreateRequestValidator, CreateResource,
-    CreateRestApi, CreateStage, CreateUsagePlan, CreateUsagePlanKey, DeleteApiKey, DeleteAuthorizer,
-    DeleteDeployment, DeleteGatewayResponse, DeleteIntegration, DeleteIntegrationResponse, DeleteMethod,
-    DeleteMethodResponse, DeleteModel, DeleteRequestValidator, DeleteResource, DeleteRestApi, DeleteStage,
-    DeleteUsagePlan, DeleteUsagePlanKey, GetAccount, GetApiKey, GetApiKeys, GetAuthorizer, GetAuthorizers,
-    GetDeployment, GetDeployments, GetGatewayResponse, GetGatewayResponses, GetIntegration,
-    GetIntegrationResponse, GetMethod, GetMethodResponse, GetModel, GetModels, GetRequestValidator,
-    GetRequestValidators, GetResource, GetResources, GetRestApi, GetRestApis, GetStage, GetStages, GetTags,
-    GetUsage, GetUsagePlan, GetUsagePlanKey, GetUsagePlanKeys, GetUsagePlans, ImportRestApi, PutGatewayResponse,
-    PutIntegration, PutIntegrationResponse, PutMethod, PutMethodResponse, PutRestApi, TagResource,
-    TestInvokeMethod, UntagResource, UpdateAccount, UpdateApiKey, UpdateAuthorizer, UpdateDeployment,
+    CreateApiKey, CreateAuthorizer, CreateBasePathMapping, CreateDeployment, CreateDomainName, CreateModel,
+    CreateRequestValidator, CreateResource, CreateRestApi, CreateStage, CreateUsagePlan, CreateUsagePlanKey,
+    DeleteApiKey, DeleteAuthorizer, DeleteBasePathMapping, DeleteDeployment, DeleteDomainName,
+    DeleteGatewayResponse, DeleteIntegration, DeleteIntegrationResponse, DeleteMethod, DeleteMethodResponse,
+    DeleteModel, DeleteRequestValidator, DeleteResource, DeleteRestApi, DeleteStage, DeleteUsagePlan,
+    DeleteUsagePlanKey, FlushStageAuthorizersCache, FlushStageCache, GetAccount, GetApiKey, GetApiKeys,
+    GetAuthorizer, GetAuthorizers, GetBasePathMapping, GetBasePathMappings, GetDeployment, GetDeployments,
+    GetDomainName, GetDomainNames, GetGatewayResponse, GetGatewayResponses, GetIntegration, GetIntegrationResponse,
+    GetMethod, GetMethodResponse, GetModel, GetModels, GetRequestValidator, GetRequestValidators, GetResource,
+    GetResources, GetRestApi, GetRestApis, GetStage, GetStages, GetTags, GetUsage, GetUsagePlan, GetUsagePlanKey,
+    GetUsagePlanKeys, GetUsagePlans, ImportRestApi, PutGatewayResponse, PutIntegration, PutIntegrationResponse,
+    PutMethod, PutMethodResponse, PutRestApi, TagResource, TestInvokeMethod, UntagResource, UpdateAccount,
+    UpdateApiKey, UpdateAuthorizer, UpdateBasePathMapping, UpdateDeployment, UpdateDomainName,
     UpdateGatewayResponse, UpdateIntegration, UpdateIntegrationResponse, UpdateMethod, UpdateMethodResponse,
     UpdateModel, UpdateRequestValidator, UpdateResource, UpdateRestApi, UpdateStage, UpdateUsagePlan,
 }

@@ -189,17 +189,22 @@ impl<'a> Reader<'a> {
 
     fn security(&self, method: &mut Method, operation: &Json, schemes: &BTreeMap<String, Json>) {
         let required = [operation, self.document].into_iter().find_map(|place| place["security"].as_array());
-        for name in required.into_iter().flatten().flat_map(members).map(|(name, _)| name) {
+        for (name, scopes) in required.into_iter().flatten().flat_map(members) {
             let Some(scheme) = schemes.get(name) else { continue };
-            match scheme["x-amazon-apigateway-authtype"].as_str() {
-                Some("awsSigv4") => method.authorization_type = Some("AWS_IAM".to_owned()),
-                Some("cognito_user_pools") => method.authorization_type = Some("COGNITO_USER_POOLS".to_owned()),
-                Some(_) => {
-                    method.authorization_type = Some("CUSTOM".to_owned());
-                    method.authorizer_id = Some(name.clone());
+            let kind = match scheme["x-amazon-apigateway-authtype"].as_str() {
+                Some("awsSigv4") => "AWS_IAM",
+                Some("cognito_user_pools") => "COGNITO_USER_POOLS",
+                Some(_) => "CUSTOM",
+                None if scheme["name"] == "x-api-key" => {
+                    method.api_key_required = Some(true);
+                    continue;
                 }
-                None if scheme["name"] == "x-api-key" => method.api_key_required = Some(true),
-                None => {}
+                None => continue,
+            };
+            method.authorization_type = Some(kind.to_owned());
+            if kind != "AWS_IAM" {
+                method.authorizer_id = Some(name.clone());
+                method.authorization_scopes = strings(scopes).filter(|scopes| !scopes.is_empty());
             }
         }
     }
@@ -302,11 +307,13 @@ fn authorizer(name: &str, scheme: &Json) -> Option<Authorizer> {
         "request" => AuthorizerType::Request,
         other => AuthorizerType::from(other.to_ascii_uppercase().as_str()),
     };
-    let header = scheme["name"].as_str().filter(|_| r#type == AuthorizerType::Token);
+    let by_header = matches!(r#type, AuthorizerType::Token | AuthorizerType::CognitoUserPools);
+    let header = scheme["name"].as_str().filter(|_| by_header);
     let source = text(&rules["identitySource"]).or_else(|| Some(format!("method.request.header.{}", header?)));
     Some(Authorizer {
         name: Some(name.to_owned()),
         r#type: Some(r#type),
+        provider_ar_ns: strings(&rules["providerARNs"]),
         auth_type: text(&scheme["x-amazon-apigateway-authtype"]),
         authorizer_uri: text(&rules["authorizerUri"]),
         authorizer_credentials: text(&rules["authorizerCredentials"]),

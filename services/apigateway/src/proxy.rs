@@ -19,7 +19,7 @@ pub fn event(request: &Incoming, binary_types: &[String]) -> Json {
     };
     json!({
         "resource": request.resource_path,
-        "path": if request.path.is_empty() { "/" } else { &request.path },
+        "path": request.shown.as_deref().unwrap_or(if request.path.is_empty() { "/" } else { &request.path }),
         "httpMethod": request.method,
         "headers": single(&request.headers),
         "multiValueHeaders": multiple(&request.headers),

@@ -21,6 +21,8 @@ pub struct Incoming {
     pub method: String,
     /// The path after the stage, still percent-encoded.
     pub path: String,
+    /// The whole path as the client wrote it, where it came to a custom domain.
+    pub shown: Option<String>,
     /// Query parameters in order, decoded.
     pub query: Vec<(String, String)>,
     /// Headers in order; names as the client wrote them, as far as the protocol keeps that.
@@ -44,6 +46,8 @@ pub struct Incoming {
     pub stage: String,
     pub deployment: String,
     pub stage_variables: BTreeMap<String, String>,
+    /// Whether the stage's canary serves; none where it has no canary.
+    pub canary: Option<bool>,
     /// Set once the request is routed.
     pub resource_id: String,
     pub resource_path: String,
@@ -68,6 +72,9 @@ impl Incoming {
 
     /// The path with the stage, as the client wrote it.
     pub fn full_path(&self) -> String {
+        if let Some(shown) = &self.shown {
+            return shown.clone();
+        }
         let path = if self.path.is_empty() { "/" } else { &self.path };
         format!("/{}{path}", self.stage)
     }
@@ -121,6 +128,9 @@ impl Incoming {
             "resourcePath": self.resource_path,
             "stage": self.stage,
         });
+        if let Some(canary) = self.canary {
+            context["isCanaryRequest"] = Json::from(canary);
+        }
         if let Some((id, value)) = &self.api_key {
             context["identity"]["apiKey"] = Json::from(value.as_str());
             context["identity"]["apiKeyId"] = Json::from(id.as_str());

@@ -249,6 +249,15 @@ pub fn apis(
     page(snapshot, range, position, limit, |_| true)
 }
 
+/// How long a page is to be.
+pub fn page_limit(limit: Option<i32>) -> Result<usize, Error> {
+    match limit {
+        None => Ok(PAGE),
+        Some(limit @ 1..) => Ok(limit.min(LONGEST_PAGE) as usize),
+        Some(_) => Err(Error::BadRequest("Limit must be between 1 and 500".to_owned())),
+    }
+}
+
 fn page<T: Structure>(
     snapshot: &Snapshot,
     range: Range,
@@ -256,11 +265,7 @@ fn page<T: Structure>(
     limit: Option<i32>,
     wanted: impl Fn(&T) -> bool,
 ) -> Result<(Vec<T>, Option<String>), Error> {
-    let limit = match limit {
-        None => PAGE,
-        Some(limit @ 1..) => limit.min(LONGEST_PAGE) as usize,
-        Some(_) => return Err(Error::BadRequest("Limit must be between 1 and 500".to_owned())),
-    };
+    let limit = page_limit(limit)?;
     let invalid = || Error::BadRequest("Invalid position parameter".to_owned());
     let after = position.map(|position| decode_token(position).ok_or_else(invalid)).transpose()?;
     let read = |_: &Bytes, value: &Bytes| Ok(Some(from_record(value)?).filter(&wanted));

@@ -12,11 +12,10 @@ use crate::{
     store::Place,
 };
 use apigatewayv2_api::{Route, RouteSettings, Stage};
-use bytes::Bytes;
 use execute_api::{
     World,
     metrics::{count, millis, publish},
-    site::{self, Kind, Site, cut},
+    site::{self, Address, Kind, Site, cut},
     text::parse_query,
     throttle::Throttles,
 };
@@ -59,6 +58,10 @@ impl Deployments {
         Ok(Some(compiled))
     }
 
+    pub fn clear(&self) {
+        self.lock().clear();
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<(String, String), Arc<Compiled>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -73,7 +76,7 @@ pub struct HttpFront {
 
 impl HttpFront {
     pub fn reset(&self) {
-        self.deployments.lock().clear();
+        self.deployments.clear();
         self.memory.clear();
     }
 
@@ -85,8 +88,8 @@ impl HttpFront {
 
 impl Front for HttpFront {
     fn matches(&self, cloud: &Cloud, host: &str, path: &str, _: &HeaderMap) -> bool {
-        let Some(address) = site::address(host, path) else { return false };
-        let known = site::find(&cloud.store.snapshot(), address.api).ok().flatten();
+        let Some(address) = site::locate(&cloud.store, host, path) else { return false };
+        let known = site::find(&cloud.store.snapshot(), &address.api).ok().flatten();
         known.is_some_and(|site| site.kind == Kind::Http)
     }
 
@@ -103,8 +106,8 @@ impl Front for HttpFront {
 async fn serve(front: &HttpFront, request: FrontRequest, id: &str) -> Reply {
     let path = request.uri.path().to_owned();
     let not_found = || Reply::message(404, "Not Found");
-    let Some(address) = site::address(&request.host, &path) else { return not_found() };
-    let served = match Served::find(&request.cloud, &front.deployments, address.api, &address.path) {
+    let Some(address) = site::locate(&request.cloud.store, &request.host, &path) else { return not_found() };
+    let served = match Served::find(&request.cloud, &front.deployments, &address) {
         Ok(Some(served)) => served,
         Ok(None) => return not_found(),
         Err(error) => {
@@ -112,7 +115,7 @@ async fn serve(front: &HttpFront, request: FrontRequest, id: &str) -> Reply {
             return Reply::message(500, "Internal Server Error");
         }
     };
-    let mut incoming = served.incoming(&request, &address.path, id);
+    let mut incoming = served.incoming(&request, &address, id);
     match request.body.collect(LARGEST_BODY).await {
         Ok(body) => incoming.body = body,
         Err(_) => return Reply::message(413, "Request Entity Too Large"),
@@ -120,7 +123,7 @@ async fn serve(front: &HttpFront, request: FrontRequest, id: &str) -> Reply {
     served.answer(front, request.signer, incoming).await
 }
 
-fn response(reply: Reply) -> FrontResponse {
+pub fn response(reply: Reply) -> FrontResponse {
     let mut response = Response::new(ByteStream::from(reply.body));
     *response.status_mut() = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     for (name, value) in reply.headers {
@@ -133,6 +136,42 @@ fn response(reply: Reply) -> FrontResponse {
     response
 }
 
+/// A request as it came, before anything is known of the API's stage. Its body is not read yet.
+pub fn incoming(cx: &Context, request: &FrontRequest, id: &str) -> Request {
+    let pair = |(name, value): (&HeaderName, &HeaderValue)| {
+        (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
+    };
+    let mut headers: Vec<_> = request.headers.iter().map(pair).collect();
+    let default_port = if request.secure { "443" } else { "80" };
+    let port = request.authority.rsplit_once(':').map_or(default_port, |(_, port)| port);
+    let now = cx.now();
+    let trace = format!("Root=1-{:08x}-{}", now.secs(), cx.random().hex(24));
+    for (name, value) in [
+        ("host", request.authority.as_str()),
+        ("x-amzn-trace-id", trace.as_str()),
+        ("x-forwarded-for", request.source_ip.as_str()),
+        ("x-forwarded-port", port),
+        ("x-forwarded-proto", if request.secure { "https" } else { "http" }),
+    ] {
+        headers.retain(|(known, _)| known != name);
+        headers.push((name.to_owned(), value.to_owned()));
+    }
+    let query = request.uri.query().unwrap_or_default();
+    Request {
+        method: request.method.as_str().to_owned(),
+        raw_query: query.to_owned(),
+        query: parse_query(query),
+        headers,
+        source_ip: request.source_ip.clone(),
+        domain: request.host.clone(),
+        request_id: id.to_owned(),
+        time: now,
+        account: cx.account().to_owned(),
+        region: cx.region().to_owned(),
+        ..Request::default()
+    }
+}
+
 /// A stage of an API, with what its deployment froze.
 pub struct Served {
     pub cx: Context,
@@ -142,12 +181,13 @@ pub struct Served {
 
 impl Served {
     /// The stage that a path leads to: the one that its first part names, else the default one.
-    pub fn find(cloud: &Arc<Cloud>, deployments: &Deployments, api: &str, path: &str) -> Result<Option<Self>, Error> {
+    pub fn find(cloud: &Arc<Cloud>, deployments: &Deployments, address: &Address) -> Result<Option<Self>, Error> {
+        let Address { api, path, shown } = address;
         let snapshot = cloud.store.snapshot();
         let Some(Site { account, region, .. }) = site::find(&snapshot, api)? else { return Ok(None) };
         let cx = cloud.context(Principal::service("apigateway.amazonaws.com"), &account, &region);
         let place = Place::new(&cx, api);
-        if place.api(&snapshot)?.disable_execute_api_endpoint == Some(true) {
+        if shown.is_none() && place.api(&snapshot)?.disable_execute_api_endpoint == Some(true) {
             return Ok(None);
         }
         let (first, _) = cut(path.strip_prefix('/').unwrap_or(path));
@@ -165,49 +205,21 @@ impl Served {
         Ok(Some(Self { cx, stage, compiled }))
     }
 
-    fn incoming(&self, request: &FrontRequest, path: &str, id: &str) -> Request {
-        let pair = |(name, value): (&HeaderName, &HeaderValue)| {
-            (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
-        };
-        let mut headers: Vec<_> = request.headers.iter().map(pair).collect();
-        let default_port = if request.secure { "443" } else { "80" };
-        let port = request.authority.rsplit_once(':').map_or(default_port, |(_, port)| port);
-        let now = self.cx.now();
-        let trace = format!("Root=1-{:08x}-{}", now.secs(), self.cx.random().hex(24));
-        for (name, value) in [
-            ("host", request.authority.as_str()),
-            ("x-amzn-trace-id", trace.as_str()),
-            ("x-forwarded-for", request.source_ip.as_str()),
-            ("x-forwarded-port", port),
-            ("x-forwarded-proto", if request.secure { "https" } else { "http" }),
-        ] {
-            headers.retain(|(known, _)| known != name);
-            headers.push((name.to_owned(), value.to_owned()));
-        }
+    /// The request with where it arrived.
+    fn incoming(&self, request: &FrontRequest, address: &Address, id: &str) -> Request {
+        let path = address.path.as_str();
         let raw_path = if path.is_empty() { "/" } else { path };
         let inner = match self.stage.stage_name.as_str() {
             "$default" => raw_path,
             name => raw_path.strip_prefix('/').and_then(|path| path.strip_prefix(name)).unwrap_or(raw_path),
         };
-        let query = request.uri.query().unwrap_or_default();
         Request {
-            method: request.method.as_str().to_owned(),
-            raw_path: raw_path.to_owned(),
+            raw_path: address.shown.as_deref().unwrap_or(raw_path).to_owned(),
             path: if inner.is_empty() { "/" } else { inner }.to_owned(),
-            raw_query: query.to_owned(),
-            query: parse_query(query),
-            headers,
-            body: Bytes::new(),
-            source_ip: request.source_ip.clone(),
-            domain: request.host.clone(),
-            request_id: id.to_owned(),
-            time: now,
-            account: self.cx.account().to_owned(),
-            region: self.cx.region().to_owned(),
             api: self.compiled.definition.api.api_id.clone().unwrap_or_default(),
             stage: self.stage.stage_name.clone(),
             stage_variables: self.stage.stage_variables.clone().unwrap_or_default(),
-            ..Request::default()
+            ..incoming(&self.cx, request, id)
         }
     }
 
@@ -224,7 +236,7 @@ impl Served {
         let mut work = Work::default();
         let result = self.execute(front, signer, &mut incoming, &mut work).await;
         let failure = result.as_ref().err().cloned();
-        let mut reply = result.unwrap_or_else(|failure| failure.reply);
+        let mut reply = result.unwrap_or_else(|failure| failure.reply());
         if let Some(cors) = cors {
             cors::apply(cors, &incoming, &mut reply);
         }
@@ -255,7 +267,7 @@ impl Served {
         let world =
             World { cx: self.cx.clone(), timeout: Duration::from_millis(u64::try_from(timeout).unwrap_or_default()) };
         let authorizer = self.compiled.authorizer(route);
-        incoming.identity = authorize(&front.memory, &world, route, authorizer, signer, incoming).await?;
+        incoming.identity = authorize(&front.memory, &world, route, authorizer, signer, incoming, None).await?;
         require(route, incoming)?;
         let integration = integration.ok_or_else(|| Failure::internal("The route has no integration"))?;
         run(&world, integration, incoming, work).await

@@ -26,26 +26,30 @@ mod reply;
 mod request;
 mod route_key;
 mod store;
+mod web_socket;
 
 use front::HttpFront;
 use service::{AnyOperation, ApiError, Front, Service, operations};
+use web_socket::WebSocketFront;
 
 /// The service.
 #[derive(Default)]
 pub struct ApiGatewayV2 {
     front: HttpFront,
+    web_socket: WebSocketFront,
 }
 
 operations! { ApiGatewayV2, apigatewayv2_api:
-    CreateApi, CreateAuthorizer, CreateDeployment, CreateIntegration, CreateIntegrationResponse, CreateModel,
-    CreateRoute, CreateRouteResponse, CreateStage, DeleteAccessLogSettings, DeleteApi, DeleteAuthorizer,
-    DeleteCorsConfiguration, DeleteDeployment, DeleteIntegration, DeleteIntegrationResponse, DeleteModel,
-    DeleteRoute, DeleteRouteRequestParameter, DeleteRouteResponse, DeleteRouteSettings, DeleteStage, GetApi,
-    GetApis, GetAuthorizer, GetAuthorizers, GetDeployment, GetDeployments, GetIntegration, GetIntegrationResponse,
-    GetIntegrationResponses, GetIntegrations, GetModel, GetModels, GetRoute, GetRouteResponse, GetRouteResponses,
-    GetRoutes, GetStage, GetStages, GetTags, ResetAuthorizersCache, TagResource, UntagResource, UpdateApi,
-    UpdateAuthorizer, UpdateDeployment, UpdateIntegration, UpdateIntegrationResponse, UpdateModel, UpdateRoute,
-    UpdateRouteResponse, UpdateStage,
+    CreateApi, CreateApiMapping, CreateAuthorizer, CreateDeployment, CreateDomainName, CreateIntegration,
+    CreateIntegrationResponse, CreateModel, CreateRoute, CreateRouteResponse, CreateStage, DeleteAccessLogSettings,
+    DeleteApi, DeleteApiMapping, DeleteAuthorizer, DeleteCorsConfiguration, DeleteDeployment, DeleteDomainName,
+    DeleteIntegration, DeleteIntegrationResponse, DeleteModel, DeleteRoute, DeleteRouteRequestParameter,
+    DeleteRouteResponse, DeleteRouteSettings, DeleteStage, GetApi, GetApiMapping, GetApiMappings, GetApis,
+    GetAuthorizer, GetAuthorizers, GetDeployment, GetDeployments, GetDomainName, GetDomainNames, GetIntegration,
+    GetIntegrationResponse, GetIntegrationResponses, GetIntegrations, GetModel, GetModels, GetRoute,
+    GetRouteResponse, GetRouteResponses, GetRoutes, GetStage, GetStages, GetTags, ResetAuthorizersCache,
+    TagResource, UntagResource, UpdateApi, UpdateApiMapping, UpdateAuthorizer, UpdateDeployment, UpdateDomainName,
+    UpdateIntegration, UpdateIntegrationResponse, UpdateModel, UpdateRoute, UpdateRouteResponse, UpdateStage,
 }
 
 impl ApiGatewayV2 {
@@ -73,10 +77,11 @@ impl Service for ApiGatewayV2 {
     }
 
     fn fronts(&self) -> Vec<Box<dyn Front>> {
-        vec![Box::new(self.front.clone())]
+        vec![Box::new(self.front.clone()), Box::new(self.web_socket.clone())]
     }
 
     fn reset(&self) {
         self.front.reset();
+        self.web_socket.reset();
     }
 }

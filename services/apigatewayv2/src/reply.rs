@@ -32,7 +32,9 @@ impl Reply {
 /// Why a request was not served, and what the log calls that.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Failure {
-    pub reply: Reply,
+    pub status: u16,
+    /// `WWW-Authenticate`, where the caller is asked for another token.
+    pub challenge: Option<String>,
     /// `$context.error.responseType`
     pub kind: &'static str,
     /// `$context.error.message`
@@ -43,7 +45,16 @@ pub struct Failure {
 
 impl Failure {
     pub fn new(status: u16, kind: &'static str, message: &str) -> Self {
-        Self { reply: Reply::message(status, message), kind, message: message.to_owned(), integration: None }
+        Self { status, challenge: None, kind, message: message.to_owned(), integration: None }
+    }
+
+    /// What the caller gets.
+    pub fn reply(&self) -> Reply {
+        let reply = Reply::message(self.status, &self.message);
+        match &self.challenge {
+            Some(challenge) => reply.with("www-authenticate", challenge),
+            None => reply,
+        }
     }
 
     pub fn internal(reason: impl Into<String>) -> Self {
@@ -156,7 +167,7 @@ mod tests {
     use super::*;
 
     fn read(payload: &Json) -> Result<(u16, String, String), u16> {
-        let reply = v2(payload.to_string().as_bytes()).map_err(|failure| failure.reply.status)?;
+        let reply = v2(payload.to_string().as_bytes()).map_err(|failure| failure.status)?;
         let kind = reply.headers.iter().find(|(name, _)| name == "content-type").map(|(_, value)| value.clone());
         Ok((reply.status, kind.unwrap(), String::from_utf8(reply.body.to_vec()).unwrap()))
     }

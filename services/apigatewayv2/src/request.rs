@@ -74,6 +74,10 @@ impl Request {
 
     /// `arn:aws:execute-api:region:account:api/stage/METHOD/path` of what is asked for.
     pub fn arn(&self) -> String {
+        if self.method.is_empty() {
+            // Messages of WebSocket APIs ask for a route.
+            return self.arn_of(&self.route_key);
+        }
         let path = if self.path.is_empty() { "/" } else { &self.path };
         self.arn_of(&format!("{}{path}", self.method))
     }

@@ -268,6 +268,16 @@ pub fn page<T: Structure>(
     range: Range,
     paging: Paging<'_>,
 ) -> Result<(Vec<T>, Option<String>), Error> {
+    page_of(snapshot, range, paging, from_bytes)
+}
+
+/// A page of records of any form.
+pub fn page_of<T>(
+    snapshot: &Snapshot,
+    range: Range,
+    paging: Paging<'_>,
+    parse: impl Fn(&[u8]) -> Result<T, StoreError>,
+) -> Result<(Vec<T>, Option<String>), Error> {
     let invalid = |text: &str| Error::BadRequest(text.to_owned());
     let limit = match paging.limit.map(str::parse::<usize>) {
         None => PAGE,
@@ -275,7 +285,7 @@ pub fn page<T: Structure>(
         Some(_) => return Err(invalid("Invalid maxResults specified")),
     };
     let after = paging.token.map(|token| decode_token(token).ok_or_else(|| invalid("Invalid nextToken specified")));
-    let read = |_: &Bytes, value: &Bytes| Ok(Some(from_bytes(value)?));
+    let read = |_: &Bytes, value: &Bytes| Ok(Some(parse(value)?));
     let page = Page::read::<Error>(snapshot, range, after.transpose()?.as_deref(), limit, read)?;
     Ok((page.items, page.next.map(|key| encode_token(&key))))
 }

@@ -1,9 +1,9 @@
-//! Lambda authorizers of an API.
+//! Authorizers of an API: functions and user pools.
 
 use super::arn;
 use crate::{
     ApiGateway,
-    authorizer::DEFAULT_TTL,
+    authorizer::{DEFAULT_TTL, pool},
     error::Error,
     execution::function_of,
     parameters::valid_request_source,
@@ -30,14 +30,16 @@ async fn create(_: &ApiGateway, cx: &Context, request: CreateAuthorizerRequest) 
             return Err(Error::BadRequest(message));
         }
         let id = cx.random().lower_alphanumeric(6);
-        let token = request.r#type == AuthorizerType::Token;
+        let pools = request.r#type == AuthorizerType::CognitoUserPools;
+        let default_auth_type = if pools { "cognito_user_pools" } else { "custom" };
+        let token = pools || request.r#type == AuthorizerType::Token;
         let default_source = token.then(|| "method.request.header.Authorization".to_owned());
         let authorizer = Authorizer {
             id: Some(id.clone()),
             name: Some(request.name),
             r#type: Some(request.r#type),
             provider_ar_ns: request.provider_ar_ns,
-            auth_type: Some(request.auth_type.unwrap_or_else(|| "custom".to_owned())),
+            auth_type: Some(request.auth_type.unwrap_or_else(|| default_auth_type.to_owned())),
             authorizer_uri: request.authorizer_uri,
             authorizer_credentials: request.authorizer_credentials,
             identity_source: request.identity_source.or(default_source),
@@ -56,8 +58,9 @@ pub fn check(authorizer: &Authorizer) -> Result<(), Error> {
     let ttl = authorizer.authorizer_result_ttl_in_seconds.unwrap_or(DEFAULT_TTL);
     match &authorizer.r#type {
         Some(AuthorizerType::Token | AuthorizerType::Request) => {}
-        Some(kind @ (AuthorizerType::CognitoUserPools | AuthorizerType::Jwt)) => {
-            return Err(Error::NotImplemented(format!("Authorizers of type {} are not implemented.", kind.as_str())));
+        Some(AuthorizerType::CognitoUserPools) => return check_pools(authorizer, ttl),
+        Some(AuthorizerType::Jwt) => {
+            return Err(Error::NotImplemented("Authorizers of type JWT are not implemented.".to_owned()));
         }
         _ => return bad("Invalid authorizer type specified".to_owned()),
     }
@@ -83,6 +86,24 @@ pub fn check(authorizer: &Authorizer) -> Result<(), Error> {
         Some(Err(_)) => bad("Invalid identity validation expression specified".to_owned()),
         _ => Ok(()),
     }
+}
+
+fn check_pools(authorizer: &Authorizer, ttl: i32) -> Result<(), Error> {
+    let bad = |message: &str| Err(Error::BadRequest(message.to_owned()));
+    let arns = authorizer.provider_ar_ns.as_deref().unwrap_or_default();
+    if arns.is_empty() {
+        return bad("Invalid Provider ARNs: at least one Cognito user pool ARN is required");
+    }
+    if arns.iter().any(|arn| pool(arn).is_none()) {
+        return bad("Invalid Cognito User Pool ARN specified");
+    }
+    if authorizer.identity_source.as_deref().unwrap_or_default().is_empty() {
+        return bad("Identity source is required for authorizers of type COGNITO_USER_POOLS");
+    }
+    if !(0..=3600).contains(&ttl) {
+        return bad("Authorizer result TTL must be between 0 and 3600 seconds");
+    }
+    Ok(())
 }
 
 async fn get(_: &ApiGateway, cx: &Context, request: GetAuthorizerRequest) -> Result<Authorizer, Error> {

@@ -19,10 +19,7 @@ operation! { ApiGateway, UpdateDeployment, action: "apigateway:PATCH" on |cx, r|
 operation! { ApiGateway, DeleteDeployment, action: "apigateway:DELETE" on |cx, r| arn(cx, format!("/restapis/{}/deployments/{}", r.rest_api_id, r.deployment_id)), handler: delete }
 
 async fn create(_: &ApiGateway, cx: &Context, request: CreateDeploymentRequest) -> Result<Deployment, Error> {
-    if request.canary_settings.is_some() {
-        return Err(Error::NotImplemented("Canary deployments are not implemented.".to_owned()));
-    }
-    stage::check_extras(request.cache_cluster_enabled, request.tracing_enabled)?;
+    stage::check_extras(request.tracing_enabled)?;
     stage::check_variables(request.variables.as_ref())?;
     cx.store().write(|tx| {
         let place = Place::new(cx, &request.rest_api_id);
@@ -44,7 +41,22 @@ async fn create(_: &ApiGateway, cx: &Context, request: CreateDeploymentRequest) 
                 Some(stage) => stage,
                 None => stage::new(cx, &name),
             };
-            stage.deployment_id = Some(id);
+            match request.canary_settings {
+                Some(canary) if stage.deployment_id.is_some() => {
+                    stage.canary_settings = Some(CanarySettings {
+                        deployment_id: Some(id),
+                        percent_traffic: canary.percent_traffic,
+                        stage_variable_overrides: canary.stage_variable_overrides,
+                        use_stage_cache: Some(canary.use_stage_cache.unwrap_or(false)),
+                    });
+                }
+                Some(_) => {
+                    let message = "Invalid stage identifier specified: a canary needs a stage that has a deployment";
+                    return Err(Error::BadRequest(message.to_owned()));
+                }
+                None => stage.deployment_id = Some(id),
+            }
+            stage::set_cache(&mut stage, request.cache_cluster_enabled, request.cache_cluster_size);
             stage.last_updated_date = Some(now(cx));
             stage.description = request.stage_description.or(stage.description);
             stage.variables = request.variables.or(stage.variables);

@@ -87,16 +87,15 @@ async fn put(_: &ApiGateway, cx: &Context, request: PutMethodRequest) -> Result<
 pub fn check(place: Place<'_>, tx: &Transaction<'_>, method: &Method) -> Result<(), Error> {
     match method.authorization_type.as_deref().unwrap_or_default() {
         "NONE" | "AWS_IAM" => {}
-        "CUSTOM" => {
+        wanted @ ("CUSTOM" | "COGNITO_USER_POOLS") => {
             let id = method.authorizer_id.as_deref().unwrap_or_default();
-            if place.find::<Authorizer>(tx, id)?.is_none() {
+            let pools = |known: Authorizer| known.r#type == Some(AuthorizerType::CognitoUserPools);
+            let fits = place.find::<Authorizer>(tx, id)?.map(pools) == Some(wanted == "COGNITO_USER_POOLS");
+            if !fits {
                 let message = "Invalid authorizer ID specified. Setting the authorization type to CUSTOM or \
                                COGNITO_USER_POOLS requires a valid authorizer.";
                 return Err(Error::BadRequest(message.to_owned()));
             }
-        }
-        "COGNITO_USER_POOLS" => {
-            return Err(Error::NotImplemented("Authorization by Cognito user pools is not implemented.".to_owned()));
         }
         _ => {
             let message =

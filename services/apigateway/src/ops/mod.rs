@@ -3,7 +3,9 @@
 pub mod account;
 pub mod api_key;
 pub mod authorizer;
-pub mod deployment;
+pub mod base_path_mapping;
+mod deployment;
+mod domain_name;
 pub mod gateway_response;
 pub mod import;
 pub mod integration;

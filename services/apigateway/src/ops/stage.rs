@@ -9,7 +9,7 @@ use crate::{
 };
 use apigateway_api::*;
 use execute_api::logs::group_of;
-use service::{Context, operation};
+use service::{Context, Transaction, operation};
 use std::collections::BTreeMap;
 
 operation! { ApiGateway, CreateStage, action: "apigateway:POST" on |cx, r| arn(cx, format!("/restapis/{}/stages", r.rest_api_id)), handler: create }
@@ -17,29 +17,31 @@ operation! { ApiGateway, GetStage, action: "apigateway:GET" on |cx, r| arn(cx, f
 operation! { ApiGateway, GetStages, action: "apigateway:GET" on |cx, r| arn(cx, format!("/restapis/{}/stages", r.rest_api_id)), handler: list }
 operation! { ApiGateway, UpdateStage, action: "apigateway:PATCH" on |cx, r| arn(cx, format!("/restapis/{}/stages/{}", r.rest_api_id, r.stage_name)), handler: update }
 operation! { ApiGateway, DeleteStage, action: "apigateway:DELETE" on |cx, r| arn(cx, format!("/restapis/{}/stages/{}", r.rest_api_id, r.stage_name)), handler: delete }
+operation! { ApiGateway, FlushStageCache, action: "apigateway:DELETE" on |cx, r| arn(cx, format!("/restapis/{}/stages/{}/cache/data", r.rest_api_id, r.stage_name)), handler: flush }
+operation! { ApiGateway, FlushStageAuthorizersCache, action: "apigateway:DELETE" on |cx, r| arn(cx, format!("/restapis/{}/stages/{}/cache/authorizers", r.rest_api_id, r.stage_name)), handler: flush_authorizers }
 
 async fn create(_: &ApiGateway, cx: &Context, request: CreateStageRequest) -> Result<Stage, Error> {
     check_name(&request.stage_name)?;
     check_variables(request.variables.as_ref())?;
-    check_extras(request.cache_cluster_enabled, request.tracing_enabled)?;
+    check_extras(request.tracing_enabled)?;
     check_api_tags(request.tags.as_ref())?;
-    if request.canary_settings.is_some() {
-        return Err(Error::NotImplemented("Canary deployments are not implemented.".to_owned()));
-    }
     cx.store().write(|tx| {
         let place = Place::new(cx, &request.rest_api_id);
         place.get::<Deployment>(tx, &request.deployment_id)?;
+        check_canary(place, tx, request.canary_settings.as_ref())?;
         if place.find::<Stage>(tx, &request.stage_name)?.is_some() {
             return Err(Error::Conflict("Stage already exists".to_owned()));
         }
-        let stage = Stage {
+        let mut stage = Stage {
             deployment_id: Some(request.deployment_id),
+            canary_settings: request.canary_settings,
             description: request.description,
             variables: request.variables,
             documentation_version: request.documentation_version,
             tags: request.tags,
             ..new(cx, &request.stage_name)
         };
+        set_cache(&mut stage, request.cache_cluster_enabled, request.cache_cluster_size);
         place.put(tx, &request.stage_name, &stage);
         Ok(stage)
     })
@@ -57,6 +59,37 @@ pub fn new(cx: &Context, name: &str) -> Stage {
         last_updated_date: Some(now(cx)),
         ..Stage::default()
     }
+}
+
+/// Turns a stage's cache on or off.
+pub fn set_cache(stage: &mut Stage, enabled: Option<bool>, size: Option<CacheClusterSize>) {
+    if let Some(enabled) = enabled {
+        stage.cache_cluster_enabled = Some(enabled);
+    }
+    if size.is_some() {
+        stage.cache_cluster_size = size;
+    }
+    complete_cache(stage);
+}
+
+fn complete_cache(stage: &mut Stage) {
+    if stage.cache_cluster_enabled == Some(true) {
+        stage.cache_cluster_size.get_or_insert_with(|| CacheClusterSize::from("0.5"));
+        stage.cache_cluster_status = Some(CacheClusterStatus::Available);
+    } else {
+        stage.cache_cluster_status = Some(CacheClusterStatus::NotAvailable);
+    }
+}
+
+fn check_canary(place: Place<'_>, tx: &Transaction<'_>, canary: Option<&CanarySettings>) -> Result<(), Error> {
+    let Some(canary) = canary else { return Ok(()) };
+    if !(0.0..=100.0).contains(&canary.percent_traffic.unwrap_or_default()) {
+        return Err(Error::BadRequest("Canary percent traffic must be between 0.0 and 100.0".to_owned()));
+    }
+    if let Some(id) = &canary.deployment_id {
+        place.get::<Deployment>(tx, id)?;
+    }
+    check_variables(canary.stage_variable_overrides.as_ref())
 }
 
 pub fn check_name(name: &str) -> Result<(), Error> {
@@ -83,10 +116,7 @@ pub fn check_variables(variables: Option<&BTreeMap<String, String>>) -> Result<(
 }
 
 /// What a stage may ask for that is not there.
-pub fn check_extras(cache: Option<bool>, tracing: Option<bool>) -> Result<(), Error> {
-    if cache == Some(true) {
-        return Err(Error::NotImplemented("Caching is not implemented.".to_owned()));
-    }
+pub fn check_extras(tracing: Option<bool>) -> Result<(), Error> {
     if tracing == Some(true) {
         return Err(Error::NotImplemented("X-Ray tracing is not implemented.".to_owned()));
     }
@@ -110,10 +140,23 @@ const PATHS: &[&str] = &[
     "/accessLogSettings",
     "/accessLogSettings/destinationArn",
     "/accessLogSettings/format",
+    "/cacheClusterEnabled",
+    "/cacheClusterSize",
+    "/canarySettings",
+    "/canarySettings/deploymentId",
+    "/canarySettings/percentTraffic",
+    "/canarySettings/stageVariableOverrides/{name}",
+    "/canarySettings/useStageCache",
+    "/clientCertificateId",
     "/deploymentId",
     "/description",
     "/documentationVersion",
     "/variables/{name}",
+    "/{resource}/{method}/caching/dataEncrypted",
+    "/{resource}/{method}/caching/enabled",
+    "/{resource}/{method}/caching/requireAuthorizationForCacheControl",
+    "/{resource}/{method}/caching/ttlInSeconds",
+    "/{resource}/{method}/caching/unauthorizedCacheControlHeaderStrategy",
     "/{resource}/{method}/logging/dataTrace",
     "/{resource}/{method}/logging/loglevel",
     "/{resource}/{method}/metrics/enabled",
@@ -128,6 +171,27 @@ fn slot<'a>(stage: &'a mut Stage, path: &[&str]) -> Option<Slot<'a>> {
         ["documentationVersion"] => Slot::Text(&mut stage.documentation_version),
         ["variables", name] => Slot::Entry(&mut stage.variables, (*name).to_owned()),
         ["cacheClusterEnabled"] => Slot::Flag(&mut stage.cache_cluster_enabled),
+        ["cacheClusterSize"] => Slot::Set(Box::new(|value| {
+            stage.cache_cluster_size = value.map(CacheClusterSize::from);
+            !matches!(stage.cache_cluster_size, Some(CacheClusterSize::Unknown(_)))
+        })),
+        ["clientCertificateId"] => Slot::Text(&mut stage.client_certificate_id),
+        ["canarySettings"] => Slot::Set(Box::new(|value| {
+            stage.canary_settings = None;
+            value.is_none()
+        })),
+        ["canarySettings", "percentTraffic"] => {
+            Slot::Number(&mut stage.canary_settings.get_or_insert_default().percent_traffic)
+        }
+        ["canarySettings", "deploymentId"] => {
+            Slot::Text(&mut stage.canary_settings.get_or_insert_default().deployment_id)
+        }
+        ["canarySettings", "useStageCache"] => {
+            Slot::Flag(&mut stage.canary_settings.get_or_insert_default().use_stage_cache)
+        }
+        ["canarySettings", "stageVariableOverrides", name] => {
+            Slot::Entry(&mut stage.canary_settings.get_or_insert_default().stage_variable_overrides, (*name).to_owned())
+        }
         ["tracingEnabled"] => Slot::Flag(&mut stage.tracing_enabled),
         ["accessLogSettings"] => Slot::Set(Box::new(|value| {
             stage.access_log_settings = None;
@@ -170,6 +234,17 @@ fn setting<'a>(stage: &'a mut Stage, resource: &str, method: &str, group: &str, 
         ("throttling", "burstLimit") => Slot::Integer(&mut setting.throttling_burst_limit),
         ("throttling", "rateLimit") => Slot::Number(&mut setting.throttling_rate_limit),
         ("caching", "enabled") => Slot::Flag(&mut setting.caching_enabled),
+        ("caching", "ttlInSeconds") => Slot::Integer(&mut setting.cache_ttl_in_seconds),
+        ("caching", "dataEncrypted") => Slot::Flag(&mut setting.cache_data_encrypted),
+        ("caching", "requireAuthorizationForCacheControl") => {
+            Slot::Flag(&mut setting.require_authorization_for_cache_control)
+        }
+        ("caching", "unauthorizedCacheControlHeaderStrategy") => Slot::Set(Box::new(|value| {
+            let strategy = value.map(UnauthorizedCacheControlHeaderStrategy::from);
+            let known = !matches!(strategy, Some(UnauthorizedCacheControlHeaderStrategy::Unknown(_)));
+            setting.unauthorized_cache_control_header_strategy = strategy;
+            known
+        })),
         _ => return None,
     })
 }
@@ -179,10 +254,15 @@ async fn update(_: &ApiGateway, cx: &Context, request: UpdateStageRequest) -> Re
         let place = Place::new(cx, &request.rest_api_id);
         let mut stage: Stage = place.get(tx, &request.stage_name)?;
         let operations = request.patch_operations.as_deref().unwrap_or_default();
-        patch::apply(&mut stage, operations, PATHS, slot)?;
+        let (copies, operations): (Vec<_>, Vec<_>) =
+            operations.iter().cloned().partition(|operation| operation.op == Some(Op::Copy));
+        copies.iter().try_for_each(|operation| promote(&mut stage, operation))?;
+        patch::apply(&mut stage, &operations, PATHS, slot)?;
+        complete_cache(&mut stage);
+        check_canary(place, tx, stage.canary_settings.as_ref())?;
         place.get::<Deployment>(tx, stage.deployment_id.as_deref().unwrap_or_default())?;
         check_variables(stage.variables.as_ref())?;
-        check_extras(stage.cache_cluster_enabled, stage.tracing_enabled)?;
+        check_extras(stage.tracing_enabled)?;
         stage.access_log_settings = stage
             .access_log_settings
             .filter(|settings| settings.destination_arn.is_some() || settings.format.is_some());
@@ -199,6 +279,21 @@ async fn update(_: &ApiGateway, cx: &Context, request: UpdateStageRequest) -> Re
     })
 }
 
+/// Makes of what the canary has the stage's own.
+fn promote(stage: &mut Stage, operation: &PatchOperation) -> Result<(), Error> {
+    let canary = stage.canary_settings.clone().unwrap_or_default();
+    let (from, path) = (operation.from.as_deref().unwrap_or_default(), operation.path.as_deref().unwrap_or_default());
+    match (from, path) {
+        ("/canarySettings/deploymentId", "/deploymentId") => stage.deployment_id = canary.deployment_id,
+        ("/canarySettings/stageVariableOverrides", "/variables") => {
+            let overrides = canary.stage_variable_overrides.unwrap_or_default();
+            stage.variables.get_or_insert_default().extend(overrides);
+        }
+        _ => return Err(Error::BadRequest(format!("Invalid copy operation from '{from}' to '{path}'"))),
+    }
+    Ok(())
+}
+
 /// Whether a method's executions are logged.
 pub fn logs(setting: &MethodSetting) -> bool {
     matches!(setting.logging_level.as_deref(), Some("ERROR" | "INFO"))
@@ -206,7 +301,9 @@ pub fn logs(setting: &MethodSetting) -> bool {
 
 fn check_settings(stage: &Stage) -> Result<(), Error> {
     for setting in stage.method_settings.iter().flat_map(BTreeMap::values) {
-        check_extras(setting.caching_enabled, None)?;
+        if !matches!(setting.cache_ttl_in_seconds, None | Some(0..=3600)) {
+            return Err(Error::BadRequest("Cache TTL must be between 0 and 3600 seconds".to_owned()));
+        }
     }
     let Some(settings) = &stage.access_log_settings else { return Ok(()) };
     match settings.destination_arn.as_deref() {
@@ -235,4 +332,20 @@ async fn delete(_: &ApiGateway, cx: &Context, request: DeleteStageRequest) -> Re
         place.delete::<Stage>(tx, &request.stage_name);
         Ok(wire::Unit::default())
     })
+}
+
+async fn flush(service: &ApiGateway, cx: &Context, request: FlushStageCacheRequest) -> Result<wire::Unit, Error> {
+    Place::new(cx, &request.rest_api_id).get::<Stage>(&cx.store().snapshot(), &request.stage_name)?;
+    service.front.flush(&request.rest_api_id, &request.stage_name);
+    Ok(wire::Unit::default())
+}
+
+async fn flush_authorizers(
+    service: &ApiGateway,
+    cx: &Context,
+    request: FlushStageAuthorizersCacheRequest,
+) -> Result<wire::Unit, Error> {
+    Place::new(cx, &request.rest_api_id).get::<Stage>(&cx.store().snapshot(), &request.stage_name)?;
+    service.front.forget_grants(&request.rest_api_id, &request.stage_name);
+    Ok(wire::Unit::default())
 }

@@ -64,6 +64,8 @@ fn incoming(cx: &Context, request: &TestInvokeMethodRequest, resource: &Resource
         // `ANY` is no method that a request can have.
         method: if request.http_method == "ANY" { "POST".to_owned() } else { request.http_method.clone() },
         path: path.to_owned(),
+        shown: None,
+        canary: None,
         query: crate::request::parse_query(query),
         headers: single.chain(multiple).collect(),
         body: request.body.clone().unwrap_or_default().into(),

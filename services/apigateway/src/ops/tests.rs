@@ -203,7 +203,7 @@ fn methods_and_integrations_are_checked() {
         authorization_type: "COGNITO_USER_POOLS".into(),
         ..PutMethodRequest::default()
     };
-    assert_eq!(world.refused(PutMethod, request).1, "NotImplemented");
+    assert_eq!(world.refused(PutMethod, request).1, "BadRequestException");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 pub mod api;
 mod authorizer;
 mod deployment;
+mod domain;
 mod integration;
 mod integration_response;
 mod model;

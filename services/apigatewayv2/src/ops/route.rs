@@ -75,6 +75,9 @@ pub fn check(place: Place<'_>, reader: &mut impl Reader, route: &Route) -> Resul
     if http && route.api_key_required == Some(true) {
         return bad("ApiKeyRequired is supported only for WebSocket APIs");
     }
+    if route.api_key_required == Some(true) {
+        return Err(Error::NotImplemented("API keys of WebSocket APIs are not implemented.".to_owned()));
+    }
     let expected = match wanted {
         AuthorizationType::Jwt => AuthorizerType::Jwt,
         AuthorizationType::Custom => AuthorizerType::Request,

@@ -74,6 +74,11 @@ fn check_stage(place: Place<'_>, reader: &mut impl Reader, api: &Api, stage: &St
         if http && logs {
             return bad("Execution logs are not supported on protocolType HTTP");
         }
+        let wanted = matches!(settings.logging_level, Some(LoggingLevel::Error | LoggingLevel::Info));
+        if wanted || settings.data_trace_enabled == Some(true) {
+            let message = "Execution logs of WebSocket APIs are not implemented: access logs are.";
+            return Err(Error::NotImplemented(message.to_owned()));
+        }
     }
     let routes: Vec<Route> = place.all(reader)?;
     let known = |key: &String| routes.iter().any(|route| route.route_key == *key);

@@ -91,6 +91,7 @@ impl Bench {
             source_ip: "127.0.0.1".into(),
             secure: false,
             request_id: "r".into(),
+            extensions: http::Extensions::new(),
             signer: None,
         };
         let response = front.serve(request).await;
