@@ -194,6 +194,9 @@ pub struct Object {
     pub replication: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub customer_key: Option<CustomerKey>,
+    /// The multipart upload that it was made by.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub upload: Option<String>,
 }
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {

@@ -134,7 +134,6 @@ async fn list_objects_v2(_: &S3, cx: &Context, request: ListObjectsV2Request) ->
         next_continuation_token: last.map(|entry| encode_token(entry.name().as_bytes())),
         start_after: request.start_after.map(|start| naming.write(&start)),
         request_charged,
-        ..ListObjectsV2Output::default()
     })
 }
 
@@ -176,6 +175,5 @@ async fn list_objects(_: &S3, cx: &Context, request: ListObjectsRequest) -> Resu
         common_prefixes: Some(common_prefixes(&listing, naming)),
         encoding_type: request.encoding_type,
         request_charged,
-        ..ListObjectsOutput::default()
     })
 }
