@@ -1966,6 +1966,7 @@ wire::structures! {
         object_lock_event_hold_duration_days: Option<i32> = wire::Member::new("ObjectLockEventHoldDurationDays", &wire::simple::INTEGER).header("x-amz-object-lock-event-hold-duration-days");
         object_lock_event_hold_duration_years: Option<i32> = wire::Member::new("ObjectLockEventHoldDurationYears", &wire::simple::INTEGER).header("x-amz-object-lock-event-hold-duration-years");
         expected_bucket_owner: Option<String> = wire::Member::new("ExpectedBucketOwner", &wire::simple::STRING).header("x-amz-expected-bucket-owner");
+        trailer: Option<String> = wire::Member::new("Trailer", &wire::simple::STRING).header("x-amz-trailer");
     }
     PutObjectRetentionOutput PUT_OBJECT_RETENTION_OUTPUT = "PutObjectRetentionOutput" {
         request_charged: Option<RequestCharged> = wire::Member::new("RequestCharged", &REQUEST_CHARGED).header("x-amz-request-charged");
@@ -2382,6 +2383,7 @@ wire::structures! {
         sse_customer_key_md5: Option<String> = wire::Member::new("SSECustomerKeyMD5", &wire::simple::STRING).header("x-amz-server-side-encryption-customer-key-MD5");
         request_payer: Option<RequestPayer> = wire::Member::new("RequestPayer", &REQUEST_PAYER).header("x-amz-request-payer");
         expected_bucket_owner: Option<String> = wire::Member::new("ExpectedBucketOwner", &wire::simple::STRING).header("x-amz-expected-bucket-owner");
+        trailer: Option<String> = wire::Member::new("Trailer", &wire::simple::STRING).header("x-amz-trailer");
     }
     VersioningConfiguration VERSIONING_CONFIGURATION = "VersioningConfiguration" {
         mfa_delete: Option<MFADelete> = wire::Member::new("MFADelete", &MFA_DELETE).named("MfaDelete");

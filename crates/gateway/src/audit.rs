@@ -36,13 +36,18 @@ impl Record {
 
     pub(crate) fn write(self, cx: &Context, error: Option<&ApiError>) {
         let parameters = if self.parameters.len() > MAX_PARAMETERS { Vec::new() } else { redact(self.parameters) };
+        let (data, read_only) = (is_data(self.service, self.operation), is_read_only(self.operation));
+        // A service that polls a stream on somebody's behalf would fill the trail with that alone.
+        if data && read_only && cx.origin().via.is_some() {
+            return;
+        }
         cx.cloud.events.publish(Event::Audit(AuditEvent {
             time: cx.now(),
             cx: cx.clone(),
             service: self.service,
             operation: self.operation,
-            read_only: is_read_only(self.operation),
-            data: is_data(self.service, self.operation),
+            read_only,
+            data,
             parameters,
             error: error.map(|error| (error.code.clone(), error.message.clone())),
         }));
@@ -61,6 +66,7 @@ pub(crate) fn is_data(service: &str, operation: &str) -> bool {
                 || operation.contains("Part")
                 || operation.contains("Multipart")
         }
+        "dynamodbstreams" => matches!(operation, "GetRecords" | "GetShardIterator"),
         "lambda" => operation.starts_with("Invoke"),
         "logs" => matches!(operation, "PutLogEvents" | "GetLogEvents" | "FilterLogEvents"),
         _ => false,

@@ -4,12 +4,18 @@
 use aws_lc_rs::digest;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use xxhash_rust::xxh3::Xxh3;
+use xxhash_rust::xxh64::Xxh64;
 
 /// A running checksum.
 pub(crate) enum Checksum {
     Crc(Box<crc_fast::Digest>, usize),
     Crc32(crc32fast::Hasher),
     Sha(digest::Context),
+    Md5(Box<md5::Md5>),
+    XxHash64(Box<Xxh64>),
+    /// Of 64 or, where so said, 128 bits.
+    XxHash3(Box<Xxh3>, bool),
 }
 
 /// The names of trailers and the algorithm names of the API.
@@ -19,6 +25,11 @@ const ALGORITHMS: &[(&str, &str)] = &[
     ("x-amz-checksum-crc64nvme", "CRC64NVME"),
     ("x-amz-checksum-sha1", "SHA1"),
     ("x-amz-checksum-sha256", "SHA256"),
+    ("x-amz-checksum-sha512", "SHA512"),
+    ("x-amz-checksum-md5", "MD5"),
+    ("x-amz-checksum-xxhash64", "XXHASH64"),
+    ("x-amz-checksum-xxhash3", "XXHASH3"),
+    ("x-amz-checksum-xxhash128", "XXHASH128"),
 ];
 
 /// `CRC32` for `x-amz-checksum-crc32`.
@@ -34,6 +45,11 @@ impl Checksum {
             "CRC64NVME" => Checksum::Crc(Box::new(crc_fast::Digest::new(crc_fast::CrcAlgorithm::Crc64Nvme)), 8),
             "SHA1" => Checksum::Sha(digest::Context::new(&digest::SHA1_FOR_LEGACY_USE_ONLY)),
             "SHA256" => Checksum::Sha(digest::Context::new(&digest::SHA256)),
+            "SHA512" => Checksum::Sha(digest::Context::new(&digest::SHA512)),
+            "MD5" => Checksum::Md5(Box::default()),
+            "XXHASH64" => Checksum::XxHash64(Box::default()),
+            "XXHASH3" => Checksum::XxHash3(Box::default(), false),
+            "XXHASH128" => Checksum::XxHash3(Box::default(), true),
             _ => return None,
         })
     }
@@ -43,6 +59,9 @@ impl Checksum {
             Checksum::Crc(digest, _) => digest.update(bytes),
             Checksum::Crc32(hasher) => hasher.update(bytes),
             Checksum::Sha(context) => context.update(bytes),
+            Checksum::Md5(hasher) => md5::Digest::update(&mut **hasher, bytes),
+            Checksum::XxHash64(hasher) => hasher.update(bytes),
+            Checksum::XxHash3(hasher, _) => hasher.update(bytes),
         }
     }
 
@@ -52,6 +71,10 @@ impl Checksum {
             Checksum::Crc(digest, width) => STANDARD.encode(&digest.finalize().to_be_bytes()[8 - width..]),
             Checksum::Crc32(hasher) => STANDARD.encode(hasher.finalize().to_be_bytes()),
             Checksum::Sha(context) => STANDARD.encode(context.finish().as_ref()),
+            Checksum::Md5(hasher) => STANDARD.encode(md5::Digest::finalize(*hasher)),
+            Checksum::XxHash64(hasher) => STANDARD.encode(hasher.digest().to_be_bytes()),
+            Checksum::XxHash3(hasher, true) => STANDARD.encode(hasher.digest128().to_be_bytes()),
+            Checksum::XxHash3(hasher, false) => STANDARD.encode(hasher.digest().to_be_bytes()),
         }
     }
 }

@@ -255,6 +255,7 @@ impl Gateway {
             let hash = self.whole_body_hash(call, &bytes, s3)?;
             let caller = self.authenticate(call, &hash, protocol, s3)?;
             let bytes = unchunked(call, &caller, &hash, bytes).await?;
+            service.check_body(model, &call.parts.headers, &bytes)?;
             (bytes, None, caller)
         };
         if let Principal::Anonymous = caller.who.principal()
@@ -382,7 +383,12 @@ fn unknown_operation(service: &ServiceModel, protocol: Protocol, name: &str, par
         Protocol::RestXml => {
             let error =
                 ApiError::new(405, "MethodNotAllowed", "The specified method is not allowed against this resource.");
-            error.with("Method", parts.method.as_str())
+            let kind = match parts.uri.path().trim_matches('/') {
+                "" => "SERVICE",
+                path if path.contains('/') => "OBJECT",
+                _ => "BUCKET",
+            };
+            error.with("Method", parts.method.as_str()).with("ResourceType", kind)
         }
         Protocol::RestJson1 => {
             let text = format!(

@@ -6,6 +6,7 @@ use std::marker::PhantomData;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use http::HeaderMap;
 use policy::Source;
 use store::StoreError;
 use wire::validate::check;
@@ -101,6 +102,12 @@ pub trait Service: Any + Send + Sync {
     /// beside it (S3's access control lists).
     fn access_policy(&self, cx: &Context, access: &Access) -> Result<Option<Source>, StoreError> {
         self.resource_policy(cx, &access.resource)
+    }
+
+    /// What the service asks of a body that is read as a whole, beside that it can be decoded: that it has the checksum that
+    /// the headers state.
+    fn check_body(&self, _operation: &OperationModel, _headers: &HeaderMap, _body: &[u8]) -> Result<(), ApiError> {
+        Ok(())
     }
 
     /// The service's own answer to a request from a page of another origin: the headers to add, or why a preflight is

@@ -59,6 +59,9 @@ pub struct Up {
     /// When a write counts as done: when the operating system has it, or when the disk has.
     #[arg(long, value_enum, default_value_t = Durability::Window)]
     pub durability: Durability,
+    /// Throttle provisioned DynamoDB tables as AWS does.
+    #[arg(long)]
+    pub throttle_dynamodb: bool,
     /// Print the banner as one line of JSON.
     #[arg(long)]
     pub json: bool,

@@ -28,12 +28,12 @@ pub fn assemble(
     random: Random,
     config: CloudConfig,
     functions: lambda::Options,
+    dynamodb: dynamodb::DynamoDb,
 ) -> Assembled {
     let directory = Arc::new(iam::IamDirectory::new(store.clone(), clock.clone(), random.clone()));
     let cloudtrail = cloudtrail::CloudTrail::new(store.clone(), random.clone());
     let pipeline = Arc::new(Pipeline::default());
     let cloud = Cloud::new(store, clock, random, config);
-    let dynamodb = dynamodb::DynamoDb::default();
     let services: Vec<Arc<dyn Service>> = vec![
         Arc::new(apigateway::ApiGateway::default()),
         Arc::new(apigatewayv2::ApiGatewayV2::default()),

@@ -57,7 +57,7 @@ impl std::fmt::Display for Violations {
 
 /// Checks what `encode` writes against `schema`.
 pub fn check(schema: &'static Schema, encode: impl FnOnce(&mut dyn Encoder)) -> Violations {
-    let mut checker = Checker { stack: Vec::new(), next: schema, found: Violations::default() };
+    let mut checker = Checker { stack: Vec::new(), next: schema, found: Violations::default(), shown: None };
     encode(&mut checker);
     checker.found
 }
@@ -81,6 +81,17 @@ struct Checker {
     /// The schema of what is written next.
     next: &'static Schema,
     found: Violations,
+    /// The list or map that is too long or too short, while its members are written.
+    shown: Option<Shown>,
+}
+
+/// The text of a list or map, as AWS's servers print one: `[Name(field=value, other=null)]`, `{key=value}`.
+struct Shown {
+    /// The violation that it is the value of.
+    violation: usize,
+    /// How deep in the stack its members are.
+    depth: usize,
+    text: String,
 }
 
 impl Checker {
@@ -102,6 +113,54 @@ impl Checker {
             };
         }
         path
+    }
+
+    fn show(&mut self, part: impl std::fmt::Display) {
+        if let Some(shown) = &mut self.shown {
+            let _ = write!(shown.text, "{part}");
+        }
+    }
+
+    /// Shows the members of the structure at hand up to `index`, all of which are absent.
+    fn show_absent(&mut self, index: usize) {
+        if self.shown.is_none() {
+            return;
+        }
+        let Some(frame) = self.stack.last() else { return };
+        let (schema, first) = (
+            frame.schema,
+            match frame.at {
+                Position::Member(last) => last + 1,
+                _ => 0,
+            },
+        );
+        if schema.union {
+            return;
+        }
+        for (at, member) in schema.members().iter().enumerate().take(index).skip(first) {
+            self.show(format_args!("{}{}=null", if at == 0 { "" } else { ", " }, field_name(member)));
+        }
+    }
+
+    fn begin(&mut self, len: usize, open: char) {
+        let before = self.found.0.len();
+        self.length(len, String::new);
+        self.show(open);
+        self.push();
+        if self.shown.is_none() && self.found.0.len() > before {
+            self.shown = Some(Shown { violation: before, depth: self.stack.len(), text: open.to_string() });
+        }
+    }
+
+    fn end(&mut self, close: char) {
+        self.show(close);
+        if self.shown.as_ref().is_some_and(|shown| shown.depth == self.stack.len())
+            && let Some(shown) = self.shown.take()
+            && let Some(violation) = self.found.0.get_mut(shown.violation)
+        {
+            violation.value = quoted(&shown.text);
+        }
+        self.stack.pop();
     }
 
     fn violation(&mut self, value: String, constraint: String) {
@@ -142,14 +201,19 @@ fn quoted(value: &str) -> String {
 }
 
 impl Encoder for Checker {
-    fn boolean(&mut self, _: bool) {}
+    fn boolean(&mut self, value: bool) {
+        self.show(value);
+    }
     fn integer(&mut self, value: i64) {
+        self.show(value);
         self.range(value as f64, || quoted(&value.to_string()));
     }
     fn double(&mut self, value: f64) {
+        self.show(value);
         self.range(value, || quoted(&value.to_string()));
     }
     fn string(&mut self, value: &str) {
+        self.show(value);
         if let Kind::Enum(values) = &self.next.kind {
             if !values.contains(&value) {
                 let set = format!("Member must satisfy enum value set: [{}]", values.join(", "));
@@ -179,9 +243,24 @@ impl Encoder for Checker {
     fn null(&mut self) {}
     fn stream(&mut self, _: &ByteStream) {}
     fn begin_structure(&mut self) {
+        let open = if self.next.union { ": {" } else { "(" };
+        self.show(format_args!("{}{open}", self.next.name));
         self.push();
     }
     fn member(&mut self, index: usize) {
+        if self.shown.is_some() {
+            self.show_absent(index);
+            if let Some(frame) = self.stack.last()
+                && let Some(member) = frame.schema.members().get(index)
+            {
+                let part = match (frame.schema.union, index) {
+                    (true, _) => format!("{}:", member.name),
+                    (false, 0) => format!("{}=", field_name(member)),
+                    (false, _) => format!(", {}=", field_name(member)),
+                };
+                self.show(part);
+            }
+        }
         if let Some(frame) = self.stack.last_mut() {
             frame.seen |= 1 << index.min(127);
             frame.at = Position::Member(index);
@@ -191,6 +270,9 @@ impl Encoder for Checker {
         }
     }
     fn end_structure(&mut self) {
+        self.show_absent(usize::MAX);
+        let union = self.stack.last().is_some_and(|frame| frame.schema.union);
+        self.show(if union { '}' } else { ')' });
         let Some(frame) = self.stack.last() else { return };
         let missing: Vec<usize> = (frame.schema.members().iter().enumerate())
             .filter(|(index, member)| member.required && frame.seen & (1 << (*index).min(127)) == 0)
@@ -205,10 +287,12 @@ impl Encoder for Checker {
         self.stack.pop();
     }
     fn begin_list(&mut self, len: usize) {
-        self.length(len, || "'[]'".to_owned());
-        self.push();
+        self.begin(len, '[');
     }
     fn element(&mut self) {
+        if self.shown.is_some() && matches!(self.stack.last().map(|frame| &frame.at), Some(Position::Element(_))) {
+            self.show(", ");
+        }
         if let Some(frame) = self.stack.last_mut() {
             let index = match frame.at {
                 Position::Element(index) => index + 1,
@@ -221,13 +305,17 @@ impl Encoder for Checker {
         }
     }
     fn end_list(&mut self) {
-        self.stack.pop();
+        self.end(']');
     }
     fn begin_map(&mut self, len: usize) {
-        self.length(len, || "'{}'".to_owned());
-        self.push();
+        self.begin(len, '{');
     }
     fn key(&mut self, key: &str) {
+        if self.shown.is_some() {
+            let first = matches!(self.stack.last().map(|frame| &frame.at), Some(Position::Start));
+            self.show(format_args!("{}{key}=", if first { "" } else { ", " }));
+        }
+        let shown = self.shown.take();
         if let Some(frame) = self.stack.last_mut()
             && let Kind::Map(key_member, value_member) = &frame.schema.kind
         {
@@ -244,9 +332,11 @@ impl Encoder for Checker {
                 frame.at = Position::Key(key.to_owned());
             }
         }
+        // What was checked was the key, which has been shown.
+        self.shown = shown;
     }
     fn end_map(&mut self) {
-        self.stack.pop();
+        self.end('}');
     }
 }
 

@@ -11,11 +11,12 @@ use service::Context;
 use store::Store;
 
 use crate::DynamoDb;
+use crate::capacity::Direction;
 use crate::error::Error;
 use crate::schema;
 use crate::store::{Head, head_key, read_table, table_key};
 use crate::stream::Actor;
-use crate::table::Table;
+use crate::table::{PRIMARY, Table};
 use crate::write::{Failure, Writer};
 
 /// How often a write starts again because its table keeps changing.
@@ -133,14 +134,26 @@ impl DynamoDb {
     ) -> Result<(Vec<Arc<Table>>, T), Error> {
         for _ in 0..ATTEMPTS {
             let tables = names.iter().map(|name| self.table(cx, name)).collect::<Result<Vec<_>, _>>()?;
+            for table in &tables {
+                let indexes = table.indexes.iter().map(|index| index.number);
+                self.admit(cx, table, Direction::Write, std::iter::once(PRIMARY).chain(indexes))?;
+            }
             let result = cx.store().write(|transaction| {
                 let mut writer = Writer::new(transaction, Actor::Request, cx.now().millis());
+                writer.spent = self.throttle.as_ref().map(|_| Vec::new());
                 let value = change(&tables, &mut writer)?;
                 writer.finish();
-                Ok::<_, Failure>(value)
+                Ok::<_, Failure>((value, writer.spent))
             });
             match result {
-                Ok(value) => return Ok((tables, value)),
+                Ok((value, spent)) => {
+                    for (number, consumed) in spent.iter().flatten() {
+                        if let Some(table) = tables.iter().find(|table| table.number == *number) {
+                            self.charge(cx, table, Direction::Write, consumed);
+                        }
+                    }
+                    return Ok((tables, value));
+                }
                 Err(Failure::Error(error)) => return Err(error),
                 Err(Failure::Condition(item)) => return Err(Error::condition_failed(item)),
                 Err(Failure::Stale) => tables.iter().for_each(|table| self.forget(table)),

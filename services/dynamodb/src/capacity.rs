@@ -8,7 +8,7 @@ use crate::size::Units;
 use crate::table::{IndexNumber, PRIMARY, Scope, Table};
 
 /// Whether units were spent on reading or on writing; only transactions report the difference.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Direction {
     Read,
     Write,
@@ -28,6 +28,10 @@ impl Consumed {
 
     pub fn add(&mut self, index: IndexNumber, units: Units) {
         *self.units.entry(index).or_default() += units;
+    }
+
+    pub fn by_index(&self) -> impl Iterator<Item = (IndexNumber, Units)> + '_ {
+        self.units.iter().map(|(index, units)| (*index, *units))
     }
 
     pub fn merge(&mut self, other: &Consumed) {

@@ -56,6 +56,8 @@ service::errors! {
         PolicyNotFound = 400 "PolicyNotFoundException",
         /// There is no such global table (of the version of 2017).
         GlobalTableNotFound = 400 "GlobalTableNotFoundException",
+        /// More than was provisioned.
+        ProvisionedThroughputExceeded = 400 "ProvisionedThroughputExceededException",
         /// Too much at once.
         LimitExceeded = 400 "LimitExceededException",
         /// A client token came again with another request.

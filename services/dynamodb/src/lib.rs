@@ -17,12 +17,15 @@ mod error;
 mod expiry;
 mod export;
 mod expression;
+pub mod fuzz;
 mod history;
 mod import;
 mod key;
 mod legacy;
 mod limits;
 mod maintenance;
+#[cfg(test)]
+mod model;
 mod number;
 mod ops;
 mod parameters;
@@ -36,6 +39,7 @@ mod streams;
 mod table;
 #[cfg(test)]
 mod testing;
+mod throttle;
 mod validate;
 mod value;
 mod write;
@@ -52,6 +56,7 @@ pub use streams::Streams;
 #[derive(Clone, Default)]
 pub struct DynamoDb {
     cache: Arc<cache::Cache>,
+    throttle: Option<Arc<throttle::Throttle>>,
 }
 
 operations! {
@@ -121,7 +126,11 @@ impl Service for DynamoDb {
     }
 
     fn invalid(&self, violations: &Violations) -> ApiError {
-        ApiError::new(400, "ValidationException", reworded(violations).unwrap_or_else(|| violations.to_string()))
+        ApiError::new(
+            400,
+            "ValidationException",
+            reworded(violations).unwrap_or_else(|| in_their_order(violations.to_string())),
+        )
     }
 
     fn malformed(&self, error: &DecodeError) -> ApiError {
@@ -156,6 +165,7 @@ impl Service for DynamoDb {
 
     fn reset(&self) {
         self.cache.clear();
+        self.throttle.iter().for_each(|throttle| throttle.clear());
     }
 }
 
@@ -163,11 +173,32 @@ impl Service for DynamoDb {
 fn reworded(violations: &Violations) -> Option<String> {
     let violation = violations.iter().next()?;
     let table = violation.path.strip_prefix("requestItems.")?.strip_suffix(".member")?;
+    let list = violation.value.trim_matches('\'');
     violation.constraint.starts_with("Member must have length").then(|| {
         format!(
-            "1 validation error detected: Value '{{{table}=[...]}}' at 'requestItems' failed to satisfy constraint: \
+            "1 validation error detected: Value '{{{table}={list}}}' at 'requestItems' failed to satisfy constraint: \
              Map value must satisfy constraint: [Member must have length less than or equal to 25, Member must have \
              length greater than or equal to 1]"
         )
     })
+}
+
+/// AWS lists the values of some enumerations in an order of its own.
+fn in_their_order(message: String) -> String {
+    const ORDERS: [(&str, &str); 7] = [
+        ("[NONE, ALL_OLD, UPDATED_OLD, ALL_NEW, UPDATED_NEW]", "[ALL_NEW, UPDATED_OLD, ALL_OLD, NONE, UPDATED_NEW]"),
+        (
+            "[ALL_ATTRIBUTES, ALL_PROJECTED_ATTRIBUTES, SPECIFIC_ATTRIBUTES, COUNT]",
+            "[SPECIFIC_ATTRIBUTES, COUNT, ALL_ATTRIBUTES, ALL_PROJECTED_ATTRIBUTES]",
+        ),
+        (
+            "[EQ, NE, IN, LE, LT, GE, GT, BETWEEN, NOT_NULL, NULL, CONTAINS, NOT_CONTAINS, BEGINS_WITH]",
+            "[IN, NULL, BETWEEN, LT, NOT_CONTAINS, EQ, GT, NOT_NULL, NE, LE, BEGINS_WITH, GE, CONTAINS]",
+        ),
+        ("[S, N, B]", "[B, N, S]"),
+        ("[AND, OR]", "[OR, AND]"),
+        ("[ALL, KEYS_ONLY, INCLUDE]", "[ALL, INCLUDE, KEYS_ONLY]"),
+        ("[NONE, ALL_OLD]", "[ALL_OLD, NONE]"),
+    ];
+    ORDERS.iter().fold(message, |message, (model, theirs)| message.replace(model, theirs))
 }

@@ -65,10 +65,22 @@ pub fn throughput(
         (Some(api::BillingMode::PayPerRequest), Some(_)) => Err(Invalid::values(
             "Neither ReadCapacityUnits nor WriteCapacityUnits can be specified when BillingMode is PAY_PER_REQUEST",
         )),
-        (_, Some(given)) => Ok(Throughput::provisioned(given.read_capacity_units, given.write_capacity_units)),
+        (_, Some(given)) => provisioned(given, ""),
         (_, None) => Err(Invalid::values(
             "ReadCapacityUnits and WriteCapacityUnits must both be specified when BillingMode is PROVISIONED",
         )),
+    }
+}
+
+/// The most units that can be written down at all.
+const MAX_UNITS: i64 = 1_000_000_000_000;
+
+/// Units within their bounds; `of` ends the complaint about others.
+pub fn provisioned(given: &api::ProvisionedThroughput, of: &str) -> Result<Throughput, Invalid> {
+    let units = [("ReadCapacityUnits", given.read_capacity_units), ("WriteCapacityUnits", given.write_capacity_units)];
+    match units.iter().find(|(_, units)| *units > MAX_UNITS) {
+        Some((name, units)) => Err(Invalid(format!("Given value {units} for {name} is out of bounds{of}"))),
+        None => Ok(Throughput::provisioned(given.read_capacity_units, given.write_capacity_units)),
     }
 }
 
@@ -165,7 +177,7 @@ fn index_throughput(
         (true, Some(_)) => Err(Invalid::values(format!(
             "ProvisionedThroughput should not be specified for index: {index} when BillingMode is PAY_PER_REQUEST"
         ))),
-        (false, Some(given)) => Ok(Throughput::provisioned(given.read_capacity_units, given.write_capacity_units)),
+        (false, Some(given)) => provisioned(given, &format!(" for index {index}")),
         (false, None) => Err(Invalid::values(format!("ProvisionedThroughput must be specified for index: {index}"))),
     }
 }

@@ -38,6 +38,8 @@ pub struct Writer<'t, 's> {
     heads: Vec<TouchedHead>,
     actor: Actor,
     now: i64,
+    /// What was consumed of each table, where somebody wants to know.
+    pub spent: Option<Vec<(u64, Consumed)>>,
 }
 
 struct TouchedHead {
@@ -49,7 +51,7 @@ struct TouchedHead {
 impl<'t, 's> Writer<'t, 's> {
     /// A writer on behalf of a request or of the clock, at a time in milliseconds.
     pub fn new(transaction: &'t mut Transaction<'s>, actor: Actor, now: i64) -> Self {
-        Writer { transaction, heads: Vec::with_capacity(1), actor, now }
+        Writer { transaction, heads: Vec::with_capacity(1), actor, now, spent: None }
     }
 
     fn head(&mut self, table: &Table) -> Result<&mut Head, Failure> {
@@ -84,6 +86,14 @@ impl<'t, 's> Writer<'t, 's> {
 
     /// Does what the write asks for, if its condition holds. Everything about it but its condition has been checked.
     pub fn perform(&mut self, table: &Table, write: &Write<'_>) -> Result<Outcome, Failure> {
+        let outcome = self.perform_unaccounted(table, write)?;
+        if let Some(spent) = &mut self.spent {
+            spent.push((table.number, outcome.consumed.clone()));
+        }
+        Ok(outcome)
+    }
+
+    fn perform_unaccounted(&mut self, table: &Table, write: &Write<'_>) -> Result<Outcome, Failure> {
         self.head(table)?;
         let key = table.item_key(write.key)?;
         let stored = self.transaction.get(&key)?;

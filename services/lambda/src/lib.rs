@@ -19,6 +19,7 @@ mod events;
 mod front;
 mod function;
 mod logs;
+mod mapping;
 mod ops;
 mod package;
 mod permission;
@@ -37,27 +38,31 @@ use wire::DecodeError;
 pub use runner::Options;
 
 use events::Events;
+use mapping::poller::Pollers;
 use runner::Runner;
 
 /// The service.
 pub struct Lambda {
     runner: Arc<Runner>,
     events: Events,
+    pollers: Arc<Pollers>,
 }
 
 impl Lambda {
     pub fn new(options: Options) -> Self {
         let runner = Arc::new(Runner::new(options));
-        Self { events: Events::new(runner.clone()), runner }
+        Self { events: Events::new(runner.clone()), pollers: Pollers::new(runner.clone()), runner }
     }
 }
 
 service::operations! { Lambda, lambda_api:
     AddPermission,
     CreateAlias,
+    CreateEventSourceMapping,
     CreateFunction,
     CreateFunctionUrlConfig,
     DeleteAlias,
+    DeleteEventSourceMapping,
     DeleteFunction,
     DeleteFunctionConcurrency,
     DeleteFunctionEventInvokeConfig,
@@ -65,6 +70,7 @@ service::operations! { Lambda, lambda_api:
     DeleteLayerVersion,
     GetAccountSettings,
     GetAlias,
+    GetEventSourceMapping,
     GetFunction,
     GetFunctionConcurrency,
     GetFunctionConfiguration,
@@ -75,6 +81,7 @@ service::operations! { Lambda, lambda_api:
     GetPolicy,
     Invoke,
     ListAliases,
+    ListEventSourceMappings,
     ListFunctionEventInvokeConfigs,
     ListFunctionUrlConfigs,
     ListFunctions,
@@ -90,6 +97,7 @@ service::operations! { Lambda, lambda_api:
     TagResource,
     UntagResource,
     UpdateAlias,
+    UpdateEventSourceMapping,
     UpdateFunctionCode,
     UpdateFunctionConfiguration,
     UpdateFunctionEventInvokeConfig,
@@ -130,9 +138,11 @@ impl Service for Lambda {
     fn start(&self, cloud: &Arc<Cloud>) {
         self.runner.start(cloud);
         self.events.start(cloud);
+        self.pollers.start(cloud);
     }
 
     fn reset(&self) {
         self.runner.reset();
+        self.pollers.reset();
     }
 }

@@ -22,6 +22,7 @@ use wire::StreamError;
 
 use crate::Error;
 use crate::checksum::Hasher;
+use crate::customer::{Cipher, Key};
 use crate::range::Span;
 use crate::store::{Segment, blob_key, body_key};
 
@@ -130,12 +131,19 @@ pub async fn receive(
     body: Option<ByteStream>,
     limit: u64,
     mut hashers: Vec<Hasher>,
+    key: Option<&Key>,
 ) -> Result<Received, Error> {
     let (mut md5, mut crc32, mut size) = (Md5::new(), crc32fast::Hasher::new(), 0u64);
     let mut pending = BytesMut::new();
     let mut file: Option<tokio::fs::File> = None;
     let id = random.hex(32);
     let mut draft = Draft::default();
+    let iv = key.map(|_| {
+        let mut iv = [0; 16];
+        random.fill(&mut iv);
+        iv
+    });
+    let mut cipher = key.zip(iv).map(|(key, iv)| key.cipher(&iv, 0)).transpose()?;
     let mut stream = body.unwrap_or_default().take();
     while let Some(chunk) = stream.next().await {
         let chunk = chunk.map_err(Error::broken_body)?;
@@ -144,8 +152,12 @@ pub async fn receive(
             return Err(Error::EntityTooLarge("Your proposed upload exceeds the maximum allowed size".to_owned()));
         }
         md5.update(&chunk);
-        crc32.update(&chunk);
         hashers.iter_mut().for_each(|hasher| hasher.update(&chunk));
+        let chunk = match &mut cipher {
+            Some(cipher) => cipher.apply(&chunk)?,
+            None => chunk,
+        };
+        crc32.update(&chunk);
         pending.extend_from_slice(&chunk);
         if pending.len() < if file.is_some() { CHUNK } else { INLINE + 1 } {
             continue;
@@ -161,7 +173,7 @@ pub async fn receive(
         file.write_all(&pending).await.map_err(|error| Error::file("write a body", &error))?;
         pending.clear();
     }
-    let segment = Segment { id: id.clone(), len: size, file: file.is_some(), crc32: crc32.finalize() };
+    let segment = Segment { id: id.clone(), len: size, file: file.is_some(), crc32: crc32.finalize(), iv };
     match file {
         Some(mut file) => {
             let finish = async {
@@ -240,7 +252,7 @@ pub fn forget(tx: &mut Transaction<'_>, body: &[Segment]) {
 /// A piece of a body that is being read.
 enum Piece {
     Bytes(Bytes),
-    File { path: PathBuf, start: u64, len: u64, crc32: Option<u32> },
+    File { path: PathBuf, start: u64, len: u64, crc32: Option<u32>, cipher: Option<Cipher> },
 }
 
 impl Blobs {
@@ -272,6 +284,7 @@ impl Blobs {
         snapshot: &Snapshot,
         body: &[Segment],
         span: Span,
+        key: Option<&Key>,
     ) -> Result<Option<ByteStream>, Error> {
         let mut pieces = Vec::new();
         let (mut at, end) = (0, span.start + span.len);
@@ -283,6 +296,10 @@ impl Blobs {
             if from >= to {
                 continue;
             }
+            let mut cipher = match (key, &segment.iv) {
+                (Some(key), Some(iv)) => Some(key.cipher(iv, from - start)?),
+                _ => None,
+            };
             if segment.file {
                 // Removed between the snapshot and the pin: the reader looks at the newer state.
                 if store.get(blob_key(&segment.id).as_slice())?.is_none() {
@@ -295,11 +312,16 @@ impl Blobs {
                     start: from - start,
                     len: to - from,
                     crc32,
+                    cipher,
                 });
             } else {
                 let bytes = inline(snapshot, segment)?;
                 let cut = |at: u64| usize::try_from(at - start).unwrap_or(usize::MAX).min(bytes.len());
-                pieces.push(Piece::Bytes(bytes.slice(cut(from)..cut(to))));
+                let bytes = bytes.slice(cut(from)..cut(to));
+                pieces.push(Piece::Bytes(match &mut cipher {
+                    Some(cipher) => cipher.apply(&bytes)?,
+                    None => bytes,
+                }));
             }
         }
         if let [Piece::Bytes(bytes)] = pieces.as_slice() {
@@ -317,6 +339,7 @@ struct Reading {
     file: tokio::fs::File,
     left: u64,
     check: Option<(crc32fast::Hasher, u32)>,
+    cipher: Option<Cipher>,
 }
 
 fn read(pieces: Vec<Piece>, pin: Pin) -> impl futures_util::Stream<Item = Result<Bytes, StreamError>> + Send {
@@ -335,10 +358,10 @@ fn read(pieces: Vec<Piece>, pin: Pin) -> impl futures_util::Stream<Item = Result
                 },
                 _ => match pieces.next()? {
                     Piece::Bytes(bytes) => return Some((Ok(bytes), Some((pieces, None, pin)))),
-                    Piece::File { path, start, len, crc32 } => match open(&path, start).await {
+                    Piece::File { path, start, len, crc32, cipher } => match open(&path, start).await {
                         Ok(file) => {
                             let check = crc32.map(|crc32| (crc32fast::Hasher::new(), crc32));
-                            reading = Some(Reading { file, left: len, check });
+                            reading = Some(Reading { file, left: len, check, cipher });
                         }
                         Err(error) => {
                             tracing::error!(path = %path.display(), %error, "a body cannot be opened");
@@ -377,7 +400,10 @@ async fn next(reading: &mut Reading) -> io::Result<Bytes> {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "the checksum is wrong"));
         }
     }
-    Ok(buffer.freeze())
+    match &mut reading.cipher {
+        Some(cipher) => cipher.apply(&buffer).map_err(|_| io::Error::other("the body cannot be deciphered")),
+        None => Ok(buffer.freeze()),
+    }
 }
 
 /// Removes what a stop left behind: temporary files at once, and in the background files that no record refers to.

@@ -6,8 +6,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use crc_fast::CrcAlgorithm;
 use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::Xxh3;
+use xxhash_rust::xxh64::Xxh64;
 
-/// What S3 computes. The other algorithms of the model (MD5, SHA512, XXHASH…) are refused.
+/// What S3 computes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Algorithm {
     Crc32,
@@ -15,12 +17,18 @@ pub enum Algorithm {
     Crc64Nvme,
     Sha1,
     Sha256,
+    Sha512,
+    Md5,
+    XxHash64,
+    XxHash3,
+    XxHash128,
 }
 
-pub use Algorithm::{Crc32, Crc32c, Crc64Nvme, Sha1, Sha256};
+pub use Algorithm::{Crc32, Crc32c, Crc64Nvme, Md5, Sha1, Sha256, Sha512, XxHash3, XxHash64, XxHash128};
 
 impl Algorithm {
-    pub const ALL: [Algorithm; 5] = [Crc32, Crc32c, Crc64Nvme, Sha1, Sha256];
+    pub const ALL: [Algorithm; 10] =
+        [Crc32, Crc32c, Crc64Nvme, Sha1, Sha256, Sha512, Md5, XxHash64, XxHash3, XxHash128];
 
     pub fn parse(name: &str) -> Option<Algorithm> {
         Algorithm::ALL.into_iter().find(|algorithm| algorithm.name().eq_ignore_ascii_case(name))
@@ -33,6 +41,11 @@ impl Algorithm {
             Crc64Nvme => "CRC64NVME",
             Sha1 => "SHA1",
             Sha256 => "SHA256",
+            Sha512 => "SHA512",
+            Md5 => "MD5",
+            XxHash64 => "XXHASH64",
+            XxHash3 => "XXHASH3",
+            XxHash128 => "XXHASH128",
         }
     }
 
@@ -40,9 +53,11 @@ impl Algorithm {
     fn width(self) -> usize {
         match self {
             Crc32 | Crc32c => 4,
-            Crc64Nvme => 8,
+            Crc64Nvme | XxHash64 | XxHash3 => 8,
+            Md5 | XxHash128 => 16,
             Sha1 => 20,
             Sha256 => 32,
+            Sha512 => 64,
         }
     }
 
@@ -51,7 +66,7 @@ impl Algorithm {
             Crc32 => Some(CrcAlgorithm::Crc32IsoHdlc),
             Crc32c => Some(CrcAlgorithm::Crc32Iscsi),
             Crc64Nvme => Some(CrcAlgorithm::Crc64Nvme),
-            Sha1 | Sha256 => None,
+            _ => None,
         }
     }
 
@@ -80,6 +95,10 @@ pub struct Checksum {
 pub enum Hasher {
     Crc(Algorithm, Box<crc_fast::Digest>),
     Sha(Algorithm, digest::Context),
+    Md5(Box<md5::Md5>),
+    XxHash64(Box<Xxh64>),
+    /// Of 64 or 128 bits.
+    XxHash3(Algorithm, Box<Xxh3>),
 }
 
 impl Hasher {
@@ -87,6 +106,10 @@ impl Hasher {
         match (algorithm.crc(), algorithm) {
             (Some(crc), _) => Hasher::Crc(algorithm, Box::new(crc_fast::Digest::new(crc))),
             (None, Sha1) => Hasher::Sha(algorithm, digest::Context::new(&digest::SHA1_FOR_LEGACY_USE_ONLY)),
+            (None, Sha512) => Hasher::Sha(algorithm, digest::Context::new(&digest::SHA512)),
+            (None, Md5) => Hasher::Md5(Box::default()),
+            (None, XxHash64) => Hasher::XxHash64(Box::default()),
+            (None, XxHash3 | XxHash128) => Hasher::XxHash3(algorithm, Box::default()),
             (None, _) => Hasher::Sha(algorithm, digest::Context::new(&digest::SHA256)),
         }
     }
@@ -95,12 +118,17 @@ impl Hasher {
         match self {
             Hasher::Crc(_, digest) => digest.update(bytes),
             Hasher::Sha(_, context) => context.update(bytes),
+            Hasher::Md5(hasher) => md5::Digest::update(&mut **hasher, bytes),
+            Hasher::XxHash64(hasher) => hasher.update(bytes),
+            Hasher::XxHash3(_, hasher) => hasher.update(bytes),
         }
     }
 
     pub fn algorithm(&self) -> Algorithm {
         match self {
-            Hasher::Crc(algorithm, _) | Hasher::Sha(algorithm, _) => *algorithm,
+            Hasher::Crc(algorithm, _) | Hasher::Sha(algorithm, _) | Hasher::XxHash3(algorithm, _) => *algorithm,
+            Hasher::Md5(_) => Md5,
+            Hasher::XxHash64(_) => XxHash64,
         }
     }
 
@@ -111,6 +139,10 @@ impl Hasher {
                 STANDARD.encode(&digest.finalize().to_be_bytes()[8 - algorithm.width()..])
             }
             Hasher::Sha(_, context) => STANDARD.encode(context.finish().as_ref()),
+            Hasher::Md5(hasher) => STANDARD.encode(md5::Digest::finalize(*hasher)),
+            Hasher::XxHash64(hasher) => STANDARD.encode(hasher.digest().to_be_bytes()),
+            Hasher::XxHash3(XxHash128, hasher) => STANDARD.encode(hasher.digest128().to_be_bytes()),
+            Hasher::XxHash3(_, hasher) => STANDARD.encode(hasher.digest().to_be_bytes()),
         }
     }
 }
@@ -156,6 +188,8 @@ mod tests {
             (Crc64Nvme, "rosUhgp5mIg="),
             (Sha1, "98O8HYCOBHMq32eZZczDTKeuNEE="),
             (Sha256, "FeKw08M4keuw8e9gnsQZQgwg4yDOlMZfvIwzEkSOsiU="),
+            (Md5, "JfnnlDI7RTiF9RgfG2JNCw=="),
+            (XxHash64, "jLhB20DmroM="),
         ];
         for (algorithm, value) in known {
             assert_eq!(hash(algorithm, b"123456789"), value);

@@ -37,6 +37,17 @@ impl Error {
         Error::with_bucket(400, "InvalidBucketName", "The specified bucket is not valid.", bucket)
     }
 
+    pub fn permanent_redirect(bucket: &str, region: &str) -> Error {
+        let text = "The bucket you are attempting to access must be addressed using the specified endpoint. Please send all future requests to this endpoint.";
+        let error = ApiError::new(301, "PermanentRedirect", text);
+        let error = error.with("Endpoint", format!("{bucket}.s3.{region}.amazonaws.com")).with("Bucket", bucket);
+        error.with_header("x-amz-bucket-region", region).into()
+    }
+
+    pub fn missing_length() -> Error {
+        ApiError::new(411, "MissingContentLength", "You must provide the Content-Length HTTP header.").into()
+    }
+
     pub fn bucket_already_owned_by_you(bucket: &str) -> Error {
         let text = "Your previous request to create the named bucket succeeded and you already own it.";
         Error::with_bucket(409, "BucketAlreadyOwnedByYou", text, bucket)

@@ -2,13 +2,15 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use http::HeaderMap;
+use md5::{Digest as _, Md5};
 use s3_api::ChecksumAlgorithm;
 
 use crate::Error;
 use crate::blob::Received;
 use crate::checksum::{Algorithm, Checksum, Hasher};
 
-pub const UNSUPPORTED: &str = "Checksum algorithm provided is unsupported. Please try again with any of the valid types: [CRC32, CRC32C, CRC64NVME, SHA1, SHA256]";
+pub const UNSUPPORTED: &str = "Checksum algorithm provided is unsupported. Please try again with any of the valid types: [CRC32, CRC32C, CRC64NVME, SHA1, SHA256, SHA512, MD5, XXHASH64, XXHASH3, XXHASH128]";
 
 /// The checksums that a request or a part states, of the algorithms that are computed here.
 macro_rules! stated {
@@ -20,6 +22,11 @@ macro_rules! stated {
             (Algorithm::Crc64Nvme, $from.checksum_crc64_nvme.clone()),
             (Algorithm::Sha1, $from.checksum_sha1.clone()),
             (Algorithm::Sha256, $from.checksum_sha256.clone()),
+            (Algorithm::Sha512, $from.checksum_sha512.clone()),
+            (Algorithm::Md5, $from.checksum_md5.clone()),
+            (Algorithm::XxHash64, $from.checksum_xxhash64.clone()),
+            (Algorithm::XxHash3, $from.checksum_xxhash3.clone()),
+            (Algorithm::XxHash128, $from.checksum_xxhash128.clone()),
         ]
         .into_iter()
         .filter_map(|(algorithm, value)| Some((algorithm, value?)))
@@ -41,6 +48,11 @@ macro_rules! show {
                 Algorithm::Crc64Nvme => $into.checksum_crc64_nvme = value,
                 Algorithm::Sha1 => $into.checksum_sha1 = value,
                 Algorithm::Sha256 => $into.checksum_sha256 = value,
+                Algorithm::Sha512 => $into.checksum_sha512 = value,
+                Algorithm::Md5 => $into.checksum_md5 = value,
+                Algorithm::XxHash64 => $into.checksum_xxhash64 = value,
+                Algorithm::XxHash3 => $into.checksum_xxhash3 = value,
+                Algorithm::XxHash128 => $into.checksum_xxhash128 = value,
             }
         }
     };
@@ -53,6 +65,51 @@ pub fn algorithm(name: Option<&ChecksumAlgorithm>) -> Result<Option<Algorithm>, 
         Algorithm::parse(name.as_str()).ok_or_else(|| Error::InvalidRequest(UNSUPPORTED.to_owned()))
     };
     name.map(parse).transpose()
+}
+
+/// Requests that change too much to be taken without a checksum.
+const REQUIRED: [&str; 8] = [
+    "DeleteObjects",
+    "PutBucketCors",
+    "PutBucketLifecycleConfiguration",
+    "PutBucketReplication",
+    "PutBucketTagging",
+    "PutObjectLegalHold",
+    "PutObjectLockConfiguration",
+    "PutObjectRetention",
+];
+
+/// Whether a body of XML is what its headers say.
+pub fn check_body(operation: &str, headers: &HeaderMap, body: &[u8]) -> Result<(), Error> {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let mut stated = headers.contains_key("x-amz-trailer");
+    if let Some(given) = text("content-md5") {
+        stated = true;
+        if STANDARD.decode(given).ok().is_none_or(|bytes| bytes.len() != 16) {
+            return Err(Error::invalid_digest(given));
+        }
+        let calculated = STANDARD.encode(Md5::digest(body));
+        if given != calculated {
+            return Err(Error::bad_md5(given, &calculated));
+        }
+    }
+    // Of a completion, they are the checksums of the object.
+    let algorithms = Algorithm::ALL.iter().filter(|_| operation != "CompleteMultipartUpload");
+    for algorithm in algorithms {
+        let name = algorithm.name();
+        let Some(given) = text(&format!("x-amz-checksum-{}", name.to_ascii_lowercase())) else { continue };
+        stated = true;
+        let mut hasher = Hasher::new(*algorithm);
+        hasher.update(body);
+        if hasher.finish() != given {
+            return Err(Error::BadDigest(format!("The {name} you specified did not match the calculated checksum.")));
+        }
+    }
+    if !stated && REQUIRED.contains(&operation) {
+        let text = "Missing required header for this request: Content-MD5 OR x-amz-checksum-*";
+        return Err(Error::InvalidRequest(text.to_owned()));
+    }
+    Ok(())
 }
 
 /// What a body is checked against.

@@ -15,6 +15,7 @@ mod checksum;
 mod classes;
 mod config;
 mod cors;
+mod customer;
 mod error;
 mod fronts;
 mod integrity;
@@ -38,13 +39,14 @@ mod website;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
+use http::HeaderMap;
 use jobs::Queue;
 use service::policy::{Effect, Policy, Source};
 use service::{
     Access, AnyOperation, ApiError, Cloud, Context, CrossOrigin, CrossOriginAnswer, Front, Principal, Service,
     StoreError, Transaction, from_record,
 };
-use wire::{DecodeError, ServiceModel, Violations};
+use wire::{DecodeError, OperationModel, ServiceModel, Violations};
 
 pub use error::Error;
 
@@ -98,6 +100,7 @@ service::operations! { S3, s3_api:
     GetObjectLockConfiguration,
     GetObjectRetention,
     GetObjectTagging,
+    GetObjectTorrent,
     GetPublicAccessBlock,
     HeadBucket,
     HeadObject,
@@ -262,6 +265,10 @@ impl Service for S3 {
             DecodeError::Type(text) => ApiError::new(400, "InvalidArgument", text.clone()),
             _ => Error::malformed_xml().into(),
         }
+    }
+
+    fn check_body(&self, operation: &OperationModel, headers: &HeaderMap, body: &[u8]) -> Result<(), ApiError> {
+        Ok(integrity::check_body(operation.name, headers, body)?)
     }
 
     fn cross_origin(&self, cloud: &Arc<Cloud>, request: &CrossOrigin<'_>) -> Option<CrossOriginAnswer> {

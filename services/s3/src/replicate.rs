@@ -182,7 +182,7 @@ impl Replicator {
         let root = &cloud.config.files;
         // Opening the body keeps its files while they are linked.
         let whole = Span { start: 0, len: object.size };
-        let body = self.blobs.open(root, &cloud.store, &snapshot, &object.body, whole)?;
+        let body = self.blobs.open(root, &cloud.store, &snapshot, &object.body, whole, None)?;
         if body.is_none() {
             return Ok(None);
         }

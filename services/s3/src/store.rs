@@ -132,7 +132,11 @@ pub struct Segment {
     pub id: String,
     pub len: u64,
     pub file: bool,
+    /// Of the bytes as they are stored.
     pub crc32: u32,
+    /// Where the key stream begins with which the piece is encrypted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub iv: Option<[u8; 16]>,
 }
 
 /// A part that an object was put together from.
@@ -190,11 +194,9 @@ fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }
 
-/// What is kept of a key that only the client has (SSE-C): enough to know it again, and where its key streams begin.
+/// What is kept of a key that only the client has (SSE-C): enough to know it again.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CustomerKey {
-    /// The MD5 of the key as clients state it, in base64.
-    pub md5: String,
     pub salt: String,
     /// An HMAC of the salt with the key.
     pub check: String,

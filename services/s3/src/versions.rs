@@ -30,11 +30,10 @@ fn id_of(seq: u64, random: &service::Random) -> String {
 pub fn seq_of(id: &str) -> Option<u64> {
     let wellformed = id.len() == ID_LENGTH && id.bytes().all(|byte| byte.is_ascii_alphanumeric());
     let digits = id.get(RANDOM..).filter(|_| wellformed)?;
-    let seq = digits.bytes().rev().try_fold(0u64, |seq, byte| {
+    digits.bytes().rev().try_fold(0u64, |seq, byte| {
         let digit = DIGITS.iter().position(|digit| *digit == byte)?;
         Some(seq.wrapping_mul(62).wrapping_add(digit as u64))
-    });
-    seq
+    })
 }
 
 /// The place of a version that is written now. The time comes first, so that replicas find theirs among the versions that

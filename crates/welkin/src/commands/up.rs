@@ -45,6 +45,7 @@ async fn serve(up: &Up) -> Result<(), Failure> {
         Random::system(),
         config,
         cloud::functions(&state.files, port),
+        if up.throttle_dynamodb { dynamodb::DynamoDb::throttling() } else { dynamodb::DynamoDb::default() },
     );
     let root_key = match up.auth {
         Auth::Strict => assembled.root_key(&up.default_account)?,

@@ -7,14 +7,14 @@ use service::{Context, operation};
 
 use crate::DynamoDb;
 use crate::access;
-use crate::capacity::Consumed;
+use crate::capacity::{Consumed, Direction};
 use crate::error::{Error, Invalid};
 use crate::expression::Placeholders;
 use crate::legacy;
 use crate::ops::item::{collection_metrics, projected};
 use crate::parameters;
 use crate::size::{self, Read, Units};
-use crate::table::Table;
+use crate::table::{PRIMARY, Table};
 use crate::validate;
 use crate::value::Item;
 use crate::write::{Action, Write, check_put};
@@ -80,6 +80,7 @@ async fn batch_get_item(
         let table = db.table(cx, name)?;
         let read = Read::consistent(wanted.consistent_read == Some(true));
         check_keys(&table, &wanted.keys)?;
+        db.admit_read(cx, &table, PRIMARY)?;
         let mut consumed = Consumed::default();
         let mut items = Vec::with_capacity(wanted.keys.len());
         let mut unprocessed = Vec::new();
@@ -99,6 +100,7 @@ async fn batch_get_item(
             consumed.merge(&Consumed::on_table(Units::read(weight, read)));
             items.extend(found.map(|(item, _)| projected(projection.as_ref(), item)));
         }
+        db.charge(cx, &table, Direction::Read, &consumed);
         capacity.extend(consumed.report(&table, request.return_consumed_capacity.as_ref()));
         output.responses.get_or_insert_default().insert(name.clone(), items);
         if !unprocessed.is_empty() {
@@ -267,6 +269,9 @@ mod tests {
     fn twenty_six_are_too_many() {
         let bench = Bench::with_table();
         let message = bench.invalid("BatchWriteItem", json!({ "RequestItems": { "tab": puts(26) } }));
+        let opening = "1 validation error detected: Value '{tab=[WriteRequest(putRequest=PutRequest(item={n=AttributeValue: \
+                       {N:0}, pk=AttributeValue: {S:a}, sk=AttributeValue: {S:000}}), deleteRequest=null), ";
+        assert!(message.starts_with(opening), "{message}");
         assert!(
             message.ends_with(
                 "at 'requestItems' failed to satisfy constraint: Map value must satisfy constraint: [Member must have \

@@ -5,7 +5,7 @@ use service::{Context, operation};
 
 use crate::DynamoDb;
 use crate::access;
-use crate::capacity::Consumed;
+use crate::capacity::{Consumed, Direction};
 use crate::error::{Error, Invalid};
 use crate::expression::{Placeholders, Projection, Update};
 use crate::legacy;
@@ -49,12 +49,14 @@ async fn get_item(db: &DynamoDb, cx: &Context, mut request: api::GetItemInput) -
     placeholders.finish()?;
     let table = db.table(cx, &request.table_name)?;
     table.keys.check_key(&request.key)?;
+    db.admit_read(cx, &table, PRIMARY)?;
     let (item, weight) = db.read_item(cx, &table, &request.key)?.unzip();
     let read = Read::consistent(request.consistent_read == Some(true));
+    let consumed = Consumed::on_table(Units::read(weight.unwrap_or(0), read));
+    db.charge(cx, &table, Direction::Read, &consumed);
     Ok(api::GetItemOutput {
         item: item.map(|item| projected(projection.as_ref(), item)),
-        consumed_capacity: Consumed::on_table(Units::read(weight.unwrap_or(0), read))
-            .report(&table, request.return_consumed_capacity.as_ref()),
+        consumed_capacity: consumed.report(&table, request.return_consumed_capacity.as_ref()),
     })
 }
 

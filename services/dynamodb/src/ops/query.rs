@@ -8,6 +8,7 @@ use store::Range;
 
 use crate::DynamoDb;
 use crate::access;
+use crate::capacity::Direction;
 use crate::error::{Error, Invalid};
 use crate::expression::{Condition, Placeholders, Projection, key_condition};
 use crate::key::{KeySchema, after_prefix};
@@ -127,7 +128,9 @@ async fn query(db: &DynamoDb, cx: &Context, mut request: api::QueryInput) -> Res
         fetches: wanted.fetches || source.must_fetch_for(filter.as_ref()),
         read: source.read,
     };
+    db.admit_read(cx, &table, source.number())?;
     let page = reading.page(&cx.store().snapshot())?;
+    db.charge(cx, &table, Direction::Read, &page.consumed);
     Ok(api::QueryOutput {
         items: wanted.items.then_some(page.items),
         count: Some(page.count),

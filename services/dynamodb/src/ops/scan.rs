@@ -8,6 +8,7 @@ use store::Range;
 
 use crate::DynamoDb;
 use crate::access;
+use crate::capacity::Direction;
 use crate::error::{Error, Invalid};
 use crate::expression::Placeholders;
 use crate::legacy;
@@ -111,7 +112,9 @@ async fn scan(db: &DynamoDb, cx: &Context, mut request: api::ScanInput) -> Resul
         fetches: wanted.fetches || source.must_fetch_for(filter.as_ref()),
         read: source.read,
     };
+    db.admit_read(cx, &table, source.number())?;
     let page = reading.page(&cx.store().snapshot())?;
+    db.charge(cx, &table, Direction::Read, &page.consumed);
     Ok(api::ScanOutput {
         items: wanted.items.then_some(page.items),
         count: Some(page.count),

@@ -13,7 +13,7 @@ use store::Range;
 
 use crate::DynamoDb;
 use crate::access;
-use crate::capacity::Consumed;
+use crate::capacity::{Consumed, Direction};
 use crate::codec;
 use crate::error::{Error, Invalid};
 use crate::expression::{Condition, Path, Update, key_condition};
@@ -194,7 +194,9 @@ impl DynamoDb {
                 fetches: wanted.fetches || source.must_fetch_for(plan.filter.as_ref()),
                 read: source.read,
             };
+            self.admit_read(cx, &table, source.number())?;
             let part = reading.page(&snapshot)?;
+            self.charge(cx, &table, Direction::Read, &part.consumed);
             page.scanned += part.scanned;
             page.consumed.merge(&part.consumed);
             page.items.extend(part.items.into_iter().map(|item| select.pick(item)));

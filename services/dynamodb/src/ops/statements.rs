@@ -16,7 +16,7 @@ use crate::ops::transaction::{Performed, Tables, Token, check_distinct, distinct
 use crate::partiql::statement::Select;
 use crate::partiql::{Statement, parse};
 use crate::size::{Read, Units};
-use crate::table::Table;
+use crate::table::{PRIMARY, Table};
 use crate::value::Item;
 
 operation! {
@@ -85,6 +85,9 @@ async fn batch_execute_statement(
 fn statement_error(error: Error) -> Result<api::BatchStatementError, Error> {
     let (code, message, item) = match error {
         Error::Validation(message) => (api::BatchStatementErrorCodeEnum::ValidationError, message, None),
+        Error::ProvisionedThroughputExceeded(message) => {
+            (api::BatchStatementErrorCodeEnum::ProvisionedThroughputExceeded, message, None)
+        }
         Error::ResourceNotFound(message) => (api::BatchStatementErrorCodeEnum::ResourceNotFound, message, None),
         Error::Reply(reply) => {
             let ApiError { code, message, members, .. } = &*reply;
@@ -143,9 +146,12 @@ impl DynamoDb {
                 "Select statements within BatchExecuteStatement must specify the primary key in the where clause.",
             )
         })?;
+        self.admit_read(cx, &table, PRIMARY)?;
         let record = snapshot.get(&table.item_key(&key)?)?;
         let (item, weight) = record.map(|record| codec::decode(&record)).transpose()?.unzip();
-        capacity.add(table, &Consumed::on_table(Units::read(weight.unwrap_or(0), read)));
+        let consumed = Consumed::on_table(Units::read(weight.unwrap_or(0), read));
+        self.charge(cx, &table, Direction::Read, &consumed);
+        capacity.add(table, &consumed);
         let item = item.filter(|item| filter.as_ref().is_none_or(|filter| filter.holds(item)));
         Ok(item.map(|item| select.pick(item)))
     }

@@ -38,7 +38,7 @@ async fn update_table(
     let updates = request.global_secondary_index_updates.as_deref().unwrap_or_default();
     if request.billing_mode.is_none()
         && request.provisioned_throughput.is_none()
-        && request.global_secondary_index_updates.is_none()
+        && updates.is_empty()
         && request.stream_specification.is_none()
         && request.sse_specification.is_none()
         && request.table_class.is_none()
@@ -53,6 +53,7 @@ async fn update_table(
         )
         .into());
     }
+    check_updated_once(updates)?;
     if updates.iter().filter(|update| update.create.is_some() || update.delete.is_some()).count() > 1 {
         return Err(Error::LimitExceeded(
             "Subscriber limit exceeded: Only 1 online index can be created or deleted simultaneously per table"
@@ -105,6 +106,21 @@ async fn update_table(
         db.finish_backfill(cx.store(), &table)?;
     }
     Ok(api::UpdateTableOutput { table_description: Some(description) })
+}
+
+fn check_updated_once(updates: &[api::GlobalSecondaryIndexUpdate]) -> Result<(), Invalid> {
+    let name = |update: &api::GlobalSecondaryIndexUpdate| {
+        let create = update.create.as_ref().map(|create| create.index_name.clone());
+        let change = update.update.as_ref().map(|change| change.index_name.clone());
+        create.or(change).or_else(|| update.delete.as_ref().map(|delete| delete.index_name.clone()))
+    };
+    let names: Vec<String> = updates.iter().filter_map(name).collect();
+    match names.iter().enumerate().find(|(at, name)| names[..*at].contains(name)) {
+        Some((_, name)) => Err(Invalid::values(format!(
+            "Only one global secondary index update per index is allowed simultaneously. Index: {name}"
+        ))),
+        None => Ok(()),
+    }
 }
 
 fn change_stream(table: &mut Table, specification: &api::StreamSpecification) -> Result<(), Invalid> {
@@ -200,7 +216,8 @@ fn change_indexes(
             index.warm = Warm::changed(index.warm, change.warm_throughput.as_ref(), index.throughput, &of)?;
         } else {
             return Err(Invalid::values(
-                "One of Update, Create or Delete must be specified in each GlobalSecondaryIndexUpdate",
+                "One of GlobalSecondaryIndexUpdate.Update, GlobalSecondaryIndexUpdate.Create, \
+                 GlobalSecondaryIndexUpdate.Delete must not be null",
             )
             .into());
         }

@@ -21,6 +21,9 @@ operation! {
 
 async fn tag_resource(db: &DynamoDb, cx: &Context, request: api::TagResourceInput) -> Result<Unit, Error> {
     check_resource(db, cx, &request.resource_arn)?;
+    if request.tags.is_empty() {
+        return Err(Invalid::new("Atleast one Tag needs to be provided as Input.").into());
+    }
     db.change_table(cx, &request.resource_arn, |table| Ok(add(&mut table.tags, request.tags)?))?;
     Ok(Unit {})
 }
@@ -33,6 +36,9 @@ operation! {
 
 async fn untag_resource(db: &DynamoDb, cx: &Context, request: api::UntagResourceInput) -> Result<Unit, Error> {
     check_resource(db, cx, &request.resource_arn)?;
+    if request.tag_keys.is_empty() {
+        return Err(Invalid::new("Atleast one Tag Key needs to be provided as Input.").into());
+    }
     db.change_table(cx, &request.resource_arn, |table| {
         table.tags.retain(|key, _| !request.tag_keys.contains(key));
         Ok(())

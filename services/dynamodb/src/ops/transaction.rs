@@ -19,7 +19,7 @@ use crate::expression::{Condition, Kind, Placeholders, Update};
 use crate::ops::item::{collection_metrics, projected, wants_old_on_failure};
 use crate::parameters::{self, Names, Values};
 use crate::size::{self, Read, Units};
-use crate::table::Table;
+use crate::table::{PRIMARY, Table};
 use crate::validate;
 use crate::value::Item;
 use crate::write::{Action, Failure, Write, Writer, check_put, check_update};
@@ -440,6 +440,7 @@ async fn transact_get_items(
         return Err(Error::cancelled(&reasons));
     }
 
+    tables.iter().try_for_each(|table| db.admit_read(cx, table, PRIMARY))?;
     let snapshot = cx.store().snapshot();
     let mut responses = Vec::with_capacity(gets.len());
     let mut consumed: BTreeMap<u64, (&Table, Consumed)> = BTreeMap::new();
@@ -447,6 +448,7 @@ async fn transact_get_items(
         let record = snapshot.get(&table.item_key(&get.key)?)?;
         let (item, weight) = record.map(|record| crate::codec::decode(&record)).transpose()?.unzip();
         let units = Units::read(weight.unwrap_or(0), Read::Transactional);
+        db.charge(cx, table, Direction::Read, &Consumed::on_table(units));
         consumed
             .entry(table.number)
             .or_insert_with(|| (table, Consumed::default()))

@@ -6,6 +6,7 @@ mod code;
 mod concurrency;
 mod configuration;
 mod event_invoke;
+mod event_source;
 mod function;
 pub mod invocation;
 mod layer;

@@ -12,7 +12,7 @@ use base64::engine::general_purpose::STANDARD;
 use futures_util::StreamExt as _;
 use http::HeaderMap;
 use s3_api::{ObjectCannedACL, PutObject, PutObjectOutput, PutObjectRequest, ServerSideEncryption, StorageClass};
-use service::{ApiError, BoxFuture, Bytes, Cloud, Context, Front, FrontRequest, FrontResponse, Principal};
+use service::{ApiError, BoxFuture, Bytes, Caller, Cloud, Context, Front, FrontRequest, FrontResponse, Principal};
 use wire::{ByteStream, StreamError};
 
 use super::multipart::{self, Form, FormError};
@@ -111,7 +111,7 @@ async fn post(request: &FrontRequest, bucket: &str) -> Result<FrontResponse, Api
     if let Some((_, value)) = fields.0.iter_mut().find(|(name, _)| name == "key") {
         value.clone_from(&key);
     }
-    let principal = signer(&request.cloud, &fields)?;
+    let caller = signer(&request.cloud, &fields)?;
     let mut length = None;
     if let Some(policy) = fields.get("policy") {
         let invalid = || ApiError::new(400, "InvalidPolicyDocument", "Invalid Policy: Invalid JSON.");
@@ -128,20 +128,20 @@ async fn post(request: &FrontRequest, bucket: &str) -> Result<FrontResponse, Api
     };
     let input = input(&fields, bucket, &key, body)?;
     let source = vec![("s3:authType".to_owned(), "POST".to_owned())];
-    let cx: Context = context(request, principal, &record.region, source);
+    let cx: Context = context(request, caller, &record.region, source);
     let output = cx.perform::<PutObject>(input).await?;
     Ok(answer(request, &fields, bucket, &key, &output))
 }
 
 /// Who signed the policy. A form without one is anonymous.
-fn signer(cloud: &Cloud, fields: &Fields) -> Result<Principal, ApiError> {
+fn signer(cloud: &Cloud, fields: &Fields) -> Result<Caller, ApiError> {
     let v4 = fields.get("x-amz-signature").is_some() || fields.get("x-amz-algorithm").is_some();
     let v2 = fields.get("signature").is_some() || fields.get("awsaccesskeyid").is_some();
     if !v4 && !v2 {
         if fields.get("policy").is_some() {
             fields.need("awsaccesskeyid", "AWSAccessKeyId")?;
         }
-        return Ok(Principal::Anonymous);
+        return Ok(Caller::Principal(Principal::Anonymous));
     }
     let policy = fields.need("policy", "policy")?;
     let (id, scope) = if v4 {
@@ -173,7 +173,7 @@ fn signer(cloud: &Cloud, fields: &Fields) -> Result<Principal, ApiError> {
         // As for any other request, an unknown key is an account's root.
         let own = id.len() == 12 && id.bytes().all(|byte| byte.is_ascii_digit());
         let account = if own { id } else { &cloud.config.default_account };
-        return Ok(Principal::Root { account: account.to_owned() });
+        return Ok(Caller::Principal(Principal::Root { account: account.to_owned() }));
     };
     if !credential.active {
         return Err(unknown());
@@ -199,7 +199,7 @@ fn signer(cloud: &Cloud, fields: &Fields) -> Result<Principal, ApiError> {
         let text = "The request signature we calculated does not match the signature you provided. Check your key and signing method.";
         return Err(ApiError::new(403, "SignatureDoesNotMatch", text).with("AWSAccessKeyId", id));
     }
-    Ok(credential.principal.clone())
+    Ok(Caller::Holder(credential))
 }
 
 fn sign_v4(secret: &str, (date, region, service): (&str, &str, &str), policy: &str) -> String {

@@ -6,15 +6,15 @@ mod policy;
 mod website;
 
 use http::{HeaderName, HeaderValue, StatusCode};
-use service::{ApiError, Bytes, Caller, Context, FrontRequest, FrontResponse, Operation, Origin, Principal};
+use service::{ApiError, Bytes, Caller, Context, FrontRequest, FrontResponse, Operation, Origin};
 use wire::{ByteStream, Protocol, Structure};
 
 pub use form::Forms;
 pub use website::Websites;
 
 /// The context of a call that a front makes for a client. `source`: conditions that the front vouches for.
-fn context(request: &FrontRequest, principal: Principal, region: &str, source: Vec<(String, String)>) -> Context {
-    let account = match principal.account() {
+fn context(request: &FrontRequest, caller: Caller, region: &str, source: Vec<(String, String)>) -> Context {
+    let account = match caller.principal().account() {
         "" => request.cloud.config.default_account.clone(),
         account => account.to_owned(),
     };
@@ -26,7 +26,6 @@ fn context(request: &FrontRequest, principal: Principal, region: &str, source: V
         via: None,
         source,
     };
-    let caller = Caller::Principal(principal);
     Context::of_request(request.cloud.clone(), caller, &account, region, origin, request.request_id.clone())
 }
 
@@ -41,7 +40,7 @@ fn encode<O: Operation>(output: &O::Output, request_id: &str) -> FrontResponse {
         request_id,
         |encoder| wire::Shape::encode(output, encoder),
     );
-    let body = encoded.stream.unwrap_or_else(|| ByteStream::from(Bytes::from(encoded.body)));
+    let body = encoded.stream.unwrap_or_else(|| ByteStream::from(encoded.body));
     let mut response = http::Response::new(body);
     *response.status_mut() = StatusCode::from_u16(encoded.status).unwrap_or(StatusCode::OK);
     for (name, value) in encoded.headers {

@@ -3,7 +3,9 @@
 use http::{HeaderMap, Method, StatusCode};
 use percent_encoding::percent_decode_str;
 use s3_api::{GetObject, GetObjectOutput, GetObjectRequest, WebsiteConfiguration};
-use service::{ApiError, BoxFuture, Bytes, Cloud, Context, Front, FrontRequest, FrontResponse, Principal, Timestamp};
+use service::{
+    ApiError, BoxFuture, Bytes, Caller, Cloud, Context, Front, FrontRequest, FrontResponse, Principal, Timestamp,
+};
 use wire::ByteStream;
 
 use super::{add, allow_origin, context, encode, identify};
@@ -60,7 +62,7 @@ async fn answer(request: &FrontRequest, bucket: &str) -> FrontResponse {
         Ok(found) => found,
         Err(error) => return page(&error.into(), request, None),
     };
-    let cx = context(request, Principal::Anonymous, &region, Vec::new());
+    let cx = context(request, Caller::Principal(Principal::Anonymous), &region, Vec::new());
     let site = Site { request, cx, bucket, configuration };
     if let Some(all) = &site.configuration.redirect_all_requests_to {
         let protocol = all.protocol.as_ref().map_or(if request.secure { "https" } else { "http" }, |one| one.as_str());

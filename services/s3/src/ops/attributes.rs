@@ -7,7 +7,8 @@ use s3_api::{
 use service::{Context, Timestamp, operation};
 
 use super::multipart::checksum_type;
-use super::{bucket_of, find, on_existing};
+use super::read::key_of;
+use super::{bucket_of, charge, find, on_existing};
 use crate::integrity::show;
 use crate::store::Object;
 use crate::{Error, S3};
@@ -27,8 +28,10 @@ async fn get_object_attributes(
     request: GetObjectAttributesRequest,
 ) -> Result<GetObjectAttributesOutput, Error> {
     let bucket = bucket_of(cx, &request.bucket, request.expected_bucket_owner.as_deref())?;
+    let request_charged = charge(cx, &bucket, request.request_payer.as_ref())?;
     let snapshot = cx.store().snapshot();
     let object = find(s3, cx, &snapshot, &bucket.name, &request.key, request.version_id.as_deref())?;
+    crate::customer::unlock(&object, key_of!(&request))?;
     let asked = |name: &str| request.object_attributes.iter().any(|attribute| attribute.as_str() == name);
     let class = object.storage_class.as_deref().unwrap_or("STANDARD");
     let parts = (asked("ObjectParts") && !object.parts.is_empty())
@@ -45,6 +48,7 @@ async fn get_object_attributes(
         version_id: object.shown_version(),
         storage_class: asked("StorageClass").then(|| StorageClass::from(class)),
         object_size: i64::try_from(object.size).ok().filter(|_| asked("ObjectSize")),
+        request_charged,
         ..GetObjectAttributesOutput::default()
     })
 }

@@ -108,7 +108,10 @@ async fn head_bucket(_: &S3, cx: &Context, request: HeadBucketRequest) -> Result
 
 operation! {
     S3, GetBucketLocation,
-    access: |_, cx, request| on_bucket(cx, "s3:GetBucketLocation", &request.bucket).map(|access| vec![access]),
+    // Every region tells where a bucket is.
+    access: |_, cx, request| crate::store::find_bucket(cx.store(), &request.bucket).map(|bucket| {
+        vec![Access::new("s3:GetBucketLocation", format!("arn:aws:s3:::{}", bucket.name)).owned_by(bucket.account)]
+    }),
     handler: get_bucket_location
 }
 

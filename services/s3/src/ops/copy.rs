@@ -1,16 +1,18 @@
 //! Copying objects.
 
 use percent_encoding::percent_decode_str;
-use s3_api::{ChecksumType, CopyObject, CopyObjectOutput, CopyObjectRequest, CopyObjectResult, ServerSideEncryption};
+use s3_api::{ChecksumType, CopyObject, CopyObjectOutput, CopyObjectRequest, CopyObjectResult};
 use service::{Context, Snapshot, Timestamp, operation};
 
 use super::read::is_readable;
-use super::write::{asked, description, hex, now};
+use super::write::{Settings, asked, description, now, show_encryption};
 use super::{
-    COPY_SOURCE, Conditions, MAX_PUT, Written, bucket_of, check_key, commit, expiration, find, on_existing, root,
+    COPY_SOURCE, Conditions, MAX_PUT, Written, bucket_of, charge, check_key, commit, expiration, find, on_existing,
+    root,
 };
 use crate::blob::{Draft, duplicate, receive};
 use crate::checksum::{Algorithm, Checksum};
+use crate::customer::{self, Key};
 use crate::integrity::{self, Integrity, show};
 use crate::precondition::Preconditions;
 use crate::range::Span;
@@ -49,8 +51,9 @@ impl Source {
         owner: Option<&str>,
         conditions: &Preconditions<'_>,
     ) -> Result<Object, Error> {
-        bucket_of(cx, &self.bucket, owner)?;
-        let object = find(s3, cx, snapshot, &self.bucket, &self.key, self.version.as_deref());
+        let bucket = bucket_of(cx, &self.bucket, owner)?;
+        let there = cx.clone().in_place(cx.account(), &bucket.region);
+        let object = find(s3, &there, snapshot, &self.bucket, &self.key, self.version.as_deref());
         let object = object.map_err(|error| {
             let reply = service::ApiError::from(error);
             if reply.code == "MethodNotAllowed" {
@@ -69,7 +72,10 @@ impl Source {
 
     /// What reading it needs to be allowed.
     pub(super) fn access(&self, cx: &Context) -> Result<service::Access, Error> {
-        on_existing(cx, "s3:GetObject", &self.bucket, &self.key, self.version.as_deref())
+        // The source may be in any region.
+        let region = crate::store::find_bucket(cx.store(), &self.bucket)?.region;
+        let there = cx.clone().in_place(cx.account(), &region);
+        on_existing(&there, "s3:GetObject", &self.bucket, &self.key, self.version.as_deref())
     }
 }
 
@@ -86,6 +92,17 @@ macro_rules! source_conditions {
 }
 pub(super) use source_conditions;
 
+/// The client's own key of the source.
+macro_rules! source_key {
+    ($request:expr) => {{
+        let request = $request;
+        let algorithm = request.copy_source_sse_customer_algorithm.as_deref();
+        let key = request.copy_source_sse_customer_key.as_deref();
+        $crate::customer::Key::read(algorithm, key, request.copy_source_sse_customer_key_md5.as_deref())?
+    }};
+}
+pub(super) use source_key;
+
 /// The body of a copy.
 struct Copied {
     draft: Draft,
@@ -101,13 +118,17 @@ async fn copy_body(
     snapshot: Snapshot,
     source: &Object,
     wanted: Option<Algorithm>,
+    (from, to): (Option<&Key>, &Settings),
 ) -> Result<Option<Copied>, Error> {
     let kept = source.checksum.clone().filter(|checksum| {
-        checksum.full && source.parts.is_empty() && wanted.is_none_or(|wanted| wanted == checksum.algorithm)
+        let plain = from.is_none() && to.key.is_none();
+        plain && checksum.full && source.parts.is_empty() && wanted.is_none_or(|wanted| wanted == checksum.algorithm)
     });
     let whole = Span { start: 0, len: source.size };
     // Opening the body keeps its files while they are linked or read.
-    let Some(body) = s3.blobs.open(root(cx), cx.store(), &snapshot, &source.body, whole)? else { return Ok(None) };
+    let Some(body) = s3.blobs.open(root(cx), cx.store(), &snapshot, &source.body, whole, from)? else {
+        return Ok(None);
+    };
     if let Some(checksum) = kept {
         let draft = duplicate(root(cx), cx.random(), &snapshot, &source.body)?;
         return Ok(Some(Copied { draft, etag: source.etag.clone(), checksum }));
@@ -116,9 +137,10 @@ async fn copy_body(
     let own = source.checksum.as_ref().map(|checksum| checksum.algorithm);
     let default = wanted.or(own).unwrap_or(Algorithm::Crc64Nvme);
     let integrity = Integrity::new(Vec::new(), None, None, default)?;
-    let mut received = receive(root(cx), cx.random(), Some(body), u64::MAX, integrity.hashers()).await?;
+    let hashers = integrity.hashers();
+    let mut received = receive(root(cx), cx.random(), Some(body), u64::MAX, hashers, to.key.as_ref()).await?;
     let checksum = integrity.verify(&mut received)?;
-    Ok(Some(Copied { draft: received.draft, etag: hex(received.md5), checksum }))
+    Ok(Some(Copied { draft: received.draft, etag: to.etag(received.md5), checksum }))
 }
 
 operation! {
@@ -142,6 +164,7 @@ operation! {
 async fn copy_object(s3: &S3, cx: &Context, request: CopyObjectRequest) -> Result<CopyObjectOutput, Error> {
     let source = Source::parse(&request.copy_source)?;
     let bucket = bucket_of(cx, &request.bucket, request.expected_bucket_owner.as_deref())?;
+    let request_charged = charge(cx, &bucket, request.request_payer.as_ref())?;
     check_key(&request.key)?;
     let asked = asked!(&request);
     let settings = asked.settings(cx, &bucket)?;
@@ -149,7 +172,9 @@ async fn copy_object(s3: &S3, cx: &Context, request: CopyObjectRequest) -> Resul
     let changes = replaces
         || request.storage_class.is_some()
         || request.website_redirect_location.is_some()
-        || request.server_side_encryption.is_some();
+        || request.server_side_encryption.is_some()
+        || request.sse_customer_algorithm.is_some()
+        || request.copy_source_sse_customer_algorithm.is_some();
     let same = source.bucket == request.bucket && source.key == request.key && source.version.is_none();
     if same && !changes {
         let text = "This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes.";
@@ -159,16 +184,18 @@ async fn copy_object(s3: &S3, cx: &Context, request: CopyObjectRequest) -> Resul
     let new_tags = tagging::of_header(request.tagging.as_deref())?;
     let wanted = integrity::algorithm(request.checksum_algorithm.as_ref())?;
     let owner = request.expected_source_bucket_owner.as_deref();
+    let source_key = source_key!(&request);
     let (original, copied) = loop {
         let snapshot = cx.store().snapshot();
         let original = source.find(s3, cx, &snapshot, owner, &source_conditions!(request))?;
+        let from = customer::unlock(&original, source_key.clone())?;
         if original.size > MAX_PUT {
             let text = format!(
                 "The specified copy source is larger than the maximum allowable size for a copy source: {MAX_PUT}"
             );
             return Err(Error::InvalidRequest(text));
         }
-        if let Some(copied) = copy_body(s3, cx, snapshot, &original, wanted).await? {
+        if let Some(copied) = copy_body(s3, cx, snapshot, &original, wanted, (from.as_ref(), &settings)).await? {
             break (original, copied);
         }
     };
@@ -189,6 +216,7 @@ async fn copy_object(s3: &S3, cx: &Context, request: CopyObjectRequest) -> Resul
         body: copied.draft.segments.clone(),
         lock: settings.lock,
         acl: settings.acl,
+        customer_key: settings.customer_key,
         ..Object::default()
     };
     let conditions = Conditions { if_match: request.if_match, if_none_match: request.if_none_match };
@@ -201,14 +229,16 @@ async fn copy_object(s3: &S3, cx: &Context, request: CopyObjectRequest) -> Resul
         ..CopyObjectResult::default()
     };
     show!(result, object.checksum.as_ref());
-    Ok(CopyObjectOutput {
+    let mut output = CopyObjectOutput {
         copy_object_result: Some(result),
         version_id: object.shown_version(),
         copy_source_version_id: original.version.clone().or(source.version),
         expiration: expiration(cx, &bucket, &request.key, &object)?,
-        server_side_encryption: Some(ServerSideEncryption::Aes256),
+        request_charged,
         ..CopyObjectOutput::default()
-    })
+    };
+    show_encryption!(output, settings.key.map(|key| key.md5));
+    Ok(output)
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use s3_api::{
 use service::{ApiError, Context, Timestamp, operation};
 
 use super::write::now;
-use super::{bucket_of, check_key, check_version, on_object, on_version, root};
+use super::{bucket_of, charge, check_key, check_version, on_bucket, on_object, on_version, root};
 use crate::lock::{self, Guard};
 use crate::precondition::names_etag;
 use crate::store::{Object, load_bucket};
@@ -114,6 +114,7 @@ operation! {
 
 async fn delete_object(s3: &S3, cx: &Context, request: DeleteObjectRequest) -> Result<DeleteObjectOutput, Error> {
     let bucket = bucket_of(cx, &request.bucket, request.expected_bucket_owner.as_deref())?;
+    let request_charged = charge(cx, &bucket, request.request_payer.as_ref())?;
     let deletion = Deletion {
         bucket: &bucket.name,
         key: &request.key,
@@ -127,18 +128,20 @@ async fn delete_object(s3: &S3, cx: &Context, request: DeleteObjectRequest) -> R
     Ok(DeleteObjectOutput {
         delete_marker: deleted.marker.then_some(true),
         version_id: request.version_id.or(deleted.version),
+        request_charged,
         ..DeleteObjectOutput::default()
     })
 }
 
 operation! {
     S3, DeleteObjects,
-    access: |_, cx, request| crate::store::find_bucket(cx.store(), &request.bucket).map(|_| Vec::new()),
+    access: |_, cx, request| on_bucket(cx, "s3:DeleteObject", &request.bucket).map(|_| Vec::new()),
     handler: delete_objects
 }
 
 async fn delete_objects(s3: &S3, cx: &Context, request: DeleteObjectsRequest) -> Result<DeleteObjectsOutput, Error> {
     let bucket = bucket_of(cx, &request.bucket, request.expected_bucket_owner.as_deref())?;
+    let request_charged = charge(cx, &bucket, request.request_payer.as_ref())?;
     let objects = request.delete.objects;
     if objects.is_empty() || objects.len() > MAX_OBJECTS {
         return Err(Error::malformed_xml());
@@ -174,7 +177,12 @@ async fn delete_objects(s3: &S3, cx: &Context, request: DeleteObjectsRequest) ->
     if request.delete.quiet == Some(true) {
         deleted.clear();
     }
-    Ok(DeleteObjectsOutput { deleted: Some(deleted), errors: Some(errors), ..DeleteObjectsOutput::default() })
+    Ok(DeleteObjectsOutput {
+        deleted: Some(deleted),
+        errors: Some(errors),
+        request_charged,
+        ..DeleteObjectsOutput::default()
+    })
 }
 
 /// Every key needs to be allowed for itself.

@@ -7,7 +7,7 @@ use s3_api::{
 };
 use service::{Access, Context, Timestamp, decode_token, encode_token, from_record, operation};
 
-use super::{bucket_of, on_bucket, owner};
+use super::{bucket_of, charge, on_bucket, owner};
 use crate::listing::{Entry, Listing, Query, list};
 use crate::store::{Object, objects_key};
 use crate::{Error, S3};
@@ -104,6 +104,7 @@ operation! {
 
 async fn list_objects_v2(_: &S3, cx: &Context, request: ListObjectsV2Request) -> Result<ListObjectsV2Output, Error> {
     let bucket = bucket_of(cx, &request.bucket, request.expected_bucket_owner.as_deref())?;
+    let request_charged = charge(cx, &bucket, request.request_payer.as_ref())?;
     let max_keys = page_size(request.max_keys, "max-keys", "maxKeys")?;
     let after = match request.continuation_token.as_deref() {
         Some(token) => continued(token)?,
@@ -132,6 +133,7 @@ async fn list_objects_v2(_: &S3, cx: &Context, request: ListObjectsV2Request) ->
         continuation_token: request.continuation_token,
         next_continuation_token: last.map(|entry| encode_token(entry.name().as_bytes())),
         start_after: request.start_after.map(|start| naming.write(&start)),
+        request_charged,
         ..ListObjectsV2Output::default()
     })
 }
@@ -150,6 +152,7 @@ operation! {
 
 async fn list_objects(_: &S3, cx: &Context, request: ListObjectsRequest) -> Result<ListObjectsOutput, Error> {
     let bucket = bucket_of(cx, &request.bucket, request.expected_bucket_owner.as_deref())?;
+    let request_charged = charge(cx, &bucket, request.request_payer.as_ref())?;
     let max_keys = page_size(request.max_keys, "max-keys", "maxKeys")?;
     let query = Query {
         prefix: request.prefix.unwrap_or_default(),
@@ -172,6 +175,7 @@ async fn list_objects(_: &S3, cx: &Context, request: ListObjectsRequest) -> Resu
         contents: Some(contents(&listing, naming, Some(&bucket.account))?),
         common_prefixes: Some(common_prefixes(&listing, naming)),
         encoding_type: request.encoding_type,
+        request_charged,
         ..ListObjectsOutput::default()
     })
 }

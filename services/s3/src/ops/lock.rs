@@ -42,7 +42,6 @@ async fn get_object_lock_configuration(
             years: default.years,
             ..DefaultRetention::default()
         }),
-        ..ObjectLockRule::default()
     });
     let configuration = ObjectLockConfiguration { object_lock_enabled: Some(ObjectLockEnabled::Enabled), rule };
     Ok(GetObjectLockConfigurationOutput { object_lock_configuration: Some(configuration) })

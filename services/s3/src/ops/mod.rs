@@ -21,6 +21,7 @@ mod settings;
 mod tag;
 #[cfg(test)]
 mod tests;
+mod torrent;
 mod versioning;
 mod website;
 mod write;
@@ -31,7 +32,7 @@ pub(crate) use multipart::drop_parts;
 
 use std::path::Path;
 
-use s3_api::Owner;
+use s3_api::{Owner, RequestCharged, RequestPayer};
 use service::{Access, Context, Principal, Snapshot, Transaction};
 
 use crate::blob::Draft;
@@ -51,16 +52,26 @@ fn root(cx: &Context) -> &Path {
     &cx.cloud.config.files
 }
 
+/// Who signs for another region than the bucket's is sent there. What comes from inside the cloud goes anywhere.
+fn check_region(cx: &Context, bucket: &Bucket) -> Result<(), Error> {
+    if bucket.region == cx.region() || cx.access_key_id().is_none() || cx.origin().via.is_some() {
+        return Ok(());
+    }
+    Err(Error::permanent_redirect(&bucket.name, &bucket.region))
+}
+
 /// `action` on a bucket. A bucket that is not there is said to be missing to everybody.
 fn on_bucket(cx: &Context, action: &str, bucket: &str) -> Result<Access, Error> {
-    let owner = find_bucket(cx.store(), bucket)?.account;
-    Ok(Access::new(action, format!("arn:aws:s3:::{bucket}")).owned_by(owner))
+    let record = find_bucket(cx.store(), bucket)?;
+    check_region(cx, &record)?;
+    Ok(Access::new(action, format!("arn:aws:s3:::{bucket}")).owned_by(record.account))
 }
 
 /// `action` on an object.
 fn on_object(cx: &Context, action: &str, bucket: &str, key: &str) -> Result<Access, Error> {
-    let owner = find_bucket(cx.store(), bucket)?.account;
-    Ok(Access::new(action, format!("arn:aws:s3:::{bucket}/{key}")).owned_by(owner))
+    let record = find_bucket(cx.store(), bucket)?;
+    check_region(cx, &record)?;
+    Ok(Access::new(action, format!("arn:aws:s3:::{bucket}/{key}")).owned_by(record.account))
 }
 
 /// The bucket of a request, which must belong to whom the client thinks it does.
@@ -72,8 +83,26 @@ fn bucket_of(cx: &Context, name: &str, expected_owner: Option<&str>) -> Result<B
 
 pub(crate) fn check_owner(bucket: &Bucket, expected: Option<&str>) -> Result<(), Error> {
     match expected {
+        Some(expected) if expected.len() != 12 || !expected.bytes().all(|byte| byte.is_ascii_digit()) => {
+            let text =
+                format!("The value of the expected bucket owner parameter must be an AWS Account ID... [{expected}]");
+            Err(service::ApiError::new(400, "InvalidBucketOwnerAWSAccountID", text).into())
+        }
         Some(expected) if expected != bucket.account => Err(Error::AccessDenied("Access Denied".to_owned())),
         _ => Ok(()),
+    }
+}
+
+/// Whoever reads a bucket whose requesters pay must say that they do. Returns what the answer says of it.
+fn charge(cx: &Context, bucket: &Bucket, payer: Option<&RequestPayer>) -> Result<Option<RequestCharged>, Error> {
+    if !bucket.requester_pays || cx.principal().account() == bucket.account || cx.origin().via.is_some() {
+        return Ok(None);
+    }
+    match payer {
+        Some(payer) if payer.as_str() == "requester" && !matches!(cx.principal(), Principal::Anonymous) => {
+            Ok(Some(RequestCharged::from("requester")))
+        }
+        _ => Err(Error::AccessDenied("Access Denied".to_owned())),
     }
 }
 

@@ -11,8 +11,8 @@ use s3_api::{
 use service::{Context, Range, Timestamp, Transaction, from_record, operation, to_record};
 
 use super::list::{Naming, page_size};
-use super::write::{asked, description, now};
-use super::{bucket_of, check_key, expiration, on_bucket, on_object, owner, root};
+use super::write::{asked, description, now, show_encryption};
+use super::{bucket_of, charge, check_key, expiration, on_bucket, on_object, owner, root};
 use crate::blob::forget;
 use crate::bucket::canonical_id;
 use crate::checksum::{Algorithm, Checksum, of_parts};
@@ -49,6 +49,18 @@ fn is_full(algorithm: Option<Algorithm>, asked: Option<&ChecksumType>) -> Result
     }
 }
 
+/// A new id. Those of one key sort by the time of their beginning, as listings show them.
+fn upload_id(cx: &Context) -> String {
+    const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+    let mut rest = u64::try_from(cx.now().millis()).unwrap_or_default();
+    let mut time = [b'0'; 9];
+    for digit in time.iter_mut().rev() {
+        *digit = DIGITS[usize::try_from(rest % 62).unwrap_or_default()];
+        rest /= 62;
+    }
+    format!("{}{}", String::from_utf8_lossy(&time), cx.random().alphanumeric(119))
+}
+
 operation! {
     S3, CreateMultipartUpload,
     access: |_, cx, request| (|| asked!(request).access(cx, &request.bucket, &request.key))(),
@@ -61,12 +73,13 @@ async fn create_multipart_upload(
     request: CreateMultipartUploadRequest,
 ) -> Result<CreateMultipartUploadOutput, Error> {
     let bucket = bucket_of(cx, &request.bucket, request.expected_bucket_owner.as_deref())?;
+    let request_charged = charge(cx, &bucket, request.request_payer.as_ref())?;
     check_key(&request.key)?;
     let asked = asked!(&request);
     let settings = asked.settings(cx, &bucket)?;
     let algorithm = integrity::algorithm(request.checksum_algorithm.as_ref())?;
     let upload = Upload {
-        id: cx.random().alphanumeric(128),
+        id: upload_id(cx),
         key: request.key.clone(),
         initiated: now(cx),
         initiator: cx.principal().arn(),
@@ -77,22 +90,24 @@ async fn create_multipart_upload(
         full: is_full(algorithm, request.checksum_type.as_ref())?,
         lock: settings.lock,
         acl: settings.acl,
-        customer_key: None,
+        customer_key: settings.customer_key,
     };
     cx.store().write(|tx| {
         load_bucket(tx, &bucket.name)?;
         tx.put(upload_key(&bucket.name, &upload.key, &upload.id), to_record(&upload)?);
         Ok::<_, Error>(())
     })?;
-    Ok(CreateMultipartUploadOutput {
+    let mut output = CreateMultipartUploadOutput {
         bucket: Some(bucket.name),
         key: Some(upload.key),
         upload_id: Some(upload.id),
-        server_side_encryption: Some(ServerSideEncryption::Aes256),
         checksum_type: algorithm.map(|_| checksum_type(upload.full)),
         checksum_algorithm: request.checksum_algorithm,
+        request_charged,
         ..CreateMultipartUploadOutput::default()
-    })
+    };
+    show_encryption!(output, settings.key.map(|key| key.md5));
+    Ok(output)
 }
 
 operation! {
@@ -107,6 +122,7 @@ async fn complete_multipart_upload(
     request: CompleteMultipartUploadRequest,
 ) -> Result<CompleteMultipartUploadOutput, Error> {
     let bucket = bucket_of(cx, &request.bucket, request.expected_bucket_owner.as_deref())?;
+    let request_charged = charge(cx, &bucket, request.request_payer.as_ref())?;
     let listed = request.multipart_upload.as_ref().and_then(|upload| upload.parts.as_deref()).unwrap_or_default();
     if listed.is_empty() || listed.len() > MAX_PARTS {
         return Err(Error::malformed_xml());
@@ -149,7 +165,8 @@ async fn complete_multipart_upload(
         checksum_type: object.checksum.as_ref().map(|checksum| checksum_type(checksum.full)),
         version_id: object.shown_version(),
         expiration: expiration(cx, &bucket, key, &object)?,
-        server_side_encryption: Some(ServerSideEncryption::Aes256),
+        server_side_encryption: object.customer_key.is_none().then_some(ServerSideEncryption::Aes256),
+        request_charged,
         ..CompleteMultipartUploadOutput::default()
     };
     show!(output, object.checksum.as_ref());
@@ -210,6 +227,7 @@ fn assemble(cx: &Context, upload: &Upload, parts: &[Part]) -> Result<Object, Err
             .collect(),
         body: parts.iter().flat_map(|part| part.body.clone()).collect::<Vec<Segment>>(),
         lock: upload.lock.clone(),
+        customer_key: upload.customer_key.clone(),
         acl: upload.acl.clone(),
         ..Object::default()
     })
@@ -306,7 +324,17 @@ async fn list_multipart_uploads(
     let mut prefixes: Vec<String> = Vec::new();
     let mut last = (String::new(), String::new());
     let mut truncated = false;
-    for entry in cx.store().scan(Range::prefix(uploads_key(&bucket.name))) {
+    // Text parts end with two bytes; what begins with the prefix does not.
+    let begins = |text: &str| {
+        let mut key = Vec::from(uploads_key(&bucket.name).text(text));
+        key.truncate(key.len() - 2);
+        key
+    };
+    let mut range = Range::prefix(begins(&prefix));
+    if key_marker >= prefix {
+        range = range.starting_at(begins(&key_marker));
+    }
+    for entry in cx.store().scan(range) {
         let upload: Upload = from_record(&entry?.1)?;
         let after =
             upload.key > key_marker || (upload.key == key_marker && !id_marker.is_empty() && upload.id > id_marker);

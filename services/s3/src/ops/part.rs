@@ -1,23 +1,24 @@
 //! Parts of multipart uploads.
 
 use s3_api::{
-    ChecksumAlgorithm, CopyPartResult, ListParts, ListPartsOutput, ListPartsRequest, ServerSideEncryption,
-    StorageClass, UploadPart, UploadPartCopy, UploadPartCopyOutput, UploadPartCopyRequest, UploadPartOutput,
-    UploadPartRequest,
+    ChecksumAlgorithm, CopyPartResult, ListParts, ListPartsOutput, ListPartsRequest, StorageClass, UploadPart,
+    UploadPartCopy, UploadPartCopyOutput, UploadPartCopyRequest, UploadPartOutput, UploadPartRequest,
 };
 use service::{Context, Page, Range, Timestamp, from_record, operation, to_record};
 
-use super::copy::{Source, source_conditions};
+use super::copy::{Source, source_conditions, source_key};
 use super::list::page_size;
 use super::multipart::{checksum_type, initiator};
-use super::write::{hex, now};
-use super::{MAX_PUT, bucket_of, on_object, owner, root};
+use super::read::key_of;
+use super::write::{hex, now, show_encryption, trailing};
+use super::{MAX_PUT, bucket_of, charge, on_object, owner, root};
 use crate::blob::{Received, forget, receive};
 use crate::checksum::{Algorithm, Checksum};
+use crate::customer::{self, Key};
 use crate::integrity::{Integrity, show, stated};
 use crate::precondition::Preconditions;
 use crate::range::{Asked, Span, parse};
-use crate::store::{Part, find_upload, load_part, load_upload, part_key, parts_key};
+use crate::store::{CustomerKey, Part, Upload, find_upload, load_part, load_upload, part_key, parts_key};
 use crate::{Error, S3};
 
 fn check_number(number: i32) -> Result<(), Error> {
@@ -28,6 +29,22 @@ fn check_number(number: i32) -> Result<(), Error> {
     Err(Error::invalid_argument(text, "partNumber", &number.to_string()))
 }
 
+/// The key of a part, which must be the one that the upload was begun with.
+fn part_key_of(upload: &Upload, key: Option<Key>) -> Result<Option<Key>, Error> {
+    let invalid = |text: &str| Err(Error::InvalidRequest(text.to_owned()));
+    match (&upload.customer_key, key) {
+        (None, None) => Ok(None),
+        (Some(known), Some(key)) if key.is(known) => Ok(Some(key)),
+        (Some(_), Some(_)) => invalid("The provided encryption parameters did not match the ones used originally."),
+        (Some(_), None) => invalid(
+            "The multipart upload initiate requested encryption. Subsequent part requests must include the appropriate encryption parameters.",
+        ),
+        (None, Some(_)) => invalid(
+            "The multipart upload initiate did not request encryption. Please resend the request without sending encryption parameters.",
+        ),
+    }
+}
+
 /// Enters a part; one of the same number is replaced.
 fn enter(
     s3: &S3,
@@ -36,11 +53,12 @@ fn enter(
     number: i32,
     received: Received,
     checksum: Checksum,
+    known: Option<&CustomerKey>,
 ) -> Result<Part, Error> {
     let part = Part {
         number,
         size: received.size,
-        etag: hex(received.md5),
+        etag: known.map_or_else(|| hex(received.md5), |known| customer::etag(received.md5, known)),
         modified: now(cx),
         checksum,
         body: received.draft.segments.clone(),
@@ -66,10 +84,13 @@ operation! {
 
 async fn upload_part(s3: &S3, cx: &Context, request: UploadPartRequest) -> Result<UploadPartOutput, Error> {
     let bucket = bucket_of(cx, &request.bucket, request.expected_bucket_owner.as_deref())?;
+    let request_charged = charge(cx, &bucket, request.request_payer.as_ref())?;
     check_number(request.part_number)?;
     let upload = find_upload(&cx.store().snapshot(), &bucket.name, &request.key, &request.upload_id)?;
     let default = upload.algorithm.unwrap_or(Algorithm::Crc64Nvme);
-    let named = request.checksum_algorithm.as_ref();
+    let key = part_key_of(&upload, key_of!(&request))?;
+    let named = trailing(request.checksum_algorithm.as_ref(), request.trailer.as_deref());
+    let named = named.as_ref();
     let stated = stated!(request);
     let says = !stated.is_empty() || named.is_some();
     let mut integrity = Integrity::new(stated, named, request.content_md5.clone(), default)?;
@@ -85,15 +106,14 @@ async fn upload_part(s3: &S3, cx: &Context, request: UploadPartRequest) -> Resul
         // The upload keeps CRC64NVME whatever its parts are checked with.
         integrity = integrity.keeping(default);
     }
-    let mut received = receive(root(cx), cx.random(), request.body, MAX_PUT, integrity.hashers()).await?;
+    let hashers = integrity.hashers();
+    let mut received = receive(root(cx), cx.random(), request.body, MAX_PUT, hashers, key.as_ref()).await?;
     let (kept, checked) = integrity.verify_both(&mut received)?;
     let place = (bucket.name.as_str(), request.key.as_str(), request.upload_id.as_str());
-    let part = enter(s3, cx, place, request.part_number, received, kept)?;
-    let mut output = UploadPartOutput {
-        e_tag: Some(format!("\"{}\"", part.etag)),
-        server_side_encryption: Some(ServerSideEncryption::Aes256),
-        ..UploadPartOutput::default()
-    };
+    let part = enter(s3, cx, place, request.part_number, received, kept, upload.customer_key.as_ref())?;
+    let mut output =
+        UploadPartOutput { e_tag: Some(format!("\"{}\"", part.etag)), request_charged, ..UploadPartOutput::default() };
+    show_encryption!(output, key.map(|key| key.md5));
     show!(output, Some(&checked));
     Ok(output)
 }
@@ -135,6 +155,8 @@ async fn upload_part_copy(
     let bucket = bucket_of(cx, &request.bucket, request.expected_bucket_owner.as_deref())?;
     check_number(request.part_number)?;
     let upload = find_upload(&cx.store().snapshot(), &bucket.name, &request.key, &request.upload_id)?;
+    let key = part_key_of(&upload, key_of!(&request))?;
+    let source_key = source_key!(&request);
     let source = Source::parse(&request.copy_source)?;
     let owner = request.expected_source_bucket_owner.as_deref();
     let conditions: Preconditions<'_> = source_conditions!(request);
@@ -142,28 +164,32 @@ async fn upload_part_copy(
         let snapshot = cx.store().snapshot();
         let object = source.find(s3, cx, &snapshot, owner, &conditions)?;
         let span = copied_span(request.copy_source_range.as_deref(), object.size)?;
-        if let Some(body) = s3.blobs.open(root(cx), cx.store(), &snapshot, &object.body, span)? {
+        let from = customer::unlock(&object, source_key.clone())?;
+        let body = s3.blobs.open(root(cx), cx.store(), &snapshot, &object.body, span, from.as_ref())?;
+        if let Some(body) = body {
             break (body, object.version);
         }
     };
     let default = upload.algorithm.unwrap_or(Algorithm::Crc64Nvme);
     let integrity = Integrity::new(Vec::new(), None, None, default)?;
-    let mut received = receive(root(cx), cx.random(), Some(body), MAX_PUT, integrity.hashers()).await?;
+    let hashers = integrity.hashers();
+    let mut received = receive(root(cx), cx.random(), Some(body), MAX_PUT, hashers, key.as_ref()).await?;
     let checksum = integrity.verify(&mut received)?;
     let place = (bucket.name.as_str(), request.key.as_str(), request.upload_id.as_str());
-    let part = enter(s3, cx, place, request.part_number, received, checksum)?;
+    let part = enter(s3, cx, place, request.part_number, received, checksum, upload.customer_key.as_ref())?;
     let mut result = CopyPartResult {
         e_tag: Some(format!("\"{}\"", part.etag)),
         last_modified: Some(Timestamp::from_millis(part.modified)),
         ..CopyPartResult::default()
     };
     show!(result, upload.algorithm.map(|_| &part.checksum));
-    Ok(UploadPartCopyOutput {
+    let mut output = UploadPartCopyOutput {
         copy_part_result: Some(result),
         copy_source_version_id: version.or(source.version),
-        server_side_encryption: Some(ServerSideEncryption::Aes256),
         ..UploadPartCopyOutput::default()
-    })
+    };
+    show_encryption!(output, key.map(|key| key.md5));
+    Ok(output)
 }
 
 operation! {
@@ -176,6 +202,7 @@ operation! {
 
 async fn list_parts(_: &S3, cx: &Context, request: ListPartsRequest) -> Result<ListPartsOutput, Error> {
     let bucket = bucket_of(cx, &request.bucket, request.expected_bucket_owner.as_deref())?;
+    let request_charged = charge(cx, &bucket, request.request_payer.as_ref())?;
     let limit = page_size(request.max_parts, "max-parts", "max-parts")?;
     let snapshot = cx.store().snapshot();
     let upload = find_upload(&snapshot, &bucket.name, &request.key, &request.upload_id)?;
@@ -209,6 +236,7 @@ async fn list_parts(_: &S3, cx: &Context, request: ListPartsRequest) -> Result<L
         storage_class: Some(StorageClass::from(upload.storage_class.as_deref().unwrap_or("STANDARD"))),
         checksum_algorithm: upload.algorithm.map(|algorithm| ChecksumAlgorithm::from(algorithm.name())),
         checksum_type: upload.algorithm.map(|_| checksum_type(upload.full)),
+        request_charged,
         ..ListPartsOutput::default()
     })
 }

@@ -2,12 +2,14 @@
 
 use s3_api::{
     ChecksumType, GetObject, GetObjectOutput, GetObjectRequest, HeadObject, HeadObjectOutput, HeadObjectRequest,
-    ObjectLockLegalHoldStatus, ObjectLockMode, ReplicationStatus, ServerSideEncryption, StorageClass,
+    ObjectLockLegalHoldStatus, ObjectLockMode, ReplicationStatus, StorageClass,
 };
 use service::{Context, Principal, Timestamp, operation};
 
-use super::{bucket_of, expiration, find, on_existing, root};
+use super::write::show_encryption;
+use super::{bucket_of, charge, expiration, find, on_existing, root};
 use crate::classes::is_archive;
+use crate::customer::unlock;
 use crate::integrity::show;
 use crate::precondition::Preconditions;
 use crate::range::{Asked, Span, parse};
@@ -37,6 +39,10 @@ fn select(object: &Object, range: Option<&str>, part_number: Option<i32>) -> Res
             Asked::Part(span) => Ok(Selection { span, partial: true, parts_count: None }),
             Asked::Unsatisfiable => Err(Error::invalid_range(range, object.size)),
         },
+        (None, Some(number)) if !(1..=10_000).contains(&number) => {
+            let text = "Part number must be an integer between 1 and 10000, inclusive";
+            Err(Error::invalid_argument(text, "partNumber", &number.to_string()))
+        }
         (None, Some(1)) if object.parts.is_empty() => {
             Ok(Selection { span: whole, partial: object.size > 0, parts_count: None })
         }
@@ -81,7 +87,6 @@ macro_rules! describe {
             expires: request.response_expires.map(Timestamp::http_date).or(description.expires),
             website_redirect_location: description.redirect,
             metadata: Some(description.metadata),
-            server_side_encryption: Some(ServerSideEncryption::Aes256),
             storage_class: object.storage_class.as_deref().map(StorageClass::from),
             content_range: selection.partial.then(|| selection.span.content_range(object.size)),
             status_code: selection.partial.then_some(206),
@@ -97,6 +102,8 @@ macro_rules! describe {
             ..$output::default()
         };
         show!(output, checksum);
+        let md5 = request.sse_customer_key_md5.clone().filter(|_| object.customer_key.is_some());
+        show_encryption!(output, md5);
         output
     }};
 }
@@ -126,10 +133,6 @@ fn restore_header(object: &Object, now: Timestamp) -> Option<String> {
 macro_rules! admit {
     ($cx:expr, $request:expr) => {{
         let request = $request;
-        if request.sse_customer_algorithm.is_some() || request.sse_customer_key.is_some() {
-            let text = "The encryption parameters are not applicable to this object.";
-            return Err(Error::InvalidRequest(text.to_owned()));
-        }
         let overrides = request.response_content_type.is_some()
             || request.response_cache_control.is_some()
             || request.response_content_disposition.is_some()
@@ -149,6 +152,16 @@ macro_rules! admit {
     }};
 }
 
+/// The client's own key of a request.
+macro_rules! key_of {
+    ($request:expr) => {{
+        let request = $request;
+        let (algorithm, key) = (request.sse_customer_algorithm.as_deref(), request.sse_customer_key.as_deref());
+        $crate::customer::Key::read(algorithm, key, request.sse_customer_key_md5.as_deref())?
+    }};
+}
+pub(super) use key_of;
+
 operation! {
     S3, GetObject,
     access: |_, cx, request| {
@@ -159,19 +172,24 @@ operation! {
 
 async fn get_object(s3: &S3, cx: &Context, request: GetObjectRequest) -> Result<GetObjectOutput, Error> {
     let bucket = bucket_of(cx, &request.bucket, request.expected_bucket_owner.as_deref())?;
+    let request_charged = charge(cx, &bucket, request.request_payer.as_ref())?;
     let preconditions = admit!(cx, &request);
+    let key = key_of!(&request);
     loop {
         let snapshot = cx.store().snapshot();
         let object = find(s3, cx, &snapshot, &bucket.name, &request.key, request.version_id.as_deref())?;
         preconditions.check(&object)?;
+        let unlocked = unlock(&object, key.clone())?;
         if !is_readable(&object, cx.now()) {
             return Err(Error::archived(&object));
         }
         let selection = select(&object, request.range.as_deref(), request.part_number)?;
         // An object that is replaced at this moment is looked up again.
-        let body = s3.blobs.open(root(cx), cx.store(), &snapshot, &object.body, selection.span)?;
+        let (span, key) = (selection.span, unlocked.as_ref());
+        let body = s3.blobs.open(root(cx), cx.store(), &snapshot, &object.body, span, key)?;
         if let Some(body) = body {
             let mut output = describe!(GetObjectOutput, cx, &bucket, &request, &object, &selection);
+            output.request_charged = request_charged;
             output.body = Some(body);
             return Ok(output);
         }
@@ -188,10 +206,14 @@ operation! {
 
 async fn head_object(s3: &S3, cx: &Context, request: HeadObjectRequest) -> Result<HeadObjectOutput, Error> {
     let bucket = bucket_of(cx, &request.bucket, request.expected_bucket_owner.as_deref())?;
+    let request_charged = charge(cx, &bucket, request.request_payer.as_ref())?;
     let preconditions = admit!(cx, &request);
     let snapshot = cx.store().snapshot();
     let object = find(s3, cx, &snapshot, &bucket.name, &request.key, request.version_id.as_deref())?;
     preconditions.check(&object)?;
+    unlock(&object, key_of!(&request))?;
     let selection = select(&object, request.range.as_deref(), request.part_number)?;
-    Ok(describe!(HeadObjectOutput, cx, &bucket, &request, &object, &selection))
+    let mut output = describe!(HeadObjectOutput, cx, &bucket, &request, &object, &selection);
+    output.request_charged = request_charged;
+    Ok(output)
 }

@@ -2,16 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use s3_api::{ChecksumType, PutObject, PutObjectOutput, PutObjectRequest, ServerSideEncryption};
+use s3_api::{ChecksumAlgorithm, ChecksumType, PutObject, PutObjectOutput, PutObjectRequest};
 use service::{Access, Context, Timestamp, operation};
 
-use super::{Conditions, MAX_PUT, Written, bucket_of, check_key, commit, expiration, on_object, root};
+use super::{Conditions, MAX_PUT, Written, bucket_of, charge, check_key, commit, expiration, on_object, root};
 use crate::acl;
 use crate::blob::receive;
 use crate::checksum::Algorithm;
+use crate::customer::{self, Key};
 use crate::integrity::{Integrity, show, stated};
 use crate::lock;
-use crate::store::{Acl, Bucket, Description, Lock, Object};
+use crate::store::{Acl, Bucket, CustomerKey, Description, Lock, Object};
 use crate::{Error, S3};
 use crate::{classes, tagging};
 
@@ -84,18 +85,45 @@ pub(super) struct Asked {
 }
 
 /// What a new object gets, but for its body and description.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub(super) struct Settings {
     pub acl: Option<Acl>,
     pub storage_class: Option<String>,
     pub lock: Lock,
+    /// What the body is encrypted with, and what is kept of it.
+    pub key: Option<Key>,
+    pub customer_key: Option<CustomerKey>,
 }
+
+impl Settings {
+    /// The entity tag of a body.
+    pub(super) fn etag(&self, md5: [u8; 16]) -> String {
+        self.customer_key.as_ref().map_or_else(|| hex(md5), |known| customer::etag(md5, known))
+    }
+}
+
+/// Says how an object is encrypted, in the members of an output.
+macro_rules! show_encryption {
+    ($output:expr, $md5:expr) => {
+        match $md5 {
+            Some(md5) => {
+                $output.sse_customer_algorithm = Some("AES256".to_owned());
+                $output.sse_customer_key_md5 = Some(md5);
+            }
+            None => $output.server_side_encryption = Some(s3_api::ServerSideEncryption::Aes256),
+        }
+    };
+}
+pub(super) use show_encryption;
 
 impl Asked {
     /// Checks all of it.
     pub(super) fn settings(&self, cx: &Context, bucket: &Bucket) -> Result<Settings, Error> {
-        if self.customer.iter().any(Option::is_some) {
-            return Err(Error::header_not_implemented("x-amz-server-side-encryption-customer-algorithm"));
+        let [algorithm, key, md5] = self.customer.each_ref().map(|value| value.as_deref());
+        let key = Key::read(algorithm, key, md5)?;
+        if let (Some(_), Some(kind)) = (&key, &self.encryption) {
+            let text = "Server Side Encryption with Customer provided key is incompatible with the encryption method specified";
+            return Err(Error::invalid_argument(text, "x-amz-server-side-encryption", kind));
         }
         if self.encryption.as_ref().is_some_and(|kind| kind != "AES256") {
             return Err(Error::header_not_implemented("x-amz-server-side-encryption"));
@@ -104,6 +132,8 @@ impl Asked {
             acl: self.acl(cx, bucket)?,
             storage_class: storage_class(self.storage_class.as_deref())?,
             lock: self.lock.lock(bucket, cx.now())?,
+            customer_key: key.as_ref().map(|key| key.remember(cx.random())),
+            key,
         })
     }
 
@@ -170,7 +200,10 @@ impl Asked {
     /// What writing an object needs to be allowed.
     pub(super) fn access(&self, cx: &Context, bucket: &str, key: &str) -> Result<Vec<Access>, Error> {
         let mut all = vec![self.conditions(on_object(cx, "s3:PutObject", bucket, key)?)];
-        let mut further = |action: &str| Ok::<_, Error>(all.push(self.conditions(on_object(cx, action, bucket, key)?)));
+        let mut further = |action: &str| {
+            all.push(self.conditions(on_object(cx, action, bucket, key)?));
+            Ok::<_, Error>(())
+        };
         if self.tagging.is_some() {
             further("s3:PutObjectTagging")?;
         }
@@ -221,6 +254,13 @@ pub(super) fn describe(mut description: Description) -> Result<Description, Erro
     Ok(description)
 }
 
+/// The algorithm of the checksum that a request names, or sends behind its body.
+pub(super) fn trailing(named: Option<&ChecksumAlgorithm>, trailer: Option<&str>) -> Option<ChecksumAlgorithm> {
+    let mut trailers = trailer.unwrap_or_default().split(',').map(str::trim);
+    let mut name = || trailers.find_map(|name| name.strip_prefix("x-amz-checksum-"));
+    named.cloned().or_else(|| name().map(|name| ChecksumAlgorithm::from(name.to_ascii_uppercase().as_str())))
+}
+
 pub(super) fn hex(md5: [u8; 16]) -> String {
     md5.iter().map(|byte| format!("{byte:02x}")).collect()
 }
@@ -238,6 +278,7 @@ operation! {
 
 async fn put_object(s3: &S3, cx: &Context, request: PutObjectRequest) -> Result<PutObjectOutput, Error> {
     let bucket = bucket_of(cx, &request.bucket, request.expected_bucket_owner.as_deref())?;
+    let request_charged = charge(cx, &bucket, request.request_payer.as_ref())?;
     check_key(&request.key)?;
     let asked = asked!(&request);
     let settings = asked.settings(cx, &bucket)?;
@@ -246,18 +287,24 @@ async fn put_object(s3: &S3, cx: &Context, request: PutObjectRequest) -> Result<
     }
     let description = description!(&request)?;
     let tags = tagging::of_header(request.tagging.as_deref())?;
-    let named = request.checksum_algorithm.as_ref();
+    let named = trailing(request.checksum_algorithm.as_ref(), request.trailer.as_deref());
+    let named = named.as_ref();
     let stated = stated!(request);
     if settings.lock.retention.is_some() && stated.is_empty() && named.is_none() && request.content_md5.is_none() {
         let text = "Content-MD5 OR x-amz-checksum- HTTP header is required for Put Object requests with Object Lock parameters";
         return Err(Error::InvalidRequest(text.to_owned()));
     }
     let integrity = Integrity::new(stated, named, request.content_md5.clone(), Algorithm::Crc64Nvme)?;
-    let mut received = receive(root(cx), cx.random(), request.body, MAX_PUT, integrity.hashers()).await?;
+    let form = cx.origin().source.iter().any(|(name, value)| name == "s3:authType" && value == "POST");
+    if !form && request.content_length.is_none() && request.body.as_ref().is_some_and(|body| body.len().is_none()) {
+        return Err(Error::missing_length());
+    }
+    let (body, key) = (request.body, settings.key.as_ref());
+    let mut received = receive(root(cx), cx.random(), body, MAX_PUT, integrity.hashers(), key).await?;
     let checksum = integrity.verify(&mut received)?;
     let object = Object {
         size: received.size,
-        etag: hex(received.md5),
+        etag: settings.etag(received.md5),
         modified: now(cx),
         description,
         tags,
@@ -266,10 +313,10 @@ async fn put_object(s3: &S3, cx: &Context, request: PutObjectRequest) -> Result<
         body: received.draft.segments.clone(),
         lock: settings.lock,
         acl: settings.acl,
+        customer_key: settings.customer_key,
         ..Object::default()
     };
     let conditions = Conditions { if_match: request.if_match, if_none_match: request.if_none_match };
-    let form = cx.origin().source.iter().any(|(name, value)| name == "s3:authType" && value == "POST");
     let event = if form { "ObjectCreated:Post" } else { "ObjectCreated:Put" };
     let written = Written { bucket: &bucket.name, key: &request.key, event };
     let object = commit(s3, cx, &written, object, received.draft, &conditions)?;
@@ -277,11 +324,12 @@ async fn put_object(s3: &S3, cx: &Context, request: PutObjectRequest) -> Result<
         e_tag: Some(object.quoted_etag()),
         size: None,
         checksum_type: Some(ChecksumType::FullObject),
-        server_side_encryption: Some(ServerSideEncryption::Aes256),
         version_id: object.shown_version(),
         expiration: expiration(cx, &bucket, &request.key, &object)?,
+        request_charged,
         ..PutObjectOutput::default()
     };
     show!(output, object.checksum.as_ref());
+    show_encryption!(output, settings.key.map(|key| key.md5));
     Ok(output)
 }

@@ -1,0 +1,11 @@
+//! PartiQL: statements, parsed, planned and applied.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|data: &[u8]| {
+    if let Ok(text) = std::str::from_utf8(data) {
+        dynamodb::fuzz::statement(text);
+    }
+});
