@@ -95,7 +95,7 @@ fn yaml(value: &Json) -> Yaml<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use saphyr_parser::{Event, Parser};
+
     use serde_json::json;
 
     #[test]

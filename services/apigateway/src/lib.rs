@@ -12,6 +12,7 @@
 mod authorizer;
 mod backend;
 mod cache;
+mod compression;
 mod definition;
 mod error;
 mod execution;
@@ -65,12 +66,13 @@ operations! { ApiGateway, apigateway_api:
     GetDomainNames, GetExport, GetGatewayResponse, GetGatewayResponses, GetIntegration, GetIntegrationResponse,
     GetMethod, GetMethodResponse, GetModel, GetModelTemplate, GetModels, GetRequestValidator, GetRequestValidators,
     GetResource, GetResources, GetRestApi, GetRestApis, GetSdkType, GetSdkTypes, GetStage, GetStages, GetTags,
-    GetUsage, GetUsagePlan, GetUsagePlanKey, GetUsagePlanKeys, GetUsagePlans, ImportDocumentationParts,
-    ImportRestApi, PutGatewayResponse, PutIntegration, PutIntegrationResponse, PutMethod, PutMethodResponse,
-    PutRestApi, TagResource, TestInvokeMethod, UntagResource, UpdateAccount, UpdateApiKey, UpdateAuthorizer,
-    UpdateBasePathMapping, UpdateDeployment, UpdateDocumentationPart, UpdateDocumentationVersion, UpdateDomainName,
-    UpdateGatewayResponse, UpdateIntegration, UpdateIntegrationResponse, UpdateMethod, UpdateMethodResponse,
-    UpdateModel, UpdateRequestValidator, UpdateResource, UpdateRestApi, UpdateStage, UpdateUsagePlan,
+    GetUsage, GetUsagePlan, GetUsagePlanKey, GetUsagePlanKeys, GetUsagePlans, ImportApiKeys,
+    ImportDocumentationParts, ImportRestApi, PutGatewayResponse, PutIntegration, PutIntegrationResponse, PutMethod,
+    PutMethodResponse, PutRestApi, TagResource, TestInvokeAuthorizer, TestInvokeMethod, UntagResource,
+    UpdateAccount, UpdateApiKey, UpdateAuthorizer, UpdateBasePathMapping, UpdateDeployment, UpdateDocumentationPart,
+    UpdateDocumentationVersion, UpdateDomainName, UpdateGatewayResponse, UpdateIntegration,
+    UpdateIntegrationResponse, UpdateMethod, UpdateMethodResponse, UpdateModel, UpdateRequestValidator,
+    UpdateResource, UpdateRestApi, UpdateStage, UpdateUsage, UpdateUsagePlan,
 }
 
 impl Service for ApiGateway {

@@ -10,6 +10,7 @@ mod domain_name;
 mod export;
 pub mod gateway_response;
 pub mod import;
+mod import_keys;
 pub mod integration;
 pub mod integration_response;
 pub mod method;
@@ -20,6 +21,7 @@ pub mod resource;
 pub mod rest_api;
 pub mod stage;
 pub mod tag;
+mod test_authorizer;
 pub mod test_invoke;
 #[cfg(test)]
 mod tests;
