@@ -351,7 +351,6 @@ def test_access_logs_are_delivered(start, advance):
     advance(cloud, 0.01)
     [key] = wait_for(lambda: keys(s3, "logs"), "the log")
     assert key.startswith("l/20")
-    print(s3.get_object(Bucket="logs", Key=key)["Body"].read().decode())
     lines = s3.get_object(Bucket="logs", Key=key)["Body"].read().decode().splitlines()
     assert any(" asked [" in line and "REST.PUT.OBJECT a%20b \"PUT /asked/a%20b HTTP/1.1\" 200 -" in line for line in lines)
     assert any("REST.GET.OBJECT none" in line and " 404 NoSuchKey " in line for line in lines)

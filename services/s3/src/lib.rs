@@ -28,6 +28,7 @@ mod ops;
 mod precondition;
 mod public;
 mod range;
+mod record;
 mod replicate;
 mod select;
 mod store;

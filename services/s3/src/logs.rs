@@ -10,7 +10,6 @@ use std::sync::Arc;
 
 use parking_lot::RwLock;
 use s3_api::{LoggingEnabled, PutObject, PutObjectRequest};
-use serde_json::Value;
 use service::events::Received;
 use service::{AuditEvent, ByteStream, Bytes, Cloud, Event, Key, Principal, Range, Store, Timestamp, from_record};
 
@@ -99,12 +98,11 @@ impl Logs {
         if matches!(audit.cx.principal(), Principal::Service { name } if name == PRINCIPAL) {
             return;
         }
-        let Ok(parameters) = serde_json::from_slice::<Value>(&audit.parameters) else { return };
-        let Some(bucket) = ["bucket", "Bucket"].iter().find_map(|name| parameters[*name].as_str()) else { return };
+        let Some(path) = audit.resource.as_deref().and_then(|arn| arn.strip_prefix("arn:aws:s3:::")) else { return };
+        let (bucket, key) = path.split_once('/').map_or((path, None), |(bucket, key)| (bucket, Some(key)));
         if !self.buckets.read().contains(bucket) {
             return;
         }
-        let key = ["key", "Key"].iter().find_map(|name| parameters[*name].as_str());
         let Ok(record) = find_bucket(&audit.cx.cloud.store, bucket) else { return };
         let batch = batches
             .entry(bucket.to_owned())

@@ -5,11 +5,12 @@ use s3_api::{
     ChecksumAlgorithm, ChecksumType, CommonPrefix, EncodingType, ListObjects, ListObjectsOutput, ListObjectsRequest,
     ListObjectsV2, ListObjectsV2Output, ListObjectsV2Request, ObjectStorageClass,
 };
-use service::{Access, Context, Timestamp, decode_token, encode_token, from_record, operation};
+use service::{Access, Context, Timestamp, decode_token, encode_token, operation};
 
 use super::{bucket_of, charge, on_bucket, owner};
 use crate::listing::{Entry, Listing, Query, list};
-use crate::store::{Object, objects_key};
+use crate::record::summary;
+use crate::store::objects_key;
 use crate::{Error, S3};
 
 /// The most entries of a page.
@@ -73,18 +74,17 @@ fn contents(listing: &Listing, naming: Naming, account: Option<&str>) -> Result<
     let mut contents = Vec::new();
     for entry in &listing.entries {
         let Entry::Key(key, record) = entry else { continue };
-        let object: Object = from_record(record)?;
-        let checksum = object.checksum.as_ref();
+        let object = summary(record)?;
         let kind = |full| if full { ChecksumType::FullObject } else { ChecksumType::Composite };
         contents.push(s3_api::Object {
             key: Some(naming.write(key)),
             last_modified: Some(Timestamp::from_millis(object.modified)),
-            e_tag: Some(object.quoted_etag()),
-            checksum_algorithm: checksum.map(|checksum| vec![ChecksumAlgorithm::from(checksum.algorithm.name())]),
-            checksum_type: checksum.map(|checksum| kind(checksum.full)),
+            e_tag: Some(format!("\"{}\"", object.etag)),
+            checksum_algorithm: object.checksum.map(|(algorithm, _)| vec![ChecksumAlgorithm::from(algorithm.name())]),
+            checksum_type: object.checksum.map(|(_, full)| kind(full)),
             size: i64::try_from(object.size).ok(),
-            storage_class: Some(ObjectStorageClass::from(object.storage_class.as_deref().unwrap_or("STANDARD"))),
-            owner: account.map(|account| owner(object.acl.as_ref().map_or(account, |acl| &acl.owner))),
+            storage_class: Some(ObjectStorageClass::from(object.storage_class.unwrap_or("STANDARD"))),
+            owner: account.map(owner),
             ..s3_api::Object::default()
         });
     }
