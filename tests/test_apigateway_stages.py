@@ -183,3 +183,96 @@ def test_user_pools(cloud, boto, account, function, issuer):
     assert (reply.status_code, reply.text) == (401, '{"message":"The incoming token has expired"}')
     assert call(issuer.token(iss=address), "POST").status_code == 401
     assert call(issuer.token(iss=address, scope="orders/write"), "POST").status_code == 200
+
+
+def test_policies_decide_and_say_so(cloud, boto, account, site):
+    gateway = boto("apigateway")
+
+    def api(statement):
+        policy = json.dumps({"Version": "2012-10-17", "Statement": [{"Principal": "*", "Action": "execute-api:Invoke", "Resource": "execute-api:/*"} | statement]})
+        made, root = rest_api(gateway, policy=policy)
+        add_method(gateway, made, root, uri=site[0])
+        gateway.create_deployment(restApiId=made, stageName="v1")
+        return made
+
+    here = api({"Effect": "Allow", "Condition": {"IpAddress": {"aws:SourceIp": "127.0.0.1/32"}}})
+    assert send(cloud, here, "/v1").status_code == 200
+    elsewhere = api({"Effect": "Allow", "Condition": {"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}}})
+    reply = send(cloud, elsewhere, "/v1")
+    arn = f"arn:aws:execute-api:us-east-1:********{account[-4:]}:{elsewhere}/v1/GET/"
+    words = f"User: anonymous is not authorized to perform: execute-api:Invoke on resource: {arn}"
+    assert (reply.status_code, reply.json()) == (403, {"Message": words})
+    denied = api({"Effect": "Deny"})
+    assert send(cloud, denied, "/v1").json()["Message"].endswith("with an explicit deny")
+
+
+def test_keys_from_a_file_and_quotas_by_hand(cloud, boto, site):
+    gateway = boto("apigateway")
+    api, root = rest_api(gateway)
+    add_method(gateway, api, root, uri=site[0], apiKeyRequired=True)
+    gateway.create_deployment(restApiId=api, stageName="v1")
+    plan = gateway.create_usage_plan(
+        name="p", apiStages=[{"apiId": api, "stage": "v1"}], quota={"limit": 3, "period": "DAY"})["id"]
+    value = "imported-0123456789-0123456789"
+    file = f'Name,key,description,Enabled,usageplanIds\nfirst,{value},"a, b",TRUE,{plan}\n'
+    keys = gateway.import_api_keys(body=file.encode(), format="csv")
+    assert len(keys["ids"]) == 1 and keys["warnings"] == []
+    assert gateway.import_api_keys(body=file.encode(), format="csv")["warnings"] == ["API Key first already exists"]
+
+    def call():
+        return send(cloud, api, "/v1", headers={"x-api-key": value})
+
+    assert [call().status_code for _ in range(4)] == [200, 200, 200, 429]
+    assert call().text == '{"message":"Limit Exceeded"}'
+    usage = gateway.update_usage(usagePlanId=plan, keyId=keys["ids"][0], patchOperations=[{"op": "replace", "path": "/remaining", "value": "1"}])
+    assert usage["items"][keys["ids"][0]] == [[2, 1]]
+    assert [call().status_code for _ in range(2)] == [200, 429]
+    gateway.update_usage_plan(usagePlanId=plan, patchOperations=[
+        {"op": "replace", "path": "/quota/limit", "value": "1000"},
+        {"op": "replace", "path": f"/apiStages/{api}:v1/throttle/~1/GET/burstLimit", "value": "1"},
+        {"op": "replace", "path": f"/apiStages/{api}:v1/throttle/~1/GET/rateLimit", "value": "0.001"}])
+    assert [call().status_code for _ in range(2)] == [200, 429]
+    assert call().text == '{"message":"Too Many Requests"}'
+
+
+def test_authorizers_are_tested_and_forgotten(cloud, boto, function):
+    gateway = boto("apigateway")
+    api, root = rest_api(gateway)
+    arn = function("authorizer", """
+        exports.handler = async (event) => {
+            if (event.authorizationToken !== 'yes') throw new Error('Unauthorized');
+            return { principalId: 'kim', policyDocument: { Version: '2012-10-17', Statement: [
+                { Effect: 'Allow', Action: 'execute-api:Invoke', Resource: event.methodArn }] } };
+        };""")
+    uri = f"arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/{arn}/invocations"
+    authorizer = gateway.create_authorizer(
+        restApiId=api, name="a", type="TOKEN", authorizerUri=uri, identitySource="method.request.header.Authorization")["id"]
+
+    def tested(**headers):
+        return gateway.test_invoke_authorizer(restApiId=api, authorizerId=authorizer, headers=headers)
+
+    said = tested(Authorization="yes")
+    assert (said["clientStatus"], said["principalId"]) == (200, "kim") and json.loads(said["policy"])["Version"] == "2012-10-17"
+    assert tested(Authorization="no")["clientStatus"] == 401
+    assert tested()["clientStatus"] == 401
+    gateway.put_method(restApiId=api, resourceId=root, httpMethod="GET", authorizationType="CUSTOM", authorizerId=authorizer)
+    gateway.put_integration(restApiId=api, resourceId=root, httpMethod="GET", type="MOCK", requestTemplates={"application/json": '{"statusCode": 200}'})
+    gateway.put_method_response(restApiId=api, resourceId=root, httpMethod="GET", statusCode="200")
+    gateway.put_integration_response(restApiId=api, resourceId=root, httpMethod="GET", statusCode="200")
+    gateway.create_deployment(restApiId=api, stageName="v1")
+    assert send(cloud, api, "/v1", headers={"authorization": "yes"}).status_code == 200
+    boto("lambda").delete_function(FunctionName="authorizer")
+    assert send(cloud, api, "/v1", headers={"authorization": "yes"}).status_code == 200
+    gateway.flush_stage_authorizers_cache(restApiId=api, stageName="v1")
+    reply = send(cloud, api, "/v1", headers={"authorization": "yes"})
+    assert (reply.status_code, reply.text, reply.headers["x-amzn-errortype"]) == (500, '{"message":null}', "AuthorizerConfigurationException")
+
+
+def test_bodies_are_compressed(cloud, boto, site):
+    gateway = boto("apigateway")
+    api, root = rest_api(gateway, minimumCompressionSize=0)
+    add_method(gateway, api, root, uri=site[0])
+    gateway.create_deployment(restApiId=api, stageName="v1")
+    reply = send(cloud, api, "/v1", headers={"accept-encoding": "gzip"})
+    assert reply.headers["content-encoding"] == "gzip" and reply.json()["path"] == "/"
+    assert "content-encoding" not in send(cloud, api, "/v1", headers={"accept-encoding": "identity"}).headers

@@ -13,5 +13,6 @@ pub mod site;
 pub mod text;
 pub mod throttle;
 pub mod tokens;
+pub mod yaml;
 
 pub use backend::{Action, Answer, Fetch, Invocation, Invoked, Unanswered, World};

@@ -23,7 +23,7 @@ pub const DEFAULT_TTL: i32 = 300;
 #[derive(Debug, Clone)]
 pub struct Grant {
     policy: Arc<Policy>,
-    principal: String,
+    pub principal: String,
     /// The API key that the function takes the caller for.
     pub usage_key: Option<String>,
     /// `$context.authorizer`.

@@ -4,6 +4,7 @@ use crate::{
     authorizer::{self, Grant},
     backend::{World, timeout},
     cache::{self, Cache},
+    compression,
     definition::Compiled,
     error::Error,
     execution::{Invocation, finish, function_of, route, run},
@@ -25,7 +26,9 @@ use execute_api::{
     tokens::Tokens,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
-use service::{Access, ApiError, BoxFuture, ByteStream, Cloud, Context, Front, FrontRequest, FrontResponse, Principal};
+use service::{
+    Access, ApiError, BoxFuture, ByteStream, Cloud, Context, Front, FrontRequest, FrontResponse, Origin, Principal,
+};
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
@@ -171,7 +174,19 @@ async fn serve(front: &ExecuteApi, request: FrontRequest, extended_id: &str) -> 
             );
         }
     }
-    site.answer(front, request.signer, incoming).await
+    let smallest = site.compiled.definition.api.minimum_compression_size.filter(|size| *size >= 0);
+    let accepted = incoming.header("accept-encoding").unwrap_or_default().to_owned();
+    if smallest.is_some()
+        && let Err(failure) = compression::expand(&mut incoming)
+    {
+        let context = incoming.context();
+        return gateway_response::render(&failure, &site.compiled.definition.responses, &incoming, &context);
+    }
+    let mut reply = site.answer(front, request.signer, incoming).await;
+    if let Some(smallest) = smallest {
+        compression::compress(&mut reply, &accepted, smallest);
+    }
+    reply
 }
 
 /// An answer that no API had a say in.
@@ -370,7 +385,8 @@ impl Site {
         }
         let from_authorizer = self.compiled.definition.api.api_key_source == Some(ApiKeySourceType::Authorizer);
         let value = if from_authorizer { usage_key } else { incoming.header("x-api-key").map(str::to_owned) };
-        let key = usage::admit(&self.cx, throttles, value.as_deref(), &incoming.api, &incoming.stage)?;
+        let own = format!("{}/{}", incoming.resource_path, incoming.method);
+        let key = usage::admit(&self.cx, throttles, value.as_deref(), &incoming.api, &incoming.stage, &own)?;
         incoming.api_key = key.id.zip(key.value);
         Ok(())
     }
@@ -484,6 +500,7 @@ impl Site {
         incoming: &Incoming,
     ) -> Result<(), Failure> {
         let arn = method_arn(incoming);
+        let cloud = &self.cx.cloud;
         let signed = method.authorization_type.as_deref() == Some("AWS_IAM");
         let caller = match signer {
             Some(Ok(signer)) if signed => signer,
@@ -491,15 +508,30 @@ impl Site {
             _ if signed => return Err(Failure::missing_token()),
             // Without a policy, a method that asks for no authorization is open to everyone.
             _ if self.compiled.definition.api.policy.is_none() => return Ok(()),
-            _ => self.cx.cloud.context(Principal::Anonymous, self.cx.account(), self.cx.region()),
+            _ => {
+                let origin = Origin {
+                    source_ip: incoming.source_ip.clone(),
+                    user_agent: incoming.header("user-agent").unwrap_or_default().to_owned(),
+                    secure: incoming.header("x-forwarded-proto") == Some("https"),
+                    ..Origin::default()
+                };
+                let nobody = service::Caller::Principal(Principal::Anonymous);
+                let (account, region) = (self.cx.account(), self.cx.region());
+                Context::of_request(cloud.clone(), nobody, account, region, origin, incoming.request_id.clone())
+            }
         };
         let caller = caller.in_place(self.cx.account(), self.cx.region());
-        let cloud = &self.cx.cloud;
         let Some(service) = cloud.service("apigateway") else { return Err(Failure::missing_token()) };
         let access = Access::new("execute-api:Invoke", &arn).owned_by(self.cx.account());
-        cloud.stages().authorize(&caller, &**service, &access).map_err(|_| {
+        cloud.stages().authorize(&caller, &**service, &access).map_err(|denied| {
             let caller = caller.principal().arn();
-            let message = format!("User: {caller} is not authorized to perform: execute-api:Invoke on resource: {arn}");
+            let explicit = if denied.message.contains("with an explicit deny") { " with an explicit deny" } else { "" };
+            // The account is shown by its last digits only.
+            let account = incoming.account.as_str();
+            let last = &account[account.len().saturating_sub(4)..];
+            let arn = arn.replacen(account, &format!("********{last}"), 1);
+            let message =
+                format!("User: {caller} is not authorized to perform: execute-api:Invoke on resource: {arn}{explicit}");
             Failure::new(gateway_response::ACCESS_DENIED, message)
         })
     }

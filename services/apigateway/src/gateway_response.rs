@@ -56,6 +56,9 @@ const DEFAULT_TEMPLATE: &str = r#"{"message":$context.error.messageString}"#;
 /// What AWS sends for failures on its own side where nobody wrote a template: with a space that the default lacks.
 const SERVER_TEMPLATE: &str = r#"{"message": $context.error.messageString}"#;
 
+/// What AWS sends where IAM or the API's policy denies, and nobody wrote a template.
+const POLICY_TEMPLATE: &str = r#"{"Message":$context.error.messageString}"#;
+
 pub fn kind(name: &str) -> Option<Kind> {
     KINDS.iter().find(|kind| kind.name == name).copied()
 }
@@ -169,8 +172,13 @@ pub fn render(failure: &Failure, custom: &[GatewayResponse], request: &Incoming,
     let mut headers = vec![("x-amzn-ErrorType".to_owned(), failure.kind.error_type.to_owned())];
     let body = chosen.map(|(content_type, template)| {
         headers.push(("Content-Type".to_owned(), content_type.clone()));
-        let unwritten = template == DEFAULT_TEMPLATE && status >= 500 && message.is_some();
-        fill(if unwritten { SERVER_TEMPLATE } else { template }, "", request, &context)
+        let unwritten = template == DEFAULT_TEMPLATE && message.is_some();
+        let template = match unwritten {
+            true if status >= 500 => SERVER_TEMPLATE,
+            true if failure.message.starts_with("User: ") => POLICY_TEMPLATE,
+            _ => template,
+        };
+        fill(template, "", request, &context)
     });
     for (target, source) in response.response_parameters.unwrap_or_default() {
         let Some(name) = target.strip_prefix("gatewayresponse.header.") else { continue };

@@ -12,11 +12,13 @@
 mod authorizer;
 mod backend;
 mod cache;
+mod compression;
 mod definition;
 mod error;
 mod execution;
 #[cfg(test)]
 mod execution_tests;
+mod export;
 mod front;
 #[cfg(test)]
 mod front_tests;
@@ -52,21 +54,25 @@ pub struct ApiGateway {
 }
 
 operations! { ApiGateway, apigateway_api:
-    CreateApiKey, CreateAuthorizer, CreateBasePathMapping, CreateDeployment, CreateDomainName, CreateModel,
-    CreateRequestValidator, CreateResource, CreateRestApi, CreateStage, CreateUsagePlan, CreateUsagePlanKey,
-    DeleteApiKey, DeleteAuthorizer, DeleteBasePathMapping, DeleteDeployment, DeleteDomainName,
+    CreateApiKey, CreateAuthorizer, CreateBasePathMapping, CreateDeployment, CreateDocumentationPart,
+    CreateDocumentationVersion, CreateDomainName, CreateModel, CreateRequestValidator, CreateResource,
+    CreateRestApi, CreateStage, CreateUsagePlan, CreateUsagePlanKey, DeleteApiKey, DeleteAuthorizer,
+    DeleteBasePathMapping, DeleteDeployment, DeleteDocumentationPart, DeleteDocumentationVersion, DeleteDomainName,
     DeleteGatewayResponse, DeleteIntegration, DeleteIntegrationResponse, DeleteMethod, DeleteMethodResponse,
     DeleteModel, DeleteRequestValidator, DeleteResource, DeleteRestApi, DeleteStage, DeleteUsagePlan,
     DeleteUsagePlanKey, FlushStageAuthorizersCache, FlushStageCache, GetAccount, GetApiKey, GetApiKeys,
     GetAuthorizer, GetAuthorizers, GetBasePathMapping, GetBasePathMappings, GetDeployment, GetDeployments,
-    GetDomainName, GetDomainNames, GetGatewayResponse, GetGatewayResponses, GetIntegration, GetIntegrationResponse,
-    GetMethod, GetMethodResponse, GetModel, GetModels, GetRequestValidator, GetRequestValidators, GetResource,
-    GetResources, GetRestApi, GetRestApis, GetStage, GetStages, GetTags, GetUsage, GetUsagePlan, GetUsagePlanKey,
-    GetUsagePlanKeys, GetUsagePlans, ImportRestApi, PutGatewayResponse, PutIntegration, PutIntegrationResponse,
-    PutMethod, PutMethodResponse, PutRestApi, TagResource, TestInvokeMethod, UntagResource, UpdateAccount,
-    UpdateApiKey, UpdateAuthorizer, UpdateBasePathMapping, UpdateDeployment, UpdateDomainName,
-    UpdateGatewayResponse, UpdateIntegration, UpdateIntegrationResponse, UpdateMethod, UpdateMethodResponse,
-    UpdateModel, UpdateRequestValidator, UpdateResource, UpdateRestApi, UpdateStage, UpdateUsagePlan,
+    GetDocumentationPart, GetDocumentationParts, GetDocumentationVersion, GetDocumentationVersions, GetDomainName,
+    GetDomainNames, GetExport, GetGatewayResponse, GetGatewayResponses, GetIntegration, GetIntegrationResponse,
+    GetMethod, GetMethodResponse, GetModel, GetModelTemplate, GetModels, GetRequestValidator, GetRequestValidators,
+    GetResource, GetResources, GetRestApi, GetRestApis, GetSdkType, GetSdkTypes, GetStage, GetStages, GetTags,
+    GetUsage, GetUsagePlan, GetUsagePlanKey, GetUsagePlanKeys, GetUsagePlans, ImportApiKeys,
+    ImportDocumentationParts, ImportRestApi, PutGatewayResponse, PutIntegration, PutIntegrationResponse, PutMethod,
+    PutMethodResponse, PutRestApi, TagResource, TestInvokeAuthorizer, TestInvokeMethod, UntagResource,
+    UpdateAccount, UpdateApiKey, UpdateAuthorizer, UpdateBasePathMapping, UpdateDeployment, UpdateDocumentationPart,
+    UpdateDocumentationVersion, UpdateDomainName, UpdateGatewayResponse, UpdateIntegration,
+    UpdateIntegrationResponse, UpdateMethod, UpdateMethodResponse, UpdateModel, UpdateRequestValidator,
+    UpdateResource, UpdateRestApi, UpdateStage, UpdateUsage, UpdateUsagePlan,
 }
 
 impl Service for ApiGateway {

@@ -6,8 +6,8 @@
 use crate::{definition::Definition, error::Error};
 use ::store::{Snapshot, Transaction};
 use apigateway_api::{
-    Account, ApiKey, Authorizer, Deployment, GatewayResponse, Model, RequestValidator, Resource, RestApi, Stage,
-    UsagePlan, UsagePlanKey,
+    Account, ApiKey, Authorizer, Deployment, DocumentationPart, DocumentationVersion, GatewayResponse, Model,
+    RequestValidator, Resource, RestApi, Stage, UsagePlan, UsagePlanKey,
 };
 use bytes::Bytes;
 use execute_api::site::{self, Site};
@@ -47,6 +47,8 @@ records! {
     RequestValidator, "validator", |_| "Invalid Request Validator identifier specified".to_owned();
     GatewayResponse, "response", |_| "Gateway response type not defined on api".to_owned();
     Deployment, "deployment", |_| "Invalid Deployment identifier specified".to_owned();
+    DocumentationPart, "documentation-part", |_| "Invalid Documentation part identifier specified".to_owned();
+    DocumentationVersion, "documentation-version", |_| "Invalid Documentation version identifier specified".to_owned();
     Stage, "stage", |_| "Invalid stage identifier specified".to_owned();
 }
 
@@ -171,6 +173,8 @@ impl<'a> Place<'a> {
             RequestValidator::KIND,
             GatewayResponse::KIND,
             Deployment::KIND,
+            DocumentationPart::KIND,
+            DocumentationVersion::KIND,
             Stage::KIND,
         ];
         for kind in kinds.into_iter().chain([API, SNAPSHOT]) {

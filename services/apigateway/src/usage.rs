@@ -20,15 +20,51 @@ pub fn day(time: Timestamp) -> i64 {
     time.secs().div_euclid(SECONDS_A_DAY)
 }
 
-/// The first day of the period that a day lies in. Weeks begin on Sunday.
-fn first_day(period: &QuotaPeriodType, time: Timestamp) -> i64 {
+/// The first day of the period that a day lies in. Weeks begin on Sunday, and `offset` days later.
+fn first_day(period: &QuotaPeriodType, offset: i64, time: Timestamp) -> i64 {
     let today = day(time);
     match period {
-        QuotaPeriodType::Month => today - i64::from(time.datetime().day()) + 1,
+        QuotaPeriodType::Month => {
+            let this = today - i64::from(time.datetime().day()) + 1 + offset;
+            if this <= today {
+                return this;
+            }
+            let last_month = time.plus_secs(-SECONDS_A_DAY * i64::from(time.datetime().day()));
+            day(last_month) - i64::from(last_month.datetime().day()) + 1 + offset
+        }
         // 1970-01-01 was a Thursday.
-        QuotaPeriodType::Week => today - (today + 4).rem_euclid(7),
+        QuotaPeriodType::Week => today - (today + 4 - offset).rem_euclid(7),
         _ => today,
     }
+}
+
+/// How often a key was used in the period that runs.
+pub fn used_in_period(
+    cx: &Context,
+    reader: &impl Reader,
+    plan: &str,
+    key: &str,
+    quota: &QuotaSettings,
+) -> Result<i64, StoreError> {
+    let period = quota.period.clone().unwrap_or_default();
+    let first = first_day(&period, quota.offset.unwrap_or(0).into(), cx.now());
+    (first..=day(cx.now())).try_fold(0, |sum, day| Ok(sum + used(cx, reader, plan, key, day)?))
+}
+
+/// Sets how many requests are left to a key in the period that runs.
+pub fn set_left(
+    cx: &Context,
+    tx: &mut Transaction<'_>,
+    plan: &str,
+    key: &str,
+    quota: &QuotaSettings,
+    left: i64,
+) -> Result<(), StoreError> {
+    let today = day(cx.now());
+    let others = used_in_period(cx, tx, plan, key, quota)? - used(cx, tx, plan, key, today)?;
+    let wanted = i64::from(quota.limit.unwrap_or_default()) - left - others;
+    tx.put(counter(cx, plan, key, today), wanted.to_string());
+    Ok(())
 }
 
 fn counter(cx: &Context, plan: &str, key: &str, day: i64) -> Key {
@@ -74,13 +110,14 @@ fn find(
     Ok(None)
 }
 
-/// Lets a request with a key through, and counts it; otherwise says what the caller gets.
+/// Lets a request with a key through, and counts it; otherwise says what the caller gets. `method` is `/path/GET`.
 pub fn admit(
     cx: &Context,
     throttles: &Throttles,
     value: Option<&str>,
     api: &str,
     stage: &str,
+    method: &str,
 ) -> Result<ApiKey, Failure> {
     let forbidden = || Failure::new(INVALID_API_KEY, "Forbidden");
     let failed = |error: Error| Failure::configuration(format!("{error:?}"));
@@ -89,6 +126,13 @@ pub fn admit(
     let (key, plan) = found.ok_or_else(forbidden)?;
     let (key_id, plan_id) = (key.id.as_deref().unwrap_or_default(), plan.id.as_deref().unwrap_or_default());
     let throttle = plan.throttle.clone().unwrap_or_default();
+    let same = |known: &&ApiStage| known.api_id.as_deref() == Some(api) && known.stage.as_deref() == Some(stage);
+    let by_method = plan.api_stages.iter().flatten().find(same).and_then(|stage| stage.throttle.as_ref()?.get(method));
+    if let Some(own) = by_method
+        && !throttles.admits(&format!("plan/{plan_id}/{key_id}/{method}"), own.rate_limit, own.burst_limit, cx.now())
+    {
+        return Err(Failure::new(THROTTLED, "Too Many Requests"));
+    }
     if !throttles.admits(&format!("plan/{plan_id}/{key_id}"), throttle.rate_limit, throttle.burst_limit, cx.now()) {
         return Err(Failure::new(THROTTLED, "Too Many Requests"));
     }
@@ -106,12 +150,7 @@ fn count(
 ) -> Result<bool, Error> {
     let today = day(cx.now());
     if let Some(quota) = quota {
-        let first = first_day(&quota.period.clone().unwrap_or_default(), cx.now());
-        let mut sum = 0;
-        for day in first..=today {
-            sum += used(cx, tx, plan, key, day)?;
-        }
-        if sum >= i64::from(quota.limit.unwrap_or(i32::MAX)) {
+        if used_in_period(cx, tx, plan, key, quota)? >= i64::from(quota.limit.unwrap_or(i32::MAX)) {
             return Ok(false);
         }
     }
@@ -129,9 +168,12 @@ mod tests {
         // Sunday, 2001-09-09.
         let time = Timestamp::from_secs(1_000_000_000);
         let today = day(time);
-        assert_eq!(first_day(&QuotaPeriodType::Day, time), today);
-        assert_eq!(first_day(&QuotaPeriodType::Week, time), today);
-        assert_eq!(first_day(&QuotaPeriodType::Week, time.plus_secs(6 * SECONDS_A_DAY)), today);
-        assert_eq!(first_day(&QuotaPeriodType::Month, time), today - 8);
+        assert_eq!(first_day(&QuotaPeriodType::Day, 0, time), today);
+        assert_eq!(first_day(&QuotaPeriodType::Week, 0, time), today);
+        assert_eq!(first_day(&QuotaPeriodType::Week, 0, time.plus_secs(6 * SECONDS_A_DAY)), today);
+        assert_eq!(first_day(&QuotaPeriodType::Month, 0, time), today - 8);
+        // From the tenth on: the period began on August 10.
+        assert_eq!(first_day(&QuotaPeriodType::Month, 9, time), today - 30);
+        assert_eq!(first_day(&QuotaPeriodType::Week, 1, time), today - 6);
     }
 }

@@ -20,6 +20,7 @@ mod event;
 mod front;
 mod http_api;
 mod mapping;
+mod openapi;
 mod ops;
 mod record;
 mod reply;
@@ -44,12 +45,13 @@ operations! { ApiGatewayV2, apigatewayv2_api:
     CreateIntegrationResponse, CreateModel, CreateRoute, CreateRouteResponse, CreateStage, DeleteAccessLogSettings,
     DeleteApi, DeleteApiMapping, DeleteAuthorizer, DeleteCorsConfiguration, DeleteDeployment, DeleteDomainName,
     DeleteIntegration, DeleteIntegrationResponse, DeleteModel, DeleteRoute, DeleteRouteRequestParameter,
-    DeleteRouteResponse, DeleteRouteSettings, DeleteStage, GetApi, GetApiMapping, GetApiMappings, GetApis,
-    GetAuthorizer, GetAuthorizers, GetDeployment, GetDeployments, GetDomainName, GetDomainNames, GetIntegration,
-    GetIntegrationResponse, GetIntegrationResponses, GetIntegrations, GetModel, GetModels, GetRoute,
-    GetRouteResponse, GetRouteResponses, GetRoutes, GetStage, GetStages, GetTags, ResetAuthorizersCache,
-    TagResource, UntagResource, UpdateApi, UpdateApiMapping, UpdateAuthorizer, UpdateDeployment, UpdateDomainName,
-    UpdateIntegration, UpdateIntegrationResponse, UpdateModel, UpdateRoute, UpdateRouteResponse, UpdateStage,
+    DeleteRouteResponse, DeleteRouteSettings, DeleteStage, ExportApi, GetApi, GetApiMapping, GetApiMappings,
+    GetApis, GetAuthorizer, GetAuthorizers, GetDeployment, GetDeployments, GetDomainName, GetDomainNames,
+    GetIntegration, GetIntegrationResponse, GetIntegrationResponses, GetIntegrations, GetModel, GetModels, GetRoute,
+    GetRouteResponse, GetRouteResponses, GetRoutes, GetStage, GetStages, GetTags, ImportApi, ReimportApi,
+    ResetAuthorizersCache, TagResource, UntagResource, UpdateApi, UpdateApiMapping, UpdateAuthorizer,
+    UpdateDeployment, UpdateDomainName, UpdateIntegration, UpdateIntegrationResponse, UpdateModel, UpdateRoute,
+    UpdateRouteResponse, UpdateStage,
 }
 
 impl ApiGatewayV2 {

@@ -8,7 +8,7 @@ use crate::{
     store::{Place, Record, delete_key, key_of, put_key},
 };
 use apigateway_api::*;
-use service::{Context, operation};
+use service::{Context, Transaction, operation};
 
 operation! { ApiGateway, CreateApiKey, action: "apigateway:POST" on |cx, _| arn(cx, "/apikeys"), handler: create }
 operation! { ApiGateway, GetApiKey, action: "apigateway:GET" on |cx, r| arn(cx, format!("/apikeys/{}", r.api_key)), handler: get }
@@ -22,33 +22,35 @@ pub fn missing() -> Error {
 
 async fn create(_: &ApiGateway, cx: &Context, request: CreateApiKeyRequest) -> Result<ApiKey, Error> {
     check_api_tags(request.tags.as_ref())?;
-    if request.stage_keys.is_some_and(|keys| !keys.is_empty()) {
+    if request.stage_keys.as_ref().is_some_and(|keys| !keys.is_empty()) {
         return Err(Error::NotImplemented("Stage keys are not implemented: use usage plans.".to_owned()));
     }
+    cx.store().write(|tx| insert(cx, tx, request))
+}
+
+/// Makes a key.
+pub fn insert(cx: &Context, tx: &mut Transaction<'_>, request: CreateApiKeyRequest) -> Result<ApiKey, Error> {
     if request.value.as_ref().is_some_and(|value| value.len() < 20) {
         return Err(Error::BadRequest("API Key value should be at least 20 characters".to_owned()));
     }
     let value = request.value.unwrap_or_else(|| cx.random().alphanumeric(40));
-    cx.store().write(|tx| {
-        if key_of(cx, tx, &value)?.is_some() {
-            return Err(Error::Conflict("API Key already exists".to_owned()));
-        }
-        let id = cx.random().lower_alphanumeric(10);
-        let key = ApiKey {
-            id: Some(id),
-            value: Some(value),
-            name: request.name,
-            customer_id: request.customer_id,
-            description: request.description,
-            enabled: Some(request.enabled.unwrap_or(false)),
-            created_date: Some(now(cx)),
-            last_updated_date: Some(now(cx)),
-            stage_keys: Some(Vec::new()),
-            tags: request.tags,
-        };
-        put_key(cx, tx, &key);
-        Ok(key)
-    })
+    if key_of(cx, tx, &value)?.is_some() {
+        return Err(Error::Conflict("API Key already exists".to_owned()));
+    }
+    let key = ApiKey {
+        id: Some(cx.random().lower_alphanumeric(10)),
+        value: Some(value),
+        name: request.name,
+        customer_id: request.customer_id,
+        description: request.description,
+        enabled: Some(request.enabled.unwrap_or(false)),
+        created_date: Some(now(cx)),
+        last_updated_date: Some(now(cx)),
+        stage_keys: Some(Vec::new()),
+        tags: request.tags,
+    };
+    put_key(cx, tx, &key);
+    Ok(key)
 }
 
 /// A key as it is shown: its value only to those who ask for it.

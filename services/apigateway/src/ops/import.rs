@@ -22,11 +22,7 @@ operation! { ApiGateway, ImportRestApi, action: "apigateway:POST" on |cx, _| arn
 operation! { ApiGateway, PutRestApi, action: "apigateway:PUT" on |cx, r| arn(cx, format!("/restapis/{}", r.rest_api_id)), handler: put }
 
 fn parse(body: &[u8]) -> Result<serde_json::Value, Error> {
-    let looks_like_json = body.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{');
-    if !looks_like_json {
-        return Err(Error::NotImplemented("OpenAPI documents in YAML are not implemented: send JSON.".to_owned()));
-    }
-    serde_json::from_slice(body).map_err(|error| Error::BadRequest(format!("Invalid OpenAPI input: {error}")))
+    execute_api::yaml::read(body).map_err(|reason| Error::BadRequest(format!("Invalid OpenAPI input: {reason}")))
 }
 
 fn read(document: &serde_json::Value, api: &str) -> Result<Document, Error> {

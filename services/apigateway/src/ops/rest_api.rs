@@ -134,8 +134,7 @@ pub fn check_policy(policy: Option<&str>) -> Result<(), Error> {
 
 fn check_compression(size: Option<i32>) -> Result<(), Error> {
     match size {
-        None | Some(-1) => Ok(()),
-        Some(0..=10_485_760) => Err(Error::NotImplemented("Payload compression is not implemented.".to_owned())),
+        None | Some(-1..=10_485_760) => Ok(()),
         Some(_) => {
             Err(Error::BadRequest("Invalid minimum compression size, must be between 0 and 10485760".to_owned()))
         }

@@ -147,7 +147,6 @@ const PATHS: &[&str] = &[
     "/canarySettings/percentTraffic",
     "/canarySettings/stageVariableOverrides/{name}",
     "/canarySettings/useStageCache",
-    "/clientCertificateId",
     "/deploymentId",
     "/description",
     "/documentationVersion",
@@ -175,7 +174,6 @@ fn slot<'a>(stage: &'a mut Stage, path: &[&str]) -> Option<Slot<'a>> {
             stage.cache_cluster_size = value.map(CacheClusterSize::from);
             !matches!(stage.cache_cluster_size, Some(CacheClusterSize::Unknown(_)))
         })),
-        ["clientCertificateId"] => Slot::Text(&mut stage.client_certificate_id),
         ["canarySettings"] => Slot::Set(Box::new(|value| {
             stage.canary_settings = None;
             value.is_none()

@@ -463,9 +463,14 @@ fn documents_become_apis() {
             .2
             .starts_with("Errors found during import:\n\tUnable to put method 'POST'")
     );
-    let request = ImportRestApiRequest { body: "openapi: 3.0.1".into(), ..ImportRestApiRequest::default() };
-    assert_eq!(world.refused(ImportRestApi, request).1, "NotImplemented");
+    let request = ImportRestApiRequest { body: "openapi: [".into(), ..ImportRestApiRequest::default() };
+    assert_eq!(world.refused(ImportRestApi, request).1, "BadRequestException");
     assert_eq!(world.call(GetRestApis, GetRestApisRequest::default()).unwrap().items.unwrap().len(), 1);
+    let request = ImportRestApiRequest {
+        body: "openapi: 3.0.1\ninfo:\n  title: in yaml\npaths: {}\n".into(),
+        ..ImportRestApiRequest::default()
+    };
+    assert_eq!(world.call(ImportRestApi, request).unwrap().name.as_deref(), Some("in yaml"));
 }
 
 #[test]

@@ -6,7 +6,7 @@ use crate::{
     error::Error,
     patch::{self, Slot},
     store::{Place, Reader, Record},
-    usage::{day, plan_key_id, used},
+    usage::{day, plan_key_id, set_left, used, used_in_period},
 };
 use apigateway_api::*;
 use service::{Context, Timestamp, operation};
@@ -21,6 +21,7 @@ operation! { ApiGateway, CreateUsagePlanKey, action: "apigateway:POST" on |cx, r
 operation! { ApiGateway, GetUsagePlanKey, action: "apigateway:GET" on |cx, r| arn(cx, format!("/usageplans/{}/keys/{}", r.usage_plan_id, r.key_id)), handler: get_key }
 operation! { ApiGateway, GetUsagePlanKeys, action: "apigateway:GET" on |cx, r| arn(cx, format!("/usageplans/{}/keys", r.usage_plan_id)), handler: list_keys }
 operation! { ApiGateway, DeleteUsagePlanKey, action: "apigateway:DELETE" on |cx, r| arn(cx, format!("/usageplans/{}/keys/{}", r.usage_plan_id, r.key_id)), handler: delete_key }
+operation! { ApiGateway, UpdateUsage, action: "apigateway:PATCH" on |cx, r| arn(cx, format!("/usageplans/{}/keys/{}/usage", r.usage_plan_id, r.key_id)), handler: update_usage }
 operation! { ApiGateway, GetUsage, action: "apigateway:GET" on |cx, r| arn(cx, format!("/usageplans/{}/usage", r.usage_plan_id)), handler: usage }
 
 fn find(cx: &Context, reader: &impl Reader, id: &str) -> Result<UsagePlan, Error> {
@@ -59,17 +60,19 @@ fn check(cx: &Context, reader: &impl Reader, plan: &UsagePlan) -> Result<(), Err
         if !matches!(quota.period, Some(QuotaPeriodType::Day | QuotaPeriodType::Week | QuotaPeriodType::Month)) {
             return bad("Usage Plan quota period must be one of DAY, WEEK and MONTH");
         }
-        if quota.offset.unwrap_or(0) != 0 {
-            return Err(Error::NotImplemented("The offset of a quota is not implemented.".to_owned()));
+        let most = match quota.period {
+            Some(QuotaPeriodType::Month) => 27,
+            Some(QuotaPeriodType::Week) => 6,
+            _ => 0,
+        };
+        if !(0..=most).contains(&quota.offset.unwrap_or(0)) {
+            return bad("Usage Plan quota offset must be within the quota period");
         }
     }
     for stage in plan.api_stages.iter().flatten() {
         let (api, name) = (stage.api_id.as_deref().unwrap_or_default(), stage.stage.as_deref().unwrap_or_default());
         if Place::new(cx, api).find::<Stage>(reader, name)?.is_none() {
             return Err(Error::NotFound(format!("API Stage not found: {api}:{name}")));
-        }
-        if stage.throttle.as_ref().is_some_and(|throttle| !throttle.is_empty()) {
-            return Err(Error::NotImplemented("Throttling by method in a usage plan is not implemented.".to_owned()));
         }
     }
     Ok(())
@@ -95,6 +98,8 @@ const PATHS: &[&str] = &[
     "/name",
     "/description",
     "/apiStages",
+    "/apiStages/{api:stage}/throttle/{path}/{method}/rateLimit",
+    "/apiStages/{api:stage}/throttle/{path}/{method}/burstLimit",
     "/throttle",
     "/throttle/rateLimit",
     "/throttle/burstLimit",
@@ -114,6 +119,18 @@ fn slot<'a>(plan: &'a mut UsagePlan, path: &[&str]) -> Option<Slot<'a>> {
         })),
         ["throttle", "rateLimit"] => Slot::Number(&mut plan.throttle.get_or_insert_default().rate_limit),
         ["throttle", "burstLimit"] => Slot::Integer(&mut plan.throttle.get_or_insert_default().burst_limit),
+        ["apiStages", name, "throttle", path, method, limit] => {
+            let (api, stage) = name.split_once(':')?;
+            let same =
+                |known: &&mut ApiStage| known.api_id.as_deref() == Some(api) && known.stage.as_deref() == Some(stage);
+            let stage = plan.api_stages.iter_mut().flatten().find(same)?;
+            let throttle = stage.throttle.get_or_insert_default().entry(format!("{path}/{method}")).or_default();
+            match *limit {
+                "rateLimit" => Slot::Number(&mut throttle.rate_limit),
+                "burstLimit" => Slot::Integer(&mut throttle.burst_limit),
+                _ => return None,
+            }
+        }
         ["quota"] => Slot::Set(Box::new(|value| {
             plan.quota = None;
             value.is_none()
@@ -277,6 +294,37 @@ async fn usage(_: &ApiGateway, cx: &Context, request: GetUsageRequest) -> Result
         end_date: Some(request.end_date),
         position: None,
         items: Some(items),
+    })
+}
+
+/// Changes how many requests are left to a key in the period that runs.
+async fn update_usage(_: &ApiGateway, cx: &Context, request: UpdateUsageRequest) -> Result<Usage, Error> {
+    cx.store().write(|tx| {
+        let plan = find(cx, tx, &request.usage_plan_id)?;
+        let id = plan_key_id(&request.usage_plan_id, &request.key_id);
+        Place::of_account(cx).find::<UsagePlanKey>(tx, &id)?.ok_or_else(api_key::missing)?;
+        let Some(quota) = &plan.quota else {
+            return Err(Error::BadRequest("Usage Plan does not have a quota".to_owned()));
+        };
+        let mut left: Option<i32> = None;
+        let operations = request.patch_operations.as_deref().unwrap_or_default();
+        patch::apply(&mut left, operations, &["/remaining"], |left, path| {
+            (path == ["remaining"]).then_some(Slot::Integer(left))
+        })?;
+        let limit = i64::from(quota.limit.unwrap_or_default());
+        let today = day(cx.now());
+        if let Some(left) = left {
+            set_left(cx, tx, &request.usage_plan_id, &request.key_id, quota, i64::from(left))?;
+        }
+        let count = used_in_period(cx, tx, &request.usage_plan_id, &request.key_id, quota)?;
+        let date = Timestamp::from_secs(today * 86_400).datetime().strftime("%Y-%m-%d").to_string();
+        Ok(Usage {
+            usage_plan_id: Some(request.usage_plan_id),
+            start_date: Some(date.clone()),
+            end_date: Some(date),
+            position: None,
+            items: Some([(request.key_id, vec![vec![count, limit - count]])].into()),
+        })
     })
 }
 

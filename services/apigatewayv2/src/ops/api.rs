@@ -75,7 +75,7 @@ pub fn new(cx: &Context, request: CreateApiRequest) -> Result<Api, Error> {
     Ok(api)
 }
 
-fn check_api(api: &Api) -> Result<(), Error> {
+pub fn check_api(api: &Api) -> Result<(), Error> {
     if api.name.is_empty() || api.name.len() > 128 {
         return bad("Invalid API name specified. Name must be between 1 and 128 characters");
     }

@@ -4,6 +4,7 @@ pub mod api;
 mod authorizer;
 mod deployment;
 mod domain;
+mod import;
 mod integration;
 mod integration_response;
 mod model;

@@ -78,16 +78,24 @@ pub fn check(place: Place<'_>, reader: &mut impl Reader, route: &Route) -> Resul
     if route.api_key_required == Some(true) {
         return Err(Error::NotImplemented("API keys of WebSocket APIs are not implemented.".to_owned()));
     }
-    let expected = match wanted {
-        AuthorizationType::Jwt => AuthorizerType::Jwt,
-        AuthorizationType::Custom => AuthorizerType::Request,
+    if route.authorization_scopes.as_ref().is_some_and(|scopes| !scopes.is_empty()) && wanted != AuthorizationType::Jwt
+    {
+        return bad(
+            "Invalid Route authorization type specified. Authorization Scopes are only valid for COGNITO_USER_POOLS and \
+             JWT authorization types",
+        );
+    }
+    let (expected, name) = match wanted {
+        AuthorizationType::Jwt => (AuthorizerType::Jwt, "JWT"),
+        AuthorizationType::Custom => (AuthorizerType::Request, "CUSTOM"),
         _ => return Ok(()),
     };
     let id = route.authorizer_id.as_deref().unwrap_or_default();
     match place.find::<Authorizer>(reader, id)? {
         Some(authorizer) if authorizer.authorizer_type == Some(expected) => Ok(()),
-        Some(_) => bad("The authorizer's type does not match the route's authorization type"),
-        None => Err(Error::BadRequest(format!("Invalid Authorizer identifier specified {id}"))),
+        _ => Err(Error::BadRequest(format!(
+            "Invalid authorizer ID specified. Setting the authorization type to {name} requires a valid {name} authorizer."
+        ))),
     }
 }
 
