@@ -137,3 +137,54 @@ def test_bodies_of_xml(cloud, s3, account, bucket):
     assert answer.status_code == 400 and "<Code>InvalidDigest</Code>" in answer.text
     answer = raw(cloud, account, "POST", path, body, **{"x-amz-checksum-crc32": "AAAAAA=="})
     assert answer.status_code == 400 and "<Code>BadDigest</Code>" in answer.text
+
+
+def peak(cloud):
+    with open(f"/proc/{cloud.process.pid}/status") as status:
+        return next(int(line.split()[1]) // 1024 for line in status if line.startswith("VmHWM"))
+
+
+def test_a_large_object_takes_little_memory(start):
+    cloud = start()
+    s3 = cloud.client("s3", key="111122223333")
+    s3.create_bucket(Bucket="large")
+    before, size, piece = peak(cloud), 400, os.urandom(1024 * 1024)
+
+    class Pieces:
+        def __init__(self):
+            self.left = size
+
+        def __len__(self):
+            return size * len(piece)
+
+        def __iter__(self):
+            while self.left:
+                self.left -= 1
+                yield piece
+
+    url = s3.generate_presigned_url("put_object", Params={"Bucket": "large", "Key": "k"})
+    assert requests.put(url, data=Pieces(), headers={"Content-Length": str(size * len(piece))}).status_code == 200
+    url = s3.generate_presigned_url("get_object", Params={"Bucket": "large", "Key": "k"})
+    with requests.get(url, stream=True) as answer:
+        read = sum(len(chunk) for chunk in answer.iter_content(1024 * 1024))
+    assert read == size * len(piece)
+    assert peak(cloud) - before < 100, "MiB more than before"
+
+
+def test_completing_again_changes_nothing(s3, bucket):
+    upload = s3.create_multipart_upload(Bucket=bucket, Key="m")["UploadId"]
+    which = {"Bucket": bucket, "Key": "m", "UploadId": upload}
+    etag = s3.upload_part(PartNumber=1, Body=b"x", **which)["ETag"]
+    parts = {"Parts": [{"PartNumber": 1, "ETag": etag}]}
+    first = s3.complete_multipart_upload(MultipartUpload=parts, **which)
+    assert s3.complete_multipart_upload(MultipartUpload=parts, **which)["ETag"] == first["ETag"]
+    s3.delete_object(Bucket=bucket, Key="m")
+    assert error_of(s3.complete_multipart_upload, MultipartUpload=parts, **which)[0] == "NoSuchUpload"
+
+
+def test_other_regions(cloud, s3, account, bucket):
+    request = AWSRequest("GET", f"{cloud.endpoint}/{bucket}")
+    S3SigV4Auth(Credentials(account, "x"), "s3", "eu-west-1").add_auth(request)
+    answer = requests.get(request.url, headers=dict(request.headers), allow_redirects=False)
+    assert answer.status_code == 301 and "<Code>PermanentRedirect</Code>" in answer.text
+    assert answer.headers["x-amz-bucket-region"] == "us-east-1"

@@ -125,6 +125,7 @@ wire::operations_of! {
     PutPublicAccessBlock(PutPublicAccessBlockRequest) -> wire::Unit = wire::OperationModel::new("PutPublicAccessBlock", "PUT", "/{Bucket}?publicAccessBlock");
     RenameObject(RenameObjectRequest) -> RenameObjectOutput = wire::OperationModel::new("RenameObject", "PUT", "/{Bucket}/{Key+}?renameObject");
     RestoreObject(RestoreObjectRequest) -> RestoreObjectOutput = wire::OperationModel::new("RestoreObject", "POST", "/{Bucket}/{Key+}?restore");
+    SelectObjectContent(SelectObjectContentRequest) -> SelectObjectContentOutput = wire::OperationModel::new("SelectObjectContent", "POST", "/{Bucket}/{Key+}?select&select-type=2").root("SelectObjectContentRequest", Some("http://s3.amazonaws.com/doc/2006-03-01/"));
     UpdateBucketMetadataAnnotationTableConfiguration(UpdateBucketMetadataAnnotationTableConfigurationRequest) -> wire::Unit = wire::OperationModel::new("UpdateBucketMetadataAnnotationTableConfiguration", "PUT", "/{Bucket}?metadataAnnotationTable");
     UpdateBucketMetadataInventoryTableConfiguration(UpdateBucketMetadataInventoryTableConfigurationRequest) -> wire::Unit = wire::OperationModel::new("UpdateBucketMetadataInventoryTableConfiguration", "PUT", "/{Bucket}?metadataInventoryTable");
     UpdateBucketMetadataJournalTableConfiguration(UpdateBucketMetadataJournalTableConfigurationRequest) -> wire::Unit = wire::OperationModel::new("UpdateBucketMetadataJournalTableConfiguration", "PUT", "/{Bucket}?metadataJournalTable");
@@ -133,5 +134,4 @@ wire::operations_of! {
     UploadPartCopy(UploadPartCopyRequest) -> UploadPartCopyOutput = wire::OperationModel::new("UploadPartCopy", "PUT", "/{Bucket}/{Key+}");
     WriteGetObjectResponse(WriteGetObjectResponseRequest) -> wire::Unit = wire::OperationModel::new("WriteGetObjectResponse", "POST", "/WriteGetObjectResponse");
     ;
-    wire::OperationModel::new("SelectObjectContent", "POST", "/{Bucket}/{Key+}?select&select-type=2").root("SelectObjectContentRequest", Some("http://s3.amazonaws.com/doc/2006-03-01/"));
 }

@@ -1227,7 +1227,7 @@ wire::structures! {
         object_size_less_than: Option<i64> = wire::Member::new("ObjectSizeLessThan", &wire::simple::LONG);
         and: Option<LifecycleRuleAndOperator> = wire::Member::new("And", &LIFECYCLE_RULE_AND_OPERATOR);
     }
-    ListBucketAnalyticsConfigurationsOutput LIST_BUCKET_ANALYTICS_CONFIGURATIONS_OUTPUT = "ListBucketAnalyticsConfigurationsOutput" {
+    ListBucketAnalyticsConfigurationsOutput LIST_BUCKET_ANALYTICS_CONFIGURATIONS_OUTPUT = "ListBucketAnalyticsConfigurationsOutput".named("ListBucketAnalyticsConfigurationResult") {
         is_truncated: Option<bool> = wire::Member::new("IsTruncated", &wire::simple::BOOLEAN);
         continuation_token: Option<String> = wire::Member::new("ContinuationToken", &wire::simple::STRING);
         next_continuation_token: Option<String> = wire::Member::new("NextContinuationToken", &wire::simple::STRING);
@@ -1249,7 +1249,7 @@ wire::structures! {
         continuation_token: Option<String> = wire::Member::new("ContinuationToken", &wire::simple::STRING).query("continuation-token");
         expected_bucket_owner: Option<String> = wire::Member::new("ExpectedBucketOwner", &wire::simple::STRING).header("x-amz-expected-bucket-owner");
     }
-    ListBucketInventoryConfigurationsOutput LIST_BUCKET_INVENTORY_CONFIGURATIONS_OUTPUT = "ListBucketInventoryConfigurationsOutput" {
+    ListBucketInventoryConfigurationsOutput LIST_BUCKET_INVENTORY_CONFIGURATIONS_OUTPUT = "ListBucketInventoryConfigurationsOutput".named("ListInventoryConfigurationsResult") {
         continuation_token: Option<String> = wire::Member::new("ContinuationToken", &wire::simple::STRING);
         inventory_configuration_list: Option<Vec<InventoryConfiguration>> = wire::Member::new("InventoryConfigurationList", &INVENTORY_CONFIGURATION_LIST).named("InventoryConfiguration");
         is_truncated: Option<bool> = wire::Member::new("IsTruncated", &wire::simple::BOOLEAN);
@@ -1260,7 +1260,7 @@ wire::structures! {
         continuation_token: Option<String> = wire::Member::new("ContinuationToken", &wire::simple::STRING).query("continuation-token");
         expected_bucket_owner: Option<String> = wire::Member::new("ExpectedBucketOwner", &wire::simple::STRING).header("x-amz-expected-bucket-owner");
     }
-    ListBucketMetricsConfigurationsOutput LIST_BUCKET_METRICS_CONFIGURATIONS_OUTPUT = "ListBucketMetricsConfigurationsOutput" {
+    ListBucketMetricsConfigurationsOutput LIST_BUCKET_METRICS_CONFIGURATIONS_OUTPUT = "ListBucketMetricsConfigurationsOutput".named("ListMetricsConfigurationsResult") {
         is_truncated: Option<bool> = wire::Member::new("IsTruncated", &wire::simple::BOOLEAN);
         continuation_token: Option<String> = wire::Member::new("ContinuationToken", &wire::simple::STRING);
         next_continuation_token: Option<String> = wire::Member::new("NextContinuationToken", &wire::simple::STRING);
@@ -2173,7 +2173,7 @@ wire::structures! {
         end: Option<EndEvent> = wire::Member::new("End", &END_EVENT);
     }
     SelectObjectContentOutput SELECT_OBJECT_CONTENT_OUTPUT = "SelectObjectContentOutput" {
-        payload: Option<SelectObjectContentEventStream> = wire::Member::new("Payload", &SELECT_OBJECT_CONTENT_EVENT_STREAM).payload();
+        payload: Option<wire::ByteStream> = wire::Member::new("Payload", &wire::simple::BLOB).payload().streaming();
     }
     SelectObjectContentRequest SELECT_OBJECT_CONTENT_REQUEST = "SelectObjectContentRequest" {
         bucket: String = wire::Member::new("Bucket", &wire::simple::STRING).uri("Bucket").required();

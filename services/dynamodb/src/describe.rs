@@ -145,8 +145,8 @@ pub fn definition(attribute: &KeyAttribute) -> api::AttributeDefinition {
 pub fn key_schema(keys: &KeySchema) -> Vec<api::KeySchemaElement> {
     let element =
         |attribute: &KeyAttribute, key_type| api::KeySchemaElement { attribute_name: attribute.name.clone(), key_type };
-    let range = keys.range.as_ref().map(|range| element(range, api::KeyType::Range));
-    std::iter::once(element(&keys.hash, api::KeyType::Hash)).chain(range).collect()
+    let hashes = keys.hashes().map(|hash| element(hash, api::KeyType::Hash));
+    hashes.chain(keys.ranges().map(|range| element(range, api::KeyType::Range))).collect()
 }
 
 pub fn projection(projection: &Projected) -> api::Projection {

@@ -23,7 +23,7 @@ fn item() -> Item {
 
 fn keys() -> KeySchema {
     let key = |name: &str, scalar| KeyAttribute { name: name.to_owned(), scalar };
-    KeySchema { hash: key("a", Scalar::S), range: Some(key("b", Scalar::N)) }
+    KeySchema::new(key("a", Scalar::S), Some(key("b", Scalar::N)))
 }
 
 /// Reads a text as every kind of expression, and applies what could be read to an item.

@@ -51,11 +51,31 @@ pub struct KeyAttribute {
 pub struct KeySchema {
     pub hash: KeyAttribute,
     pub range: Option<KeyAttribute>,
+    /// Further attributes of the partition key; only global indexes have some.
+    #[serde(default)]
+    pub more_hash: Vec<KeyAttribute>,
+    /// Further attributes of the sort key, after the first.
+    #[serde(default)]
+    pub more_range: Vec<KeyAttribute>,
 }
 
 impl KeySchema {
+    pub fn new(hash: KeyAttribute, range: Option<KeyAttribute>) -> KeySchema {
+        KeySchema { hash, range, more_hash: Vec::new(), more_range: Vec::new() }
+    }
+
     pub fn attributes(&self) -> impl Iterator<Item = &KeyAttribute> {
-        std::iter::once(&self.hash).chain(&self.range)
+        self.hashes().chain(self.ranges())
+    }
+
+    /// The attributes of the partition key.
+    pub fn hashes(&self) -> impl Iterator<Item = &KeyAttribute> {
+        std::iter::once(&self.hash).chain(&self.more_hash)
+    }
+
+    /// The attributes of the sort key, in their order.
+    pub fn ranges(&self) -> impl Iterator<Item = &KeyAttribute> {
+        self.range.iter().chain(&self.more_range)
     }
 
     pub fn contains(&self, name: &str) -> bool {
@@ -65,16 +85,16 @@ impl KeySchema {
     /// The encoded partition key of an item that has been checked.
     pub fn hash_bytes(&self, item: &Item) -> Option<Vec<u8>> {
         let mut out = Vec::with_capacity(32);
-        encode(item.get(&self.hash.name).filter(|value| self.hash.scalar.matches(value))?, &mut out)?;
+        for hash in self.hashes() {
+            encode(item.get(&hash.name).filter(|value| hash.scalar.matches(value))?, &mut out)?;
+        }
         Some(out)
     }
 
     /// Appends the encoded sort key, if the schema has one; `None` if the item lacks it.
     pub fn put_range(&self, item: &Item, out: &mut Vec<u8>) -> Option<()> {
-        match &self.range {
-            Some(range) => encode(item.get(&range.name).filter(|value| range.scalar.matches(value))?, out),
-            None => Some(()),
-        }
+        self.ranges()
+            .try_for_each(|range| encode(item.get(&range.name).filter(|value| range.scalar.matches(value))?, out))
     }
 
     /// Just the key attributes of an item.
@@ -154,12 +174,12 @@ impl KeySchema {
             Some(AttributeValue::B(bytes)) => bytes.len(),
             _ => 0,
         };
-        if size(&self.hash) > MAX_HASH {
+        if self.hashes().map(size).sum::<usize>() > MAX_HASH {
             return Err(Invalid::values(format!(
                 "Size of hashkey has exceeded the maximum size limit of{MAX_HASH} bytes"
             )));
         }
-        if self.range.as_ref().is_some_and(|range| size(range) > MAX_RANGE) {
+        if self.ranges().map(size).sum::<usize>() > MAX_RANGE {
             return Err(Invalid::values(format!(
                 "Aggregated size of all range keys has exceeded the size limit of {MAX_RANGE} bytes"
             )));
@@ -228,10 +248,10 @@ mod tests {
     use proptest::prelude::*;
 
     fn schema() -> KeySchema {
-        KeySchema {
-            hash: KeyAttribute { name: "pk".into(), scalar: Scalar::S },
-            range: Some(KeyAttribute { name: "sk".into(), scalar: Scalar::N }),
-        }
+        KeySchema::new(
+            KeyAttribute { name: "pk".into(), scalar: Scalar::S },
+            Some(KeyAttribute { name: "sk".into(), scalar: Scalar::N }),
+        )
     }
 
     fn item(pairs: &[(&str, AttributeValue)]) -> Item {

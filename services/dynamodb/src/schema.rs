@@ -9,6 +9,8 @@ use crate::table::{Index, IndexNumber, Projected, Scope, Throughput};
 
 const MAX_LOCAL: usize = 5;
 const MAX_GLOBAL: usize = 20;
+/// The most attributes that each half of a global index's key may have.
+const MAX_KEY_ATTRIBUTES: usize = 4;
 /// The most attributes that all INCLUDE projections of a table may list together.
 const MAX_INCLUDED: usize = 100;
 
@@ -127,7 +129,7 @@ pub fn declared(request: &api::CreateTableInput, throughput: Throughput) -> Resu
                 name: index.index_name.clone(),
                 number: next_number(&indexes),
                 scope: Scope::Global,
-                keys: key_schema(&index.key_schema, &attributes, Some(&index.index_name))?,
+                keys: global_key_schema(&index.key_schema, &attributes, &index.index_name)?,
                 projection: projected(&index.projection)?,
                 throughput: units,
                 on_demand: OnDemand::changed(None, index.on_demand_throughput.as_ref(), units)?,
@@ -158,7 +160,7 @@ pub fn new_global(
         name: create.index_name.clone(),
         number,
         scope: Scope::Global,
-        keys: key_schema(&create.key_schema, attributes, Some(&create.index_name))?,
+        keys: global_key_schema(&create.key_schema, attributes, &create.index_name)?,
         projection: projected(&create.projection)?,
         throughput: units,
         on_demand: OnDemand::changed(None, create.on_demand_throughput.as_ref(), units)?,
@@ -180,6 +182,46 @@ fn index_throughput(
         (false, Some(given)) => provisioned(given, &format!(" for index {index}")),
         (false, None) => Err(Invalid::values(format!("ProvisionedThroughput must be specified for index: {index}"))),
     }
+}
+
+/// The keys of a global index: up to four attributes each for the partition and for sorting.
+fn global_key_schema(
+    elements: &[api::KeySchemaElement],
+    attributes: &[KeyAttribute],
+    index: &str,
+) -> Result<KeySchema, Invalid> {
+    if elements.len() <= 2 && elements.get(1).is_none_or(|second| second.key_type == api::KeyType::Range) {
+        return key_schema(elements, attributes, Some(index));
+    }
+    let hashes = elements.iter().take_while(|element| element.key_type == api::KeyType::Hash).count();
+    let ranges = elements.len() - hashes;
+    if hashes == 0 {
+        return Err(Invalid::new("Invalid KeySchema: The first KeySchemaElement is not a HASH key type"));
+    }
+    if elements[hashes..].iter().any(|element| element.key_type != api::KeyType::Range) {
+        return Err(Invalid::new("Invalid KeySchema: HASH key elements must come before RANGE key elements"));
+    }
+    if hashes > MAX_KEY_ATTRIBUTES || ranges > MAX_KEY_ATTRIBUTES {
+        return Err(Invalid(format!(
+            "Invalid KeySchema: At most {MAX_KEY_ATTRIBUTES} HASH and {MAX_KEY_ATTRIBUTES} RANGE key elements are \
+             supported for index: {index}"
+        )));
+    }
+    let mut keys = Vec::with_capacity(elements.len());
+    for element in elements {
+        // Each on its own has the checks of an ordinary partition key.
+        let alone = api::KeySchemaElement { key_type: api::KeyType::Hash, ..element.clone() };
+        let key = key_schema(&[alone], attributes, Some(index))?.hash;
+        if keys.contains(&key) {
+            return Err(Invalid(format!("Invalid KeySchema: The attribute {} is repeated", key.name)));
+        }
+        keys.push(key);
+    }
+    let mut ranges = keys.split_off(hashes).into_iter();
+    let mut hashes = keys.into_iter();
+    let Some(first) = hashes.next() else { return Err(Invalid::new("Invalid KeySchema")) };
+    let range = ranges.next();
+    Ok(KeySchema { more_hash: hashes.collect(), more_range: ranges.collect(), ..KeySchema::new(first, range) })
 }
 
 fn key_schema(
@@ -232,7 +274,7 @@ fn key_schema(
             ))
         })
     };
-    Ok(KeySchema { hash: defined(hash)?, range: range.map(defined).transpose()? })
+    Ok(KeySchema::new(defined(hash)?, range.map(defined).transpose()?))
 }
 
 fn names<'a>(names: impl Iterator<Item = &'a str>) -> String {

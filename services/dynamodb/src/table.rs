@@ -370,7 +370,7 @@ pub(crate) mod tests {
             name: name.into(),
             number,
             scope,
-            keys: KeySchema { hash: key(hash, Scalar::S), range: Some(key("at", Scalar::N)) },
+            keys: KeySchema::new(key(hash, Scalar::S), Some(key("at", Scalar::N))),
             projection,
             throughput: Throughput::OnDemand,
             on_demand: None,
@@ -385,7 +385,7 @@ pub(crate) mod tests {
             number: 7,
             generation: 1,
             created: 0,
-            keys: KeySchema { hash: key("pk", Scalar::S), range: Some(key("sk", Scalar::S)) },
+            keys: KeySchema::new(key("pk", Scalar::S), Some(key("sk", Scalar::S))),
             attributes: vec![],
             indexes: vec![
                 index("by-owner", 1, Scope::Global, "owner", Projected::KeysOnly),

@@ -6,9 +6,9 @@
 //!   where somebody still reads it, when the reader is done.
 //! - Memory is bounded: a body passes in pieces of at most [`CHUNK`].
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::fs;
-use std::io;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use futures_util::StreamExt as _;
 use md5::{Digest as _, Md5};
 use parking_lot::Mutex;
 use service::{ByteStream, Random, Snapshot, Store, StoreError, Transaction};
-use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
 use wire::StreamError;
 
 use crate::Error;
@@ -28,13 +28,21 @@ use crate::store::{Segment, blob_key, body_key};
 
 /// Bodies up to this size lie in the store.
 const INLINE: usize = 64 * 1024;
-/// How much is read or written at once.
+/// How much of a body waits in memory before it is written.
+const BATCH: usize = 1024 * 1024;
+/// How much of a large file is read at once.
 const CHUNK: usize = 256 * 1024;
+/// Files up to this size are read as a whole and remembered.
+const RECENT_FILE: u64 = 2 * 1024 * 1024;
+/// How many bytes of them are remembered together.
+const RECENT_BYTES: usize = 12 * 1024 * 1024;
 
 /// The files of a cloud, and who reads them.
 #[derive(Default)]
 pub struct Blobs {
     readers: Mutex<HashMap<String, Readers>>,
+    /// Files that were read and verified lately, by their ids, the latest first. A file never changes, so neither do they.
+    recent: Mutex<VecDeque<(String, Bytes)>>,
 }
 
 #[derive(Default)]
@@ -124,26 +132,93 @@ pub struct Received {
     pub hashers: Vec<Hasher>,
 }
 
+/// What is made of a body as it passes: its hashes, and the file that it goes to when it is large.
+struct Intake {
+    md5: Md5,
+    crc32: crc32fast::Hasher,
+    hashers: Vec<Hasher>,
+    cipher: Option<Cipher>,
+    file: Option<fs::File>,
+    /// Where the file is until it is whole.
+    path: PathBuf,
+}
+
+impl Intake {
+    /// Hashes and encrypts pieces; they come back as they are to be stored.
+    fn pass(&mut self, pieces: Vec<Bytes>) -> Result<Vec<Bytes>, Error> {
+        let mut stored = Vec::with_capacity(pieces.len());
+        for piece in pieces {
+            self.md5.update(&piece);
+            self.hashers.iter_mut().for_each(|hasher| hasher.update(&piece));
+            let piece = match &mut self.cipher {
+                Some(cipher) => cipher.apply(&piece)?,
+                None => piece,
+            };
+            self.crc32.update(&piece);
+            stored.push(piece);
+        }
+        Ok(stored)
+    }
+
+    /// Passes pieces on to the file, which is made when the first of them come.
+    fn write(&mut self, pieces: Vec<Bytes>) -> Result<(), Error> {
+        let pieces = self.pass(pieces)?;
+        let failed = |error: io::Error| Error::file("write a body", &error);
+        let file = match &mut self.file {
+            Some(file) => file,
+            None => self.file.insert(create(&self.path).map_err(failed)?),
+        };
+        pieces.iter().try_for_each(|piece| file.write_all(piece)).map_err(failed)
+    }
+
+    /// Gives the file its name.
+    fn finish(&mut self, path: &Path) -> Result<(), Error> {
+        let named = || {
+            if let Some(parent) = path.parent() {
+                fs::create_dir_all(parent)?;
+            }
+            fs::rename(&self.path, path)
+        };
+        named().map_err(|error| Error::file("finish a body", &error))
+    }
+}
+
+/// Work on an intake that may wait for the disk, or takes long, beside the tasks of the server.
+async fn aside<T: Send + 'static>(
+    mut intake: Box<Intake>,
+    work: impl FnOnce(&mut Intake) -> Result<T, Error> + Send + 'static,
+) -> Result<(Box<Intake>, T), Error> {
+    let done = tokio::task::spawn_blocking(move || work(&mut intake).map(|value| (intake, value))).await;
+    done.unwrap_or_else(|error| Err(Error::file("take in a body", &io::Error::other(error))))
+}
+
 /// Takes in a body as it arrives.
 pub async fn receive(
     root: &Path,
     random: &Random,
     body: Option<ByteStream>,
     limit: u64,
-    mut hashers: Vec<Hasher>,
+    hashers: Vec<Hasher>,
     key: Option<&Key>,
 ) -> Result<Received, Error> {
-    let (mut md5, mut crc32, mut size) = (Md5::new(), crc32fast::Hasher::new(), 0u64);
-    let mut pending = BytesMut::new();
-    let mut file: Option<tokio::fs::File> = None;
     let id = random.hex(32);
-    let mut draft = Draft::default();
     let iv = key.map(|_| {
         let mut iv = [0; 16];
         random.fill(&mut iv);
         iv
     });
-    let mut cipher = key.zip(iv).map(|(key, iv)| key.cipher(&iv, 0)).transpose()?;
+    let cipher = key.zip(iv).map(|(key, iv)| key.cipher(&iv, 0)).transpose()?;
+    let path = temporary(root).join(&id);
+    let mut intake = Box::new(Intake {
+        md5: Md5::new(),
+        crc32: crc32fast::Hasher::new(),
+        hashers,
+        cipher,
+        file: None,
+        path: path.clone(),
+    });
+    let (mut size, mut waiting, mut waiting_bytes) = (0u64, Vec::new(), 0);
+    let mut draft = Draft::default();
     let mut stream = body.unwrap_or_default().take();
     while let Some(chunk) = stream.next().await {
         let chunk = chunk.map_err(Error::broken_body)?;
@@ -151,67 +226,55 @@ pub async fn receive(
         if size > limit {
             return Err(Error::EntityTooLarge("Your proposed upload exceeds the maximum allowed size".to_owned()));
         }
-        md5.update(&chunk);
-        hashers.iter_mut().for_each(|hasher| hasher.update(&chunk));
-        let chunk = match &mut cipher {
-            Some(cipher) => cipher.apply(&chunk)?,
-            None => chunk,
-        };
-        crc32.update(&chunk);
-        pending.extend_from_slice(&chunk);
-        if pending.len() < if file.is_some() { CHUNK } else { INLINE + 1 } {
-            continue;
-        }
-        let file = match &mut file {
-            Some(file) => file,
-            None => {
-                let path = temporary(root).join(&id);
+        waiting_bytes += chunk.len();
+        waiting.push(chunk);
+        if waiting_bytes >= BATCH {
+            if draft.files.is_empty() {
                 draft.files.push(path.clone());
-                file.insert(create(&path).await?)
             }
-        };
-        file.write_all(&pending).await.map_err(|error| Error::file("write a body", &error))?;
-        pending.clear();
+            let pieces = std::mem::take(&mut waiting);
+            waiting_bytes = 0;
+            intake = aside(intake, |intake| intake.write(pieces)).await?.0;
+        }
     }
-    let segment = Segment { id: id.clone(), len: size, file: file.is_some(), crc32: crc32.finalize(), iv };
-    match file {
-        Some(mut file) => {
-            let finish = async {
-                file.write_all(&pending).await?;
-                file.flush().await?;
-                let path = path_of(root, &id);
-                if let Some(parent) = path.parent() {
-                    tokio::fs::create_dir_all(parent).await?;
-                }
-                tokio::fs::rename(temporary(root).join(&id), &path).await?;
-                io::Result::Ok(path)
-            };
-            let path = finish.await.map_err(|error| Error::file("finish a body", &error))?;
-            draft.files = vec![path];
-            draft.segments.push(segment);
-        }
-        None if size > 0 => {
-            draft.inline.push((id, pending.freeze()));
-            draft.segments.push(segment);
-        }
-        None => {}
+    let file = size > INLINE as u64;
+    if file {
+        let target = path_of(root, &id);
+        // Whichever of the two there is when this fails or is given up is removed.
+        draft.files = vec![path, target.clone()];
+        let finish = move |intake: &mut Intake| {
+            if !waiting.is_empty() {
+                intake.write(waiting)?;
+            }
+            intake.finish(&target)
+        };
+        intake = aside(intake, finish).await?.0;
+        draft.files.remove(0);
+    } else if size > 0 {
+        let stored = intake.pass(waiting)?;
+        let bytes = match <[Bytes; 1]>::try_from(stored) {
+            Ok([only]) => Bytes::copy_from_slice(&only),
+            Err(several) => several.concat().into(),
+        };
+        draft.inline.push((id.clone(), bytes));
+    }
+    let Intake { md5, crc32, hashers, .. } = *intake;
+    if size > 0 {
+        draft.segments.push(Segment { id, len: size, file, crc32: crc32.finalize(), iv });
     }
     Ok(Received { draft, size, md5: md5.finalize().into(), hashers })
 }
 
-async fn create(path: &Path) -> Result<tokio::fs::File, Error> {
-    let make = async {
-        match tokio::fs::File::create(path).await {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                if let Some(parent) = path.parent() {
-                    tokio::fs::create_dir_all(parent).await?;
-                }
-                tokio::fs::File::create(path).await
+fn create(path: &Path) -> io::Result<fs::File> {
+    match fs::File::create(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            if let Some(parent) = path.parent() {
+                fs::create_dir_all(parent)?;
             }
-            result => result,
+            fs::File::create(path)
         }
-    };
-    make.await.map_err(|error| Error::file("create a body", &error))
+        result => result,
+    }
 }
 
 /// A second copy of a body, without reading it: files are linked.
@@ -252,7 +315,7 @@ pub fn forget(tx: &mut Transaction<'_>, body: &[Segment]) {
 /// A piece of a body that is being read.
 enum Piece {
     Bytes(Bytes),
-    File { path: PathBuf, start: u64, len: u64, crc32: Option<u32>, cipher: Option<Cipher> },
+    File { path: PathBuf, start: u64, len: u64, crc32: Option<u32>, cipher: Option<Cipher>, id: String },
 }
 
 impl Blobs {
@@ -265,6 +328,26 @@ impl Blobs {
                 None => unlink(&path),
             }
         }
+    }
+
+    /// A whole file from memory.
+    fn remembered(&self, id: &str) -> Option<Bytes> {
+        let mut recent = self.recent.lock();
+        let at = recent.iter().position(|(known, _)| known == id)?;
+        let entry = recent.remove(at)?;
+        let bytes = entry.1.clone();
+        recent.push_front(entry);
+        Some(bytes)
+    }
+
+    fn remember(&self, id: String, bytes: Bytes) {
+        let mut recent = self.recent.lock();
+        recent.push_front((id, bytes));
+        let mut total = 0;
+        recent.retain(|(_, bytes)| {
+            total += bytes.len();
+            total <= RECENT_BYTES
+        });
     }
 
     fn pin(self: &Arc<Self>, body: &[Segment]) -> Pin {
@@ -306,6 +389,15 @@ impl Blobs {
                     return Ok(None);
                 }
                 let whole = to - from == segment.len;
+                if let Some(bytes) = self.remembered(&segment.id) {
+                    let cut = |at: u64| usize::try_from(at - start).unwrap_or(usize::MAX).min(bytes.len());
+                    let bytes = bytes.slice(cut(from)..cut(to));
+                    pieces.push(Piece::Bytes(match &mut cipher {
+                        Some(cipher) => cipher.apply(&bytes)?,
+                        None => bytes,
+                    }));
+                    continue;
+                }
                 let crc32 = whole.then_some(segment.crc32);
                 pieces.push(Piece::File {
                     path: path_of(root, &segment.id),
@@ -313,6 +405,7 @@ impl Blobs {
                     len: to - from,
                     crc32,
                     cipher,
+                    id: segment.id.clone(),
                 });
             } else {
                 let bytes = inline(snapshot, segment)?;
@@ -350,29 +443,59 @@ fn read(pieces: Vec<Piece>, pin: Pin) -> impl futures_util::Stream<Item = Result
             match reading {
                 Some(mut open) if open.left > 0 => match next(&mut open).await {
                     Ok(bytes) => return Some((Ok(bytes), Some((pieces, Some(open), pin)))),
-                    Err(error) => {
-                        tracing::error!(%error, "a body cannot be read");
-                        let message = "We encountered an internal error. Please try again.".to_owned();
-                        return Some((Err(StreamError { code: "InternalError", message }), None));
-                    }
+                    Err(error) => return Some((Err(unreadable(&error)), None)),
                 },
                 _ => match pieces.next()? {
                     Piece::Bytes(bytes) => return Some((Ok(bytes), Some((pieces, None, pin)))),
-                    Piece::File { path, start, len, crc32, cipher } => match open(&path, start).await {
+                    Piece::File { path, len, crc32: Some(crc32), mut cipher, id, .. } if len <= RECENT_FILE => {
+                        let whole = read_whole(path, len, crc32).await;
+                        let bytes = whole.and_then(|bytes| {
+                            pin.blobs.remember(id, bytes.clone());
+                            match &mut cipher {
+                                Some(cipher) => cipher.apply(&bytes).map_err(|_| undecipherable()),
+                                None => Ok(bytes),
+                            }
+                        });
+                        return match bytes {
+                            Ok(bytes) => Some((Ok(bytes), Some((pieces, None, pin)))),
+                            Err(error) => Some((Err(unreadable(&error)), None)),
+                        };
+                    }
+                    Piece::File { path, start, len, crc32, cipher, .. } => match open(&path, start).await {
                         Ok(file) => {
                             let check = crc32.map(|crc32| (crc32fast::Hasher::new(), crc32));
                             reading = Some(Reading { file, left: len, check, cipher });
                         }
-                        Err(error) => {
-                            tracing::error!(path = %path.display(), %error, "a body cannot be opened");
-                            let message = "We encountered an internal error. Please try again.".to_owned();
-                            return Some((Err(StreamError { code: "InternalError", message }), None));
-                        }
+                        Err(error) => return Some((Err(unreadable(&error)), None)),
                     },
                 },
             }
         }
     })
+}
+
+fn unreadable(error: &io::Error) -> StreamError {
+    tracing::error!(%error, "a body cannot be read");
+    let message = "We encountered an internal error. Please try again.".to_owned();
+    StreamError { code: "InternalError", message }
+}
+
+fn undecipherable() -> io::Error {
+    io::Error::other("the body cannot be deciphered")
+}
+
+fn damaged() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, "the checksum is wrong")
+}
+
+/// A whole file, if it has its checksum.
+async fn read_whole(path: PathBuf, len: u64, crc32: u32) -> io::Result<Bytes> {
+    let read = move || {
+        let bytes = fs::read(&path)?;
+        let right = bytes.len() as u64 == len && crc32fast::hash(&bytes) == crc32;
+        if right { Ok(Bytes::from(bytes)) } else { Err(damaged()) }
+    };
+    tokio::task::spawn_blocking(read).await.unwrap_or_else(|error| Err(io::Error::other(error)))
 }
 
 async fn open(path: &Path, start: u64) -> io::Result<tokio::fs::File> {
@@ -397,11 +520,11 @@ async fn next(reading: &mut Reading) -> io::Result<Bytes> {
     if let Some((hasher, expected)) = &mut reading.check {
         hasher.update(&buffer);
         if reading.left == 0 && hasher.clone().finalize() != *expected {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, "the checksum is wrong"));
+            return Err(damaged());
         }
     }
     match &mut reading.cipher {
-        Some(cipher) => cipher.apply(&buffer).map_err(|_| io::Error::other("the body cannot be deciphered")),
+        Some(cipher) => cipher.apply(&buffer).map_err(|_| undecipherable()),
         None => Ok(buffer.freeze()),
     }
 }

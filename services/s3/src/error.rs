@@ -12,7 +12,6 @@ service::errors! {
         EntityTooLarge = 400 "EntityTooLarge",
         IllegalLocationConstraint = 400 "IllegalLocationConstraintException",
         InvalidBucketAcl = 400 "InvalidBucketAclWithObjectOwnership",
-        InvalidPart = 400 "InvalidPart",
         InvalidPartOrder = 400 "InvalidPartOrder",
         InvalidRequest = 400 "InvalidRequest",
         InvalidStorageClass = 400 "InvalidStorageClass",
@@ -167,9 +166,10 @@ impl Error {
         ApiError::new(501, "NotImplemented", text).with("Header", header).into()
     }
 
-    pub fn invalid_part() -> Error {
+    pub fn invalid_part(upload: &str, number: i32, etag: &str) -> Error {
         let text = "One or more of the specified parts could not be found.  The part may not have been uploaded, or the specified entity tag may not match the part's entity tag.";
-        Error::InvalidPart(text.to_owned())
+        let error = ApiError::new(400, "InvalidPart", text).with("UploadId", upload);
+        error.with("PartNumber", number.to_string()).with("ETag", etag).into()
     }
 
     pub fn malformed_xml() -> Error {

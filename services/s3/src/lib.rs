@@ -27,7 +27,9 @@ mod ops;
 mod precondition;
 mod public;
 mod range;
+mod record;
 mod replicate;
+mod select;
 mod store;
 mod sweep;
 mod tagging;
@@ -140,6 +142,7 @@ service::operations! { S3, s3_api:
     PutObjectTagging,
     PutPublicAccessBlock,
     RestoreObject,
+    SelectObjectContent,
     UploadPart,
     UploadPartCopy,
 }
@@ -236,7 +239,7 @@ impl Service for S3 {
                 value,
             ),
             "copySource" => Error::invalid_argument(ops::COPY_SOURCE, "x-amz-copy-source", value),
-            "acl" => Error::invalid_argument("", "x-amz-acl", value),
+            "aCL" => Error::invalid_argument("", "x-amz-acl", value),
             "objectOwnership" if !violation.path.contains('.') => {
                 let text = format!("Invalid x-amz-object-ownership header: {value}");
                 Error::invalid_argument(text, "x-amz-object-ownership", value)
@@ -246,8 +249,18 @@ impl Service for S3 {
                 let text = "Legal Hold must be either of 'ON' or 'OFF'";
                 Error::invalid_argument(text, "x-amz-object-lock-legal-hold", value)
             }
-            "objectAttributes" | "ObjectAttributesList" => {
-                Error::invalid_argument("Invalid attribute name specified.", "x-amz-object-attributes", value)
+            "uploadId" if value == "null" => {
+                let text = "The specified method is not allowed against this resource.";
+                let error = ApiError::new(405, "MethodNotAllowed", text);
+                error.with("Method", "POST").with("ResourceType", "OBJECT").into()
+            }
+            "objectAttributes" if value == "null" => {
+                let text = "The x-amz-object-attributes header specifying the attributes to be retrieved is either missing or empty";
+                Error::InvalidRequest(text.to_owned())
+            }
+            _ if violation.path.starts_with("objectAttributes") => {
+                let (name, list) = ("x-amz-object-attributes", value.trim_matches(['[', ']']));
+                Error::invalid_argument("Invalid attribute name specified.", name, list)
             }
             "checksumType" => {
                 let text = "Value for x-amz-checksum-type header is invalid.";
@@ -262,7 +275,7 @@ impl Service for S3 {
 
     fn malformed(&self, error: &DecodeError) -> ApiError {
         match error {
-            DecodeError::Type(text) => ApiError::new(400, "InvalidArgument", text.clone()),
+            DecodeError::Type(text) => malformed_value(text),
             _ => Error::malformed_xml().into(),
         }
     }
@@ -312,6 +325,22 @@ impl Service for S3 {
             blob::clear(files);
         }
     }
+}
+
+/// What S3 says of a header or parameter that cannot be read: `'x' is not a valid value of 'max-keys'`.
+fn malformed_value(text: &str) -> ApiError {
+    let Some((value, name)) = text.split_once("' is not a valid value of '") else {
+        return ApiError::new(400, "InvalidArgument", text);
+    };
+    let (value, name) = (value.trim_start_matches('\''), name.trim_end_matches('\''));
+    let text = match name {
+        "max-keys" | "max-uploads" | "max-parts" | "part-number-marker" => {
+            format!("Provided {name} not an integer or within integer range")
+        }
+        "partNumber" => "Part number must be an integer between 1 and 10000, inclusive".to_owned(),
+        name => format!("The value of {name} is not valid."),
+    };
+    Error::invalid_argument(text, name, value).into()
 }
 
 /// RestrictPublicBuckets: what a public policy allows, it allows only within the bucket's account and to services.

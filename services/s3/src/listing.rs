@@ -4,8 +4,9 @@
 
 use std::ops::Bound;
 
-use service::{Bytes, Key, Range, Scan, Snapshot, StoreError, from_record};
+use service::{Bytes, Key, Range, Scan, Snapshot, StoreError};
 
+use crate::record;
 use crate::store::{Object, objects_key, versions_key};
 
 /// What to list.
@@ -215,7 +216,7 @@ impl Merged {
         };
         let (entry, key) = if first_is_current { (self.current.next(), current) } else { (self.apart.next(), apart) };
         match entry.transpose()? {
-            Some((_, record)) => Ok(Some((key.unwrap_or_default(), from_record(&record)?))),
+            Some((_, record)) => Ok(Some((key.unwrap_or_default(), record::decode(&record)?))),
             None => Ok(None),
         }
     }

@@ -50,8 +50,13 @@ impl Preconditions<'_> {
     /// For the source of a copy: what would be 304 is 412 there.
     pub fn check_source(&self, object: &Object) -> Result<(), Error> {
         self.check(object).map_err(|error| match error {
-            Error::Reply(reply) if reply.status == 304 => {
-                let name = if self.if_none_match.is_some() { "If-None-Match" } else { "If-Modified-Since" };
+            Error::Reply(reply) => {
+                let name = match (reply.status, self.if_match, self.if_none_match) {
+                    (304, _, Some(_)) => "If-None-Match",
+                    (304, _, None) => "If-Modified-Since",
+                    (_, Some(_), _) => "If-Match",
+                    _ => "If-Unmodified-Since",
+                };
                 Error::precondition_failed(&format!("x-amz-copy-source-{name}"))
             }
             error => error,

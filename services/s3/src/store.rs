@@ -2,7 +2,8 @@
 //!
 //! A listing reads records and no bodies: those lie under keys of their own, or in files.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use serde::{Deserialize, Serialize};
 use service::{Key, Snapshot, StoreError, Transaction, from_record, to_record};
@@ -147,17 +148,22 @@ pub struct ObjectPart {
     pub checksum: Option<String>,
 }
 
+/// A version of an object. The fields that a listing shows are not part of its JSON: see [`crate::record`].
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Object {
+    #[serde(skip)]
     pub size: u64,
     /// Without its quotes.
+    #[serde(skip)]
     pub etag: String,
     /// Milliseconds since the epoch; whole seconds.
+    #[serde(skip)]
     pub modified: i64,
     #[serde(default)]
     pub description: Description,
     #[serde(default)]
     pub tags: BTreeMap<String, String>,
+    #[serde(skip)]
     pub storage_class: Option<String>,
     pub checksum: Option<Checksum>,
     #[serde(default)]
@@ -171,7 +177,7 @@ pub struct Object {
     #[serde(default, skip_serializing_if = "is_default")]
     pub seq: u64,
     /// A delete marker.
-    #[serde(default, skip_serializing_if = "is_default")]
+    #[serde(skip)]
     pub deleted: bool,
     /// When a newer version took its place.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -188,6 +194,9 @@ pub struct Object {
     pub replication: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub customer_key: Option<CustomerKey>,
+    /// The multipart upload that it was made by.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub upload: Option<String>,
 }
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
@@ -334,7 +343,26 @@ pub fn decode<T: serde::de::DeserializeOwned>(bytes: Option<service::Bytes>) -> 
 
 /// The bucket of a name, or S3's error.
 pub fn find_bucket(store: &service::Store, name: &str) -> Result<Bucket, Error> {
-    decode(store.get(bucket_key(name).as_slice())?)?.ok_or_else(|| Error::no_such_bucket(name))
+    let record = store.get(bucket_key(name).as_slice())?.ok_or_else(|| Error::no_such_bucket(name))?;
+    Ok(parse_bucket(&record)?)
+}
+
+/// Every request reads its bucket, some several times, so what the latest records parse to is remembered. The record itself
+/// is what it is remembered by: a changed bucket is another record.
+fn parse_bucket(record: &service::Bytes) -> Result<Bucket, StoreError> {
+    const MOST: usize = 8;
+    thread_local! {
+        static PARSED: RefCell<VecDeque<(service::Bytes, Bucket)>> = const { RefCell::new(VecDeque::new()) };
+    }
+    PARSED.with_borrow_mut(|parsed| {
+        if let Some((_, bucket)) = parsed.iter().find(|(known, _)| known == record) {
+            return Ok(bucket.clone());
+        }
+        let bucket: Bucket = from_record(record)?;
+        parsed.truncate(MOST - 1);
+        parsed.push_front((record.clone(), bucket.clone()));
+        Ok(bucket)
+    })
 }
 
 pub fn load_bucket(tx: &Transaction<'_>, name: &str) -> Result<Bucket, Error> {

@@ -9,6 +9,7 @@
 use service::{Range, Snapshot, StoreError, Transaction, to_record};
 
 use crate::blob::forget;
+use crate::record;
 use crate::store::{Bucket, Object, Segment, Versioning, decode, null_key, object_key, version_key, versions_of_key};
 
 const ID_LENGTH: usize = 32;
@@ -62,9 +63,13 @@ impl Read for Transaction<'_> {
     }
 }
 
+fn parsed(record: Option<service::Bytes>) -> Result<Option<Object>, StoreError> {
+    record.map(|record| record::decode(&record)).transpose()
+}
+
 /// The current object of a key; none where a delete marker hides it.
 pub fn current(read: &impl Read, bucket: &str, key: &str) -> Result<Option<Object>, StoreError> {
-    decode(read.read(object_key(bucket, key).as_slice())?)
+    parsed(read.read(object_key(bucket, key).as_slice())?)
 }
 
 /// The version of an id, which may be a delete marker.
@@ -79,14 +84,14 @@ pub fn version(read: &impl Read, bucket: &str, key: &str, id: &str) -> Result<Op
         Some(id) => seq_of(id),
     };
     let Some(seq) = seq else { return Ok(None) };
-    let found: Option<Object> = decode(read.read(version_key(bucket, key, seq).as_slice())?)?;
+    let found = parsed(read.read(version_key(bucket, key, seq).as_slice())?)?;
     Ok(found.filter(|object| object.version.as_deref() == wanted))
 }
 
 /// The newest version where that is a delete marker.
 pub fn marker(snapshot: &Snapshot, bucket: &str, key: &str) -> Result<Option<Object>, StoreError> {
     let newest = snapshot.scan(Range::prefix(versions_of_key(bucket, key))).next().transpose()?;
-    Ok(decode::<Object>(newest.map(|(_, record)| record))?.filter(|object| object.deleted))
+    Ok(parsed(newest.map(|(_, record)| record))?.filter(|object| object.deleted))
 }
 
 /// Stores a version that is there already, changed.
@@ -94,12 +99,12 @@ pub fn save(tx: &mut Transaction<'_>, bucket: &str, key: &str, object: &Object) 
     let current = current(tx, bucket, key)?;
     let is_current = current.is_some_and(|current| current.seq == object.seq && current.version == object.version);
     let place = if is_current { object_key(bucket, key) } else { version_key(bucket, key, object.seq) };
-    tx.put(place, to_record(object)?);
+    tx.put(place, record::encode(object)?);
     Ok(())
 }
 
 fn put_apart(tx: &mut Transaction<'_>, bucket: &str, key: &str, object: &Object) -> Result<(), StoreError> {
-    tx.put(version_key(bucket, key, object.seq), to_record(object)?);
+    tx.put(version_key(bucket, key, object.seq), record::encode(object)?);
     if object.version.is_none() {
         tx.put(null_key(bucket, key), to_record(&object.seq)?);
     }
@@ -120,7 +125,7 @@ fn remove_null(
     }
     let Some(seq) = decode::<u64>(tx.get(null_key(bucket, key).as_slice())?)? else { return Ok(Vec::new()) };
     let place = version_key(bucket, key, seq);
-    let body = decode::<Object>(tx.get(place.as_slice())?)?.map(|object| object.body).unwrap_or_default();
+    let body = parsed(tx.get(place.as_slice())?)?.map(|object| object.body).unwrap_or_default();
     forget(tx, &body);
     tx.delete(place);
     tx.delete(null_key(bucket, key));
@@ -146,7 +151,7 @@ fn prepare(
         Some(object) => Some(object.seq),
         None => {
             let newest = tx.scan(Range::prefix(versions_of_key(name, key)), 1)?;
-            decode::<Object>(newest.into_iter().next().map(|(_, record)| record))?.map(|object| object.seq)
+            parsed(newest.into_iter().next().map(|(_, record)| record))?.map(|object| object.seq)
         }
     };
     object.seq = newest.map_or(0, |seq| seq + 1).max(place_of(object.modified, random));
@@ -177,7 +182,7 @@ pub fn put(
     object: &mut Object,
 ) -> Result<Vec<Segment>, StoreError> {
     let removed = prepare(tx, random, bucket, key, object)?;
-    tx.put(object_key(&bucket.name, key), to_record(object)?);
+    tx.put(object_key(&bucket.name, key), record::encode(object)?);
     Ok(removed)
 }
 
@@ -185,7 +190,7 @@ pub fn put(
 pub fn enter(tx: &mut Transaction<'_>, bucket: &str, key: &str, object: &mut Object) -> Result<(), StoreError> {
     let current = current(tx, bucket, key)?;
     let apart = tx.scan(Range::prefix(versions_of_key(bucket, key)), 1)?;
-    let apart = decode::<Object>(apart.into_iter().next().map(|(_, record)| record))?;
+    let apart = parsed(apart.into_iter().next().map(|(_, record)| record))?;
     let newest = current.as_ref().or(apart.as_ref());
     if newest.is_some_and(|newest| newest.seq > object.seq) {
         object.superseded = Some(object.modified);
@@ -199,7 +204,7 @@ pub fn enter(tx: &mut Transaction<'_>, bucket: &str, key: &str, object: &mut Obj
     if object.deleted {
         return put_apart(tx, bucket, key, object);
     }
-    tx.put(object_key(bucket, key), to_record(object)?);
+    tx.put(object_key(bucket, key), record::encode(object)?);
     Ok(())
 }
 
@@ -259,7 +264,7 @@ pub fn delete_version(
     forget(tx, &object.body);
     if was_current || current.is_none() {
         let newest = tx.scan(Range::prefix(versions_of_key(bucket, key)), 1)?.into_iter().next();
-        if let Some(mut newest) = decode::<Object>(newest.map(|(_, record)| record))?
+        if let Some(mut newest) = parsed(newest.map(|(_, record)| record))?
             && !newest.deleted
         {
             tx.delete(version_key(bucket, key, newest.seq));
@@ -267,7 +272,7 @@ pub fn delete_version(
                 tx.delete(null_key(bucket, key));
             }
             newest.superseded = None;
-            tx.put(object_key(bucket, key), to_record(&newest)?);
+            tx.put(object_key(bucket, key), record::encode(&newest)?);
         }
     }
     Ok(Deleted { removed: object.body.clone(), marker: object.deleted, found: true, ..Deleted::default() })

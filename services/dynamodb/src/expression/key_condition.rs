@@ -6,6 +6,9 @@ use crate::error::Invalid;
 use crate::key::{KeySchema, after_prefix, check_not_empty, encode, encode_prefix};
 use crate::value::AttributeValue;
 
+/// As many attributes as the key of a global index may have.
+const MAX_TERMS: usize = 8;
+
 #[derive(Clone, Debug, PartialEq)]
 pub enum Test<'a> {
     Compare(Comparator, &'a AttributeValue),
@@ -30,12 +33,10 @@ pub fn parse<'a>(text: &'a str, placeholders: &mut Placeholders<'a>) -> Result<V
     let condition = Condition::parse(Kind::KeyCondition, text, placeholders)?;
     let mut terms = Vec::with_capacity(2);
     collect(condition, &mut terms)?;
-    if terms.len() > 2 {
+    if terms.len() > MAX_TERMS {
         return Err(Invalid::new("Conditions can be of length 1 or 2 only"));
     }
-    if let [(first, _), (second, _)] = &terms[..]
-        && first == second
-    {
+    if terms.len() == 2 && terms[0].0 == terms[1].0 {
         return Err(Invalid::new("KeyConditionExpressions must only contain one condition per key"));
     }
     Ok(terms)
@@ -105,19 +106,24 @@ pub struct Range {
 pub fn resolve(terms: &[Term<'_>], schema: &KeySchema) -> Result<Range, Invalid> {
     let missed = |name: &str| Invalid(format!("Query condition missed key schema element: {name}"));
     let find = |name: &str| terms.iter().find(|(term, _)| *term == name).map(|(_, test)| test);
-    let hash_test = find(&schema.hash.name).ok_or_else(|| missed(&schema.hash.name))?;
-    let range_test = match &schema.range {
-        Some(range) => find(&range.name),
-        None => None,
-    };
-    if terms.len() > 1 && range_test.is_none() {
-        return Err(match &schema.range {
-            Some(range) => missed(&range.name),
-            None => Invalid::new("Query key condition not supported"),
-        });
+    let known = schema.attributes().count();
+    if terms.len() > known.max(2) {
+        return Err(Invalid::new("Conditions can be of length 1 or 2 only"));
     }
-    for (attribute, test) in [(Some(&schema.hash), Some(hash_test)), (schema.range.as_ref(), range_test)] {
-        let (Some(attribute), Some(test)) = (attribute, test) else { continue };
+    let mut tests = Vec::with_capacity(terms.len());
+    for hash in schema.hashes() {
+        tests.push((hash, find(&hash.name).ok_or_else(|| missed(&hash.name))?));
+    }
+    let hashes = tests.len();
+    tests.extend(schema.ranges().filter_map(|range| Some((range, find(&range.name)?))));
+    // What is left over is about something else.
+    if terms.len() > tests.len() {
+        let absent = schema.ranges().find(|range| find(&range.name).is_none());
+        return Err(
+            absent.map_or_else(|| Invalid::new("Query key condition not supported"), |range| missed(&range.name))
+        );
+    }
+    for (attribute, test) in &tests {
         for value in test.values() {
             if !attribute.scalar.matches(value) {
                 return Err(Invalid::values("Condition parameter type does not match schema type"));
@@ -125,12 +131,30 @@ pub fn resolve(terms: &[Term<'_>], schema: &KeySchema) -> Result<Range, Invalid>
             check_not_empty(&attribute.name, value)?;
         }
     }
-    let Test::Compare(Comparator::Equal, hash_value) = hash_test else {
-        return Err(Invalid::new("Query key condition not supported"));
-    };
-    let hash = encoded(hash_value);
-    let (from, to) = range_test.map_or((Vec::new(), None), bounds);
-    Ok(Range { hash, from, to })
+    let mut hash = Vec::with_capacity(32);
+    for (_, test) in &tests[..hashes] {
+        let Test::Compare(Comparator::Equal, value) = test else {
+            return Err(Invalid::new("Query key condition not supported"));
+        };
+        hash.extend(encoded(value));
+    }
+    // Sort keys are met from the first on; only the last of them may be met otherwise than by equality.
+    let (mut prefix, mut range) = (Vec::new(), (Vec::new(), None));
+    for (at, expected) in schema.ranges().enumerate().take(tests.len() - hashes) {
+        let (attribute, test) = tests[hashes + at];
+        if attribute != expected {
+            return Err(missed(&expected.name));
+        }
+        match test {
+            Test::Compare(Comparator::Equal, value) if hashes + at + 1 < tests.len() => prefix.extend(encoded(value)),
+            _ if hashes + at + 1 < tests.len() => return Err(Invalid::new("Query key condition not supported")),
+            test => range = bounds(test),
+        }
+    }
+    let (from, to) = range;
+    let to = to.map(|to| [prefix.as_slice(), &to].concat());
+    let to = to.or_else(|| if prefix.is_empty() { None } else { after_prefix(&prefix) });
+    Ok(Range { hash, from: [prefix, from].concat(), to })
 }
 
 /// The range of encoded sort keys that meet the test.
@@ -166,10 +190,10 @@ mod tests {
     use std::collections::BTreeMap;
 
     fn resolved(text: &str) -> Result<Range, String> {
-        let schema = KeySchema {
-            hash: KeyAttribute { name: "pk".into(), scalar: Scalar::S },
-            range: Some(KeyAttribute { name: "sk".into(), scalar: Scalar::N }),
-        };
+        let schema = KeySchema::new(
+            KeyAttribute { name: "pk".into(), scalar: Scalar::S },
+            Some(KeyAttribute { name: "sk".into(), scalar: Scalar::N }),
+        );
         let values: BTreeMap<String, AttributeValue> = [
             (":p", AttributeValue::S("a".into())),
             (":e", AttributeValue::S(String::new())),

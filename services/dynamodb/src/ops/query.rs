@@ -502,4 +502,74 @@ mod tests {
         let rest = bench.ok("Query", query(json!({ "ExclusiveStartKey": first["LastEvaluatedKey"] })));
         assert_eq!((sort_keys(&rest), rest.get("LastEvaluatedKey")), (vec!["3"], None));
     }
+
+    #[test]
+    fn keys_of_several_attributes() {
+        let bench = Bench::new();
+        let attribute =
+            |name: &str| json!({ "AttributeName": name, "AttributeType": if name == "seat" { "N" } else { "S" } });
+        let key = |name: &str, kind: &str| json!({ "AttributeName": name, "KeyType": kind });
+        let names = ["pk", "city", "hall", "day", "seat"];
+        let keys = [key("city", "HASH"), key("hall", "HASH"), key("day", "RANGE"), key("seat", "RANGE")];
+        let create = |table: &str, keys: &[Value]| {
+            bench.call(
+                "CreateTable",
+                json!({
+                    "TableName": table,
+                    "BillingMode": "PAY_PER_REQUEST",
+                    "AttributeDefinitions": names.map(attribute),
+                    "KeySchema": [key("pk", "HASH")],
+                    "GlobalSecondaryIndexes": [
+                        { "IndexName": "places", "KeySchema": keys, "Projection": { "ProjectionType": "ALL" } },
+                    ],
+                }),
+            )
+        };
+        let mixed = [key("city", "HASH"), key("day", "RANGE"), key("hall", "HASH"), key("seat", "RANGE")];
+        assert!(create("bad", &mixed).unwrap_err().message.contains("must come before"));
+        let made = create("tab", &keys).unwrap();
+        assert_eq!(made["TableDescription"]["GlobalSecondaryIndexes"][0]["KeySchema"], json!(keys));
+        for n in 0..12 {
+            let mut item = json!({
+                "pk": { "S": n.to_string() }, "city": { "S": "Bonn" }, "hall": { "S": if n % 2 == 0 { "A" } else { "B" } },
+                "day": { "S": format!("d{}", n / 6) }, "seat": { "N": n.to_string() },
+            });
+            if n == 10 {
+                item.as_object_mut().unwrap().remove("hall");
+            }
+            bench.ok("PutItem", json!({ "TableName": "tab", "Item": item }));
+        }
+        let query = |condition: &str, more: Value| {
+            let all = json!({
+                ":c": { "S": "Bonn" }, ":h": { "S": "A" }, ":d": { "S": "d0" }, ":e": { "S": "d" }, ":s": { "N": "2" },
+            });
+            let used = all.as_object().unwrap().iter().filter(|(name, _)| condition.contains(name.as_str()));
+            let mut request = json!({
+                "TableName": "tab", "IndexName": "places", "KeyConditionExpression": condition,
+                "ExpressionAttributeValues": used.map(|(name, value)| (name.clone(), value.clone())).collect::<serde_json::Map<_, _>>(),
+            });
+            for (name, value) in more.as_object().unwrap() {
+                request[name] = value.clone();
+            }
+            bench.call("Query", request).map(|page| {
+                let items = page["Items"].as_array().unwrap().clone();
+                let found: Vec<_> = items.iter().map(|item| item["pk"]["S"].as_str().unwrap().to_owned()).collect();
+                (found.join(" "), page.get("LastEvaluatedKey").cloned().unwrap_or_default())
+            })
+        };
+        let found = |condition: &str| query(condition, json!({})).unwrap().0;
+        assert_eq!(found("city = :c AND hall = :h"), "0 2 4 6 8");
+        let by_day = json!({ "ExpressionAttributeNames": { "#d": "day" } });
+        let found_by_day = |condition: &str| query(condition, by_day.clone()).map(|(found, _)| found);
+        assert_eq!(found_by_day("city = :c AND hall = :h AND #d = :d").unwrap(), "0 2 4");
+        assert_eq!(found_by_day("city = :c AND hall = :h AND begins_with(#d, :e)").unwrap(), "0 2 4 6 8");
+        assert_eq!(found_by_day("city = :c AND hall = :h AND #d = :d AND seat >= :s").unwrap(), "2 4");
+        assert!(found_by_day("city = :c AND #d = :d").unwrap_err().message.ends_with("key schema element: hall"));
+        assert!(found_by_day("city = :c AND hall = :h AND #d > :d AND seat = :s").is_err());
+        assert!(query("city = :c AND hall = :h AND seat = :s", json!({})).is_err());
+        let (first, last) = query("city = :c AND hall = :h", json!({ "Limit": 3 })).unwrap();
+        assert_eq!((first.as_str(), last.as_object().unwrap().len()), ("0 2 4", 5));
+        let (rest, _) = query("city = :c AND hall = :h", json!({ "ExclusiveStartKey": last })).unwrap();
+        assert_eq!(rest, "6 8");
+    }
 }

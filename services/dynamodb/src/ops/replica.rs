@@ -12,32 +12,38 @@ use crate::access;
 use crate::change;
 use crate::codec::{self, Corrupt};
 use crate::error::{Error, Invalid};
+use crate::limits::OnDemand;
 use crate::maintenance::purge_key;
 use crate::ops::table::refuse_first;
 use crate::store::{Head, RECOVERIES, Sizes, TIMES_TO_LIVE, head_key, mark_key, read_table, table_key, write_table};
 use crate::stream::{self, Actor, View};
-use crate::table::{PRIMARY, Table, index_prefix, table_prefix};
+use crate::table::{PRIMARY, Table, TableClass, Throughput, index_prefix, table_prefix};
 use crate::write::{Failure, Writer};
 
 /// How many items one transaction copies to a new replica.
 const STEP: usize = 500;
 
-/// What the request for a replica asks for beside its region is not real.
+/// Checks what is asked of replicas, as far as it can be without them.
 pub fn check(cx: &Context, updates: &[api::ReplicationGroupUpdate]) -> Result<(), Error> {
     for update in updates {
-        let region = match (&update.create, &update.delete) {
-            (Some(create), None) => {
-                refuse_first(&[
-                    (create.kms_master_key_id.is_some(), "KMSMasterKeyId"),
-                    (create.provisioned_throughput_override.is_some(), "ProvisionedThroughputOverride"),
-                    (create.on_demand_throughput_override.is_some(), "OnDemandThroughputOverride"),
-                    (create.global_secondary_indexes.is_some(), "GlobalSecondaryIndexes of a replica"),
-                    (create.table_class_override.is_some(), "TableClassOverride"),
-                ])?;
+        let region = match (&update.create, &update.delete, &update.update) {
+            (Some(create), None, None) => {
+                refuse_first(&[(create.kms_master_key_id.is_some(), "KMSMasterKeyId")])?;
                 &create.region_name
             }
-            (None, Some(delete)) => &delete.region_name,
-            _ => return Err(Error::NotImplemented("Only Create and Delete of replicas are implemented".to_owned())),
+            (None, Some(delete), None) => &delete.region_name,
+            (None, None, Some(change)) => {
+                refuse_first(&[(change.kms_master_key_id.is_some(), "KMSMasterKeyId")])?;
+                &change.region_name
+            }
+            _ => {
+                refuse_first(&[(update.disassociate.is_some(), "Disassociate")])?;
+                return Err(Invalid::values(
+                    "One of ReplicationGroupUpdate.Create, ReplicationGroupUpdate.Update, \
+                     ReplicationGroupUpdate.Delete must not be null",
+                )
+                .into());
+            }
         };
         if region == cx.region() {
             return Err(Invalid::new(
@@ -64,7 +70,23 @@ impl DynamoDb {
     ) -> Result<(), Error> {
         for update in updates {
             if let Some(create) = &update.create {
-                self.add_replica(cx, table, &create.region_name)?;
+                let settings = Settings {
+                    class: create.table_class_override.as_ref(),
+                    units: create.provisioned_throughput_override.as_ref(),
+                    on_demand: create.on_demand_throughput_override.as_ref(),
+                    indexes: create.global_secondary_indexes.as_deref().unwrap_or_default(),
+                };
+                self.add_replica(cx, table, &create.region_name, &settings)?;
+            } else if let Some(change) = &update.update {
+                let settings = Settings {
+                    class: change.table_class_override.as_ref(),
+                    units: change.provisioned_throughput_override.as_ref(),
+                    on_demand: change.on_demand_throughput_override.as_ref(),
+                    indexes: change.global_secondary_indexes.as_deref().unwrap_or_default(),
+                };
+                check_replica(table, &change.region_name)?;
+                let there = cx.clone().in_place(&table.account, &change.region_name);
+                self.change_table(&there, &table.name, |replica| settings.apply(replica, cx.now().millis()))?;
             } else if let Some(delete) = &update.delete {
                 self.remove_replica(cx, table, &delete.region_name)?;
             }
@@ -72,7 +94,7 @@ impl DynamoDb {
         Ok(())
     }
 
-    fn add_replica(&self, cx: &Context, table: &Table, region: &str) -> Result<(), Error> {
+    fn add_replica(&self, cx: &Context, table: &Table, region: &str, settings: &Settings<'_>) -> Result<(), Error> {
         let now = cx.now().millis();
         let (source, replica) = cx.store().write(|transaction| {
             let mut source = own(transaction, table)?;
@@ -106,6 +128,7 @@ impl DynamoDb {
                 ..source.clone()
             };
             stream::enable(&mut replica, View::NewAndOldImages);
+            settings.apply(&mut replica, now)?;
             change::add(transaction, &mut replica, Sizes::default(), now)?;
             if replica.ttl.is_some() {
                 let key = table_key(&replica.account, &replica.region, &replica.name);
@@ -142,13 +165,7 @@ impl DynamoDb {
     }
 
     fn remove_replica(&self, cx: &Context, table: &Table, region: &str) -> Result<(), Error> {
-        if !table.replicas.iter().any(|known| known == region) {
-            return Err(Invalid(format!(
-                "Update operation failed: the replica of table '{}' in region '{region}' does not exist",
-                table.name
-            ))
-            .into());
-        }
+        check_replica(table, region)?;
         cx.store().write(|transaction| {
             let gone = sibling(transaction, table, region)?;
             remove(transaction, &gone, cx.now().millis())
@@ -164,6 +181,70 @@ impl DynamoDb {
             self.forget(&Table { region: region.clone(), ..table.clone() });
         }
     }
+}
+
+fn check_replica(table: &Table, region: &str) -> Result<(), Invalid> {
+    match table.replicas.iter().any(|known| known == region) {
+        true => Ok(()),
+        false => Err(Invalid(format!(
+            "Update operation failed: the replica of table '{}' in region '{region}' does not exist",
+            table.name
+        ))),
+    }
+}
+
+/// What a replica has otherwise than its siblings.
+struct Settings<'a> {
+    class: Option<&'a api::TableClass>,
+    units: Option<&'a api::ProvisionedThroughputOverride>,
+    on_demand: Option<&'a api::OnDemandThroughputOverride>,
+    indexes: &'a [api::ReplicaGlobalSecondaryIndex],
+}
+
+impl Settings<'_> {
+    fn apply(&self, replica: &mut Table, now: i64) -> Result<(), Error> {
+        if let Some(class) = self.class {
+            replica.class = Some(TableClass { name: class.as_str().to_owned(), changed: Some(now) });
+        }
+        replica.throughput = with_reads(replica.throughput, self.units, now)?;
+        replica.on_demand = with_most_reads(replica.on_demand, self.on_demand, replica.throughput)?;
+        for wanted in self.indexes {
+            let index = replica.indexes.iter_mut().find(|index| index.name == wanted.index_name);
+            let index = index.ok_or_else(|| {
+                Error::ResourceNotFound(format!("Requested resource not found: Index: {} not found", wanted.index_name))
+            })?;
+            index.throughput = with_reads(index.throughput, wanted.provisioned_throughput_override.as_ref(), now)?;
+            let on_demand = wanted.on_demand_throughput_override.as_ref();
+            index.on_demand = with_most_reads(index.on_demand, on_demand, index.throughput)?;
+        }
+        Ok(())
+    }
+}
+
+fn with_reads(
+    throughput: Throughput,
+    wanted: Option<&api::ProvisionedThroughputOverride>,
+    now: i64,
+) -> Result<Throughput, Invalid> {
+    let Some(read) = wanted.and_then(|wanted| wanted.read_capacity_units) else { return Ok(throughput) };
+    match throughput {
+        Throughput::OnDemand => Err(Invalid::values(
+            "ProvisionedThroughputOverride cannot be specified when BillingMode is PAY_PER_REQUEST",
+        )),
+        Throughput::Provisioned { write, .. } => Ok(throughput.changed_to(Throughput::provisioned(read, write), now)),
+    }
+}
+
+fn with_most_reads(
+    limits: Option<OnDemand>,
+    wanted: Option<&api::OnDemandThroughputOverride>,
+    throughput: Throughput,
+) -> Result<Option<OnDemand>, Invalid> {
+    let wanted = wanted.map(|wanted| api::OnDemandThroughput {
+        max_read_request_units: wanted.max_read_request_units,
+        max_write_request_units: None,
+    });
+    OnDemand::changed(limits, wanted.as_ref(), throughput)
 }
 
 fn own(transaction: &Transaction<'_>, table: &Table) -> Result<Table, Error> {

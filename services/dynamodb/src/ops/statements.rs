@@ -206,7 +206,8 @@ async fn execute_transaction(
         if let Some(token) = &token
             && !token.register(writer.transaction(), cx)?
         {
-            return Ok(transaction.consumed);
+            let members: Vec<_> = members.into_iter().flatten().collect();
+            return transaction.repeat(writer, &members);
         }
         for member in members {
             match member {

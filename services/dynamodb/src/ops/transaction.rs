@@ -90,7 +90,7 @@ async fn transact_write_items(
         if let Some(token) = &token
             && !token.register(writer.transaction(), cx)?
         {
-            return Ok(transaction.consumed);
+            return transaction.repeat(writer, &members);
         }
         members.iter().try_for_each(|member| transaction.perform(writer, member))?;
         transaction.finish()
@@ -170,22 +170,39 @@ impl<'a> Performed<'a> {
         Ok(())
     }
 
-    pub fn finish(self) -> Result<Vec<Consumed>, Failure> {
+    pub fn finish(self) -> Result<Done, Failure> {
         match self.reasons.iter().any(CancellationReason::cancels) {
             true => Err(Error::cancelled(&self.reasons).into()),
-            false => Ok(self.consumed),
+            false => Ok(Done { consumed: self.consumed, direction: Direction::Write }),
         }
+    }
+
+    /// What it costs to see that a transaction was carried out before: its items are read.
+    pub fn repeat(mut self, writer: &mut Writer<'_, '_>, members: &[Member<'_>]) -> Result<Done, Failure> {
+        for member in members {
+            let (at, table) = self.tables.of(member.table);
+            let record = writer.transaction().get(&table.item_key(&member.item)?)?;
+            let weight = record.as_ref().map(crate::codec::weight).transpose()?.unwrap_or(0);
+            self.consumed[at].merge(&Consumed::on_table(Units::read(weight, Read::Transactional)));
+        }
+        Ok(Done { consumed: self.consumed, direction: Direction::Read })
     }
 }
 
-/// The capacity that a transaction's writes consumed, table by table.
+/// What a transaction consumed, table by table.
+pub struct Done {
+    pub consumed: Vec<Consumed>,
+    pub direction: Direction,
+}
+
+/// The capacity that a transaction consumed, as it is reported.
 pub fn report(
     tables: &[Arc<Table>],
-    consumed: &[Consumed],
+    done: &Done,
     wanted: Option<&api::ReturnConsumedCapacity>,
 ) -> Vec<api::ConsumedCapacity> {
-    let capacity = tables.iter().zip(consumed);
-    capacity.filter_map(|(table, consumed)| consumed.report_as(table, wanted, Some(Direction::Write))).collect()
+    let capacity = tables.iter().zip(&done.consumed);
+    capacity.filter_map(|(table, consumed)| consumed.report_as(table, wanted, Some(done.direction))).collect()
 }
 
 /// The action that a member needs, its table and its item.

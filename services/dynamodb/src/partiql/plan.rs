@@ -22,6 +22,7 @@ impl<'a> Plan<'a> {
         let mut plan = Plan { hashes: None, range: None, filter: None };
         for term in condition.map(terms).unwrap_or_default() {
             if plan.hashes.is_none()
+                && keys.more_hash.is_empty()
                 && let Some(values) = equals(term, &keys.hash.name)
             {
                 plan.hashes = Some(values);
@@ -146,10 +147,10 @@ mod tests {
     use crate::partiql::parse;
 
     fn shape(condition: &str) -> (Option<usize>, bool, bool) {
-        let keys = KeySchema {
-            hash: KeyAttribute { name: "pk".into(), scalar: Scalar::S },
-            range: Some(KeyAttribute { name: "sk".into(), scalar: Scalar::N }),
-        };
+        let keys = KeySchema::new(
+            KeyAttribute { name: "pk".into(), scalar: Scalar::S },
+            Some(KeyAttribute { name: "sk".into(), scalar: Scalar::N }),
+        );
         let statement = parse(&format!("SELECT * FROM T WHERE {condition}"), &[]).unwrap();
         let plan = Plan::new(statement.condition(), &keys).unwrap();
         (plan.hashes.map(|hashes| hashes.len()), plan.range.is_some(), plan.filter.is_some())

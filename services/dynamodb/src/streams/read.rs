@@ -12,7 +12,7 @@ use crate::store::{Head, head_key};
 use crate::stream::{Actor, Event, KEPT_MILLIS, Record, STREAMS, Stream, View, key, read_sequence, sequence_text};
 use crate::value::{AttributeValue, Item};
 
-const MAX_STREAMS: usize = 100;
+const MAX_STREAMS: i32 = 100;
 const MAX_RECORDS: i32 = 1000;
 const MAX_BYTES: usize = 1024 * 1024;
 
@@ -30,7 +30,8 @@ async fn list_streams(
     cx: &Context,
     request: api::ListStreamsInput,
 ) -> Result<api::ListStreamsOutput, Error> {
-    let limit = request.limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(MAX_STREAMS).min(MAX_STREAMS);
+    check_limit(request.limit, MAX_STREAMS)?;
+    let limit = request.limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(MAX_STREAMS as usize);
     let mut prefix = format!("{STREAMS}{}/{}/", cx.account(), cx.region());
     if let Some(table) = &request.table_name {
         prefix = format!("{prefix}{table}/");
@@ -59,6 +60,17 @@ async fn list_streams(
     Ok(api::ListStreamsOutput { streams: Some(streams), last_evaluated_stream_arn: last })
 }
 
+/// The greatest numbers are in the documentation, but not in the model.
+fn check_limit(limit: Option<i32>, greatest: i32) -> Result<(), Invalid> {
+    match limit {
+        Some(limit) if limit > greatest => Err(Invalid(format!(
+            "1 validation error detected: Value '{limit}' at 'limit' failed to satisfy constraint: Member must have \
+             value less than or equal to {greatest}"
+        ))),
+        _ => Ok(()),
+    }
+}
+
 operation! {
     Streams, api::DescribeStream,
     action: "dynamodb:DescribeStream" on |_, request| request.stream_arn.clone(),
@@ -70,6 +82,7 @@ async fn describe_stream(
     cx: &Context,
     request: api::DescribeStreamInput,
 ) -> Result<api::DescribeStreamOutput, Error> {
+    check_limit(request.limit, MAX_STREAMS)?;
     let stream = find(cx, &request.stream_arn)?;
     let children =
         request.shard_filter.as_ref().is_some_and(|filter| filter.r#type == Some(api::ShardFilterType::ChildShards));
@@ -176,13 +189,7 @@ operation! {
 
 async fn get_records(_: &Streams, cx: &Context, request: api::GetRecordsInput) -> Result<api::GetRecordsOutput, Error> {
     let limit = request.limit.unwrap_or(MAX_RECORDS);
-    if limit > MAX_RECORDS {
-        return Err(Invalid(format!(
-            "1 validation error detected: Value '{limit}' at 'limit' failed to satisfy constraint: Member must have \
-             value less than or equal to {MAX_RECORDS}"
-        ))
-        .into());
-    }
+    check_limit(request.limit, MAX_RECORDS)?;
     let iterator = ShardIterator::decode(&request.shard_iterator)
         .ok_or_else(|| Invalid::new("Invalid ShardIterator: The given iterator is not valid"))?;
     let now = cx.now().millis();

@@ -67,7 +67,12 @@ async fn create_bucket(_: &S3, cx: &Context, request: CreateBucketRequest) -> Re
         ..Bucket::default()
     };
     cx.store().write(|tx| create(tx, &bucket))?;
-    Ok(CreateBucketOutput { location: Some(format!("/{name}")), bucket_arn: Some(format!("arn:aws:s3:::{name}")) })
+    // Buckets elsewhere are told of by their whole address.
+    let location = match bucket.region.as_str() {
+        "us-east-1" => format!("/{name}"),
+        _ => format!("http://{name}.s3.amazonaws.com/"),
+    };
+    Ok(CreateBucketOutput { location: Some(location), bucket_arn: Some(format!("arn:aws:s3:::{name}")) })
 }
 
 /// In us-east-1, making a bucket again that one owns succeeds and changes nothing.

@@ -129,7 +129,6 @@ async fn delete_object(s3: &S3, cx: &Context, request: DeleteObjectRequest) -> R
         delete_marker: deleted.marker.then_some(true),
         version_id: request.version_id.or(deleted.version),
         request_charged,
-        ..DeleteObjectOutput::default()
     })
 }
 
@@ -177,12 +176,7 @@ async fn delete_objects(s3: &S3, cx: &Context, request: DeleteObjectsRequest) ->
     if request.delete.quiet == Some(true) {
         deleted.clear();
     }
-    Ok(DeleteObjectsOutput {
-        deleted: Some(deleted),
-        errors: Some(errors),
-        request_charged,
-        ..DeleteObjectsOutput::default()
-    })
+    Ok(DeleteObjectsOutput { deleted: Some(deleted), errors: Some(errors), request_charged })
 }
 
 /// Every key needs to be allowed for itself.

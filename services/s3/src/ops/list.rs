@@ -5,11 +5,12 @@ use s3_api::{
     ChecksumAlgorithm, ChecksumType, CommonPrefix, EncodingType, ListObjects, ListObjectsOutput, ListObjectsRequest,
     ListObjectsV2, ListObjectsV2Output, ListObjectsV2Request, ObjectStorageClass,
 };
-use service::{Access, Context, Timestamp, decode_token, encode_token, from_record, operation};
+use service::{Access, Context, Timestamp, decode_token, encode_token, operation};
 
 use super::{bucket_of, charge, on_bucket, owner};
 use crate::listing::{Entry, Listing, Query, list};
-use crate::store::{Object, objects_key};
+use crate::record::summary;
+use crate::store::objects_key;
 use crate::{Error, S3};
 
 /// The most entries of a page.
@@ -73,17 +74,16 @@ fn contents(listing: &Listing, naming: Naming, account: Option<&str>) -> Result<
     let mut contents = Vec::new();
     for entry in &listing.entries {
         let Entry::Key(key, record) = entry else { continue };
-        let object: Object = from_record(record)?;
-        let checksum = object.checksum.as_ref();
+        let object = summary(record)?;
         let kind = |full| if full { ChecksumType::FullObject } else { ChecksumType::Composite };
         contents.push(s3_api::Object {
             key: Some(naming.write(key)),
             last_modified: Some(Timestamp::from_millis(object.modified)),
-            e_tag: Some(object.quoted_etag()),
-            checksum_algorithm: checksum.map(|checksum| vec![ChecksumAlgorithm::from(checksum.algorithm.name())]),
-            checksum_type: checksum.map(|checksum| kind(checksum.full)),
+            e_tag: Some(format!("\"{}\"", object.etag)),
+            checksum_algorithm: object.checksum.map(|(algorithm, _)| vec![ChecksumAlgorithm::from(algorithm.name())]),
+            checksum_type: object.checksum.map(|(_, full)| kind(full)),
             size: i64::try_from(object.size).ok(),
-            storage_class: Some(ObjectStorageClass::from(object.storage_class.as_deref().unwrap_or("STANDARD"))),
+            storage_class: Some(ObjectStorageClass::from(object.storage_class.unwrap_or("STANDARD"))),
             owner: account.map(owner),
             ..s3_api::Object::default()
         });
@@ -134,7 +134,6 @@ async fn list_objects_v2(_: &S3, cx: &Context, request: ListObjectsV2Request) ->
         next_continuation_token: last.map(|entry| encode_token(entry.name().as_bytes())),
         start_after: request.start_after.map(|start| naming.write(&start)),
         request_charged,
-        ..ListObjectsV2Output::default()
     })
 }
 
@@ -176,6 +175,5 @@ async fn list_objects(_: &S3, cx: &Context, request: ListObjectsRequest) -> Resu
         common_prefixes: Some(common_prefixes(&listing, naming)),
         encoding_type: request.encoding_type,
         request_charged,
-        ..ListObjectsOutput::default()
     })
 }

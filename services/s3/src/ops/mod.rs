@@ -17,6 +17,7 @@ mod policy;
 mod read;
 mod replication;
 mod restore;
+mod select;
 mod settings;
 mod tag;
 #[cfg(test)]
@@ -69,9 +70,12 @@ fn on_bucket(cx: &Context, action: &str, bucket: &str) -> Result<Access, Error> 
 
 /// `action` on an object.
 fn on_object(cx: &Context, action: &str, bucket: &str, key: &str) -> Result<Access, Error> {
-    let record = find_bucket(cx.store(), bucket)?;
-    check_region(cx, &record)?;
-    Ok(Access::new(action, format!("arn:aws:s3:::{bucket}/{key}")).owned_by(record.account))
+    object_access(cx, action, &find_bucket(cx.store(), bucket)?, key)
+}
+
+fn object_access(cx: &Context, action: &str, bucket: &Bucket, key: &str) -> Result<Access, Error> {
+    check_region(cx, bucket)?;
+    Ok(Access::new(action, format!("arn:aws:s3:::{}/{key}", bucket.name)).owned_by(&bucket.account))
 }
 
 /// The bucket of a request, which must belong to whom the client thinks it does.
@@ -112,7 +116,11 @@ fn check_key(key: &str) -> Result<(), Error> {
 
 /// `action` on an object, or the action of the same kind on the version that the request names.
 fn on_version(cx: &Context, action: &str, bucket: &str, key: &str, id: Option<&str>) -> Result<Access, Error> {
-    let Some(id) = id else { return on_object(cx, action, bucket, key) };
+    version_access(cx, action, &find_bucket(cx.store(), bucket)?, key, id)
+}
+
+fn version_access(cx: &Context, action: &str, bucket: &Bucket, key: &str, id: Option<&str>) -> Result<Access, Error> {
+    let Some(id) = id else { return object_access(cx, action, bucket, key) };
     let action = match action {
         "s3:GetObject" => "s3:GetObjectVersion",
         "s3:GetObjectAttributes" => "s3:GetObjectVersionAttributes",
@@ -124,14 +132,14 @@ fn on_version(cx: &Context, action: &str, bucket: &str, key: &str, id: Option<&s
         "s3:DeleteObject" => "s3:DeleteObjectVersion",
         action => action,
     };
-    Ok(on_object(cx, action, bucket, key)?.with("s3:VersionId", id))
+    Ok(object_access(cx, action, bucket, key)?.with("s3:VersionId", id))
 }
 
 /// What a request needs that reads or describes an object that is there: its tags are conditions, and where access control
 /// lists count, its owner decides.
 fn on_existing(cx: &Context, action: &str, bucket: &str, key: &str, id: Option<&str>) -> Result<Access, Error> {
-    let mut access = on_version(cx, action, bucket, key, id)?;
     let bucket = find_bucket(cx.store(), bucket)?;
+    let mut access = version_access(cx, action, &bucket, key, id)?;
     // Root of the bucket's own account needs no conditions, unless a policy asks for some.
     let own = matches!(cx.principal(), Principal::Root { account } if *account == bucket.account);
     if own && bucket.enforces_owner() && !bucket.configured.contains("policy") {

@@ -123,7 +123,10 @@ async fn complete_multipart_upload(
 ) -> Result<CompleteMultipartUploadOutput, Error> {
     let bucket = bucket_of(cx, &request.bucket, request.expected_bucket_owner.as_deref())?;
     let request_charged = charge(cx, &bucket, request.request_payer.as_ref())?;
-    let listed = request.multipart_upload.as_ref().and_then(|upload| upload.parts.as_deref()).unwrap_or_default();
+    let Some(listed) = &request.multipart_upload else {
+        return Err(Error::InvalidRequest("You must specify at least one part".to_owned()));
+    };
+    let listed = listed.parts.as_deref().unwrap_or_default();
     if listed.is_empty() || listed.len() > MAX_PARTS {
         return Err(Error::malformed_xml());
     }
@@ -135,7 +138,16 @@ async fn complete_multipart_upload(
     let (name, key, id) = (&bucket.name, &request.key, &request.upload_id);
     let (object, removed) = cx.store().write(|tx| {
         let bucket = load_bucket(tx, name)?;
-        let upload = load_upload(tx, name, key, id)?;
+        let upload = match load_upload(tx, name, key, id) {
+            Ok(upload) => upload,
+            // Completing again, as after an answer that was lost, changes nothing.
+            Err(error) => match versions::current(tx, name, key)? {
+                Some(done) if done.upload.as_ref() == Some(id) && same_parts(&done, listed) => {
+                    return Ok((done, Vec::new()));
+                }
+                _ => return Err(error),
+            },
+        };
         let parts = chosen_parts(tx, &upload, listed)?;
         let mut object = assemble(cx, &upload, &parts)?;
         check_claims(&request, &object)?;
@@ -173,20 +185,28 @@ async fn complete_multipart_upload(
     Ok(output)
 }
 
+/// Whether an object was made of the parts that a client lists.
+fn same_parts(object: &Object, listed: &[CompletedPart]) -> bool {
+    object.parts.len() == listed.len()
+        && object.parts.iter().zip(listed).all(|(part, claim)| Some(part.number) == claim.part_number)
+}
+
 /// The parts that a client lists, which must be the ones that it uploaded.
 fn chosen_parts(tx: &Transaction<'_>, upload: &Upload, listed: &[CompletedPart]) -> Result<Vec<Part>, Error> {
     let mut parts = Vec::with_capacity(listed.len());
     for claim in listed {
-        let part = load_part(tx, &upload.id, claim.part_number.unwrap_or_default())?.ok_or_else(Error::invalid_part)?;
-        let etag = claim.e_tag.as_deref().unwrap_or_default().trim_matches('"');
+        let (number, etag) = (claim.part_number.unwrap_or_default(), claim.e_tag.as_deref().unwrap_or_default());
+        let etag = etag.trim_matches('"');
+        let invalid = || Error::invalid_part(&upload.id, number, etag);
+        let part = load_part(tx, &upload.id, number)?.ok_or_else(invalid)?;
         if etag != part.etag {
-            return Err(Error::invalid_part());
+            return Err(invalid());
         }
         let differs = |(algorithm, value): &(Algorithm, String)| {
             *algorithm != part.checksum.algorithm || *value != part.checksum.value
         };
         if stated!(claim).iter().any(differs) {
-            return Err(Error::invalid_part());
+            return Err(invalid());
         }
         parts.push(part);
     }
@@ -228,6 +248,7 @@ fn assemble(cx: &Context, upload: &Upload, parts: &[Part]) -> Result<Object, Err
         body: parts.iter().flat_map(|part| part.body.clone()).collect::<Vec<Segment>>(),
         lock: upload.lock.clone(),
         customer_key: upload.customer_key.clone(),
+        upload: Some(upload.id.clone()),
         acl: upload.acl.clone(),
         ..Object::default()
     })

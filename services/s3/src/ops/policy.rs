@@ -34,6 +34,9 @@ fn check(text: &str, bucket: &str) -> Result<(), Error> {
     if serde_json::from_str::<serde_json::Value>(text).is_err() {
         return malformed("Policies must be valid JSON and the first byte must be '{'");
     }
+    if serde_json::from_str::<serde_json::Value>(text).is_ok_and(|policy| policy["Statement"].is_null()) {
+        return malformed("Missing required field Statement");
+    }
     let policy = Policy::parse(text).map_err(|error| Error::MalformedPolicy(error.to_string()))?;
     if policy.statements.is_empty() {
         return malformed("Could not parse the policy: Statement is empty!");

@@ -248,6 +248,11 @@ pub(super) fn describe(mut description: Description) -> Result<Description, Erro
     if size > MAX_METADATA {
         return Err(Error::metadata_too_large(size));
     }
+    let redirect = description.redirect.as_deref();
+    if redirect.is_some_and(|to| !["http://", "https://", "/"].iter().any(|start| to.starts_with(start))) {
+        let text = "The website redirect location must have a prefix of 'http://' or 'https://' or '/'.";
+        return Err(service::ApiError::new(400, "InvalidRedirectLocation", text).into());
+    }
     let encodings = description.content_encoding.as_deref().unwrap_or_default().split(',').map(str::trim);
     let kept: Vec<&str> = encodings.filter(|encoding| !encoding.is_empty() && *encoding != "aws-chunked").collect();
     description.content_encoding = (!kept.is_empty()).then(|| kept.join(","));

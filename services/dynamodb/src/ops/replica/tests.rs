@@ -101,6 +101,21 @@ fn replicas_go_and_the_others_stay() {
 }
 
 #[test]
+fn replicas_have_settings_of_their_own() {
+    let bench = Bench::with_table();
+    let infrequent = json!({ "RegionName": WEST, "TableClassOverride": "STANDARD_INFREQUENT_ACCESS" });
+    update(&bench, json!({ "Create": infrequent })).unwrap();
+    let west = || there(&bench, WEST, "DescribeTable", json!({}))["Table"].clone();
+    assert_eq!(west()["TableClassSummary"]["TableClass"], "STANDARD_INFREQUENT_ACCESS");
+    assert!(bench.ok("DescribeTable", json!({ "TableName": "tab" }))["Table"].get("TableClassSummary").is_none());
+    let limited = json!({ "RegionName": WEST, "OnDemandThroughputOverride": { "MaxReadRequestUnits": 50 } });
+    update(&bench, json!({ "Update": limited })).unwrap();
+    assert_eq!(west()["OnDemandThroughput"]["MaxReadRequestUnits"], 50);
+    let units = json!({ "RegionName": WEST, "ProvisionedThroughputOverride": { "ReadCapacityUnits": 5 } });
+    assert_eq!(update(&bench, json!({ "Update": units })).unwrap_err().code, "ValidationException");
+}
+
+#[test]
 fn bad_replicas_are_refused() {
     let bench = Bench::with_table();
     let local = update(&bench, json!({ "Create": { "RegionName": "us-east-1" } })).unwrap_err();

@@ -1,0 +1,82 @@
+"""S3 Select: SQL over CSV and JSON, answered as a stream of events."""
+
+import gzip
+import json
+
+import pytest
+
+from conftest import error_of
+
+PEOPLE = "name,age,city\nAnn,41,Bern\nBob,7,\"Paris, TX\"\nCy,19,Bern\n"
+
+
+@pytest.fixture
+def s3(boto):
+    return boto("s3")
+
+
+@pytest.fixture
+def bucket(s3, account):
+    name = f"select-{account}"
+    s3.create_bucket(Bucket=name)
+    s3.put_object(Bucket=name, Key="people.csv", Body=PEOPLE)
+    return name
+
+
+def select(s3, bucket, key, sql, source=None, target=None, **more):
+    answer = s3.select_object_content(
+        Bucket=bucket, Key=key, Expression=sql, ExpressionType="SQL",
+        InputSerialization=source or {"CSV": {"FileHeaderInfo": "USE"}}, OutputSerialization=target or {"CSV": {}}, **more)
+    events = list(answer["Payload"])
+    assert list(events[-1]) == ["End"] and list(events[-2]) == ["Stats"]
+    return b"".join(event["Records"]["Payload"] for event in events if "Records" in event).decode(), events
+
+
+@pytest.mark.parametrize("sql, expected", [
+    ("SELECT * FROM S3Object", "Ann,41,Bern\nBob,7,\"Paris, TX\"\nCy,19,Bern\n"),
+    ("SELECT s.name FROM S3Object s WHERE CAST(s.age AS INT) > 18", "Ann\nCy\n"),
+    ("SELECT s._1, s._3 FROM S3Object s LIMIT 1", "Ann,Bern\n"),
+    ("SELECT COUNT(*), AVG(CAST(age AS INT)), MIN(name) FROM S3Object WHERE city LIKE 'B%'", "2,30,Ann\n"),
+    ("SELECT UPPER(name) || '!' FROM S3Object WHERE city IN ('Paris, TX')", "BOB!\n"),
+    ("SELECT name FROM S3Object WHERE age = 99", ""),
+])
+def test_csv(s3, bucket, sql, expected):
+    found, events = select(s3, bucket, "people.csv", sql)
+    assert found == expected
+    assert events[-2]["Stats"]["Details"]["BytesReturned"] == len(expected)
+
+
+def test_json(s3, bucket):
+    found, _ = select(s3, bucket, "people.csv", "SELECT name, age FROM S3Object LIMIT 1", target={"JSON": {}})
+    assert json.loads(found) == {"name": "Ann", "age": "41"}
+    lines = "".join(json.dumps({"n": n, "in": {"deep": [n, n * 2]}}) + "\n" for n in range(20_000))
+    s3.put_object(Bucket=bucket, Key="lines", Body=gzip.compress(lines.encode()))
+    source = {"JSON": {"Type": "LINES"}, "CompressionType": "GZIP"}
+    found, events = select(s3, bucket, "lines", "SELECT s.n, s.\"in\".deep[1] AS twice FROM S3Object s WHERE s.n >= 10", source, {"JSON": {}},
+                           RequestProgress={"Enabled": True})
+    rows = [json.loads(line) for line in found.splitlines()]
+    assert len(rows) == 19_990 and rows[0] == {"n": 10, "twice": 20}
+    assert sum("Records" in event for event in events) > 3 and any("Progress" in event for event in events)
+    s3.put_object(Bucket=bucket, Key="document", Body=json.dumps({"items": [{"a": 1}, {"a": None}, {}]}))
+    found, _ = select(s3, bucket, "document", "SELECT i.a FROM S3Object[*].items[*] i WHERE i.a IS NOT MISSING", {"JSON": {"Type": "DOCUMENT"}}, {"JSON": {}})
+    assert found == '{"a":1}\n{"a":null}\n'
+
+
+@pytest.mark.parametrize("sql, code", [
+    ("SELECT * FROM nothing", "ParseInvalidPathComponent"),
+    ("SELECT FROM S3Object", "ParseUnexpectedKeyword"),
+    ("SELECT frob(1) FROM S3Object", "UnsupportedFunction"),
+    ("UPDATE S3Object", "ParseExpectedKeyword"),
+])
+def test_queries_that_are_refused(s3, bucket, sql, code):
+    request = {"Bucket": bucket, "Key": "people.csv", "ExpressionType": "SQL", "InputSerialization": {"CSV": {}}, "OutputSerialization": {"CSV": {}}}
+    assert error_of(s3.select_object_content, Expression=sql, **request)[::2] == (code, 400)
+    assert error_of(s3.select_object_content, Expression="SELECT * FROM S3Object", **{**request, "Key": "none"})[0] == "NoSuchKey"
+
+
+def test_what_fails_on_the_way_is_an_event(s3, bucket):
+    from botocore.exceptions import EventStreamError
+
+    with pytest.raises(EventStreamError) as caught:
+        select(s3, bucket, "people.csv", "SELECT CAST(name AS INT) FROM S3Object")
+    assert caught.value.response["Error"]["Code"] == "CastFailed"
