@@ -225,6 +225,12 @@ impl Service for S3 {
         let member = violation.path.rsplit('.').next().unwrap_or_default();
         let error = match member {
             "locationConstraint" => Error::invalid_location_constraint(value),
+            _ if violation.path.starts_with("objectAttributes") && value != "null" => {
+                let (name, list) = ("x-amz-object-attributes", value.trim_matches(['[', ']']));
+                Error::invalid_argument("Invalid attribute name specified.", name, list)
+            }
+            // What is inside another member came in the body.
+            _ if violation.path.contains('.') => Error::malformed_xml(),
             "storageClass" => Error::InvalidStorageClass("The storage class you specified is not valid".to_owned()),
             "checksumAlgorithm" => Error::InvalidRequest(integrity::UNSUPPORTED.to_owned()),
             "metadataDirective" => {
@@ -243,7 +249,7 @@ impl Service for S3 {
             ),
             "copySource" => Error::invalid_argument(ops::COPY_SOURCE, "x-amz-copy-source", value),
             "aCL" => Error::invalid_argument("", "x-amz-acl", value),
-            "objectOwnership" if !violation.path.contains('.') => {
+            "objectOwnership" => {
                 let text = format!("Invalid x-amz-object-ownership header: {value}");
                 Error::invalid_argument(text, "x-amz-object-ownership", value)
             }
@@ -261,16 +267,11 @@ impl Service for S3 {
                 let text = "The x-amz-object-attributes header specifying the attributes to be retrieved is either missing or empty";
                 Error::InvalidRequest(text.to_owned())
             }
-            _ if violation.path.starts_with("objectAttributes") => {
-                let (name, list) = ("x-amz-object-attributes", value.trim_matches(['[', ']']));
-                Error::invalid_argument("Invalid attribute name specified.", name, list)
-            }
             "checksumType" => {
                 let text = "Value for x-amz-checksum-type header is invalid.";
                 Error::InvalidRequest(text.to_owned())
             }
-            // What is inside another member came in the body.
-            _ if violation.path.contains('.') || value == "null" => Error::malformed_xml(),
+            _ if value == "null" => Error::malformed_xml(),
             member => Error::invalid_argument(violation.constraint.clone(), member, value),
         };
         error.into()
@@ -335,7 +336,7 @@ impl Service for S3 {
 /// What S3 says of a header or parameter that cannot be read: `'x' is not a valid value of 'max-keys'`.
 fn malformed_value(text: &str) -> ApiError {
     let Some((value, name)) = text.split_once("' is not a valid value of '") else {
-        return ApiError::new(400, "InvalidArgument", text);
+        return Error::malformed_xml().into();
     };
     let (value, name) = (value.trim_start_matches('\''), name.trim_end_matches('\''));
     let text = match name {
