@@ -276,3 +276,46 @@ def test_bodies_are_compressed(cloud, boto, site):
     reply = send(cloud, api, "/v1", headers={"accept-encoding": "gzip"})
     assert reply.headers["content-encoding"] == "gzip" and reply.json()["path"] == "/"
     assert "content-encoding" not in send(cloud, api, "/v1", headers={"accept-encoding": "identity"}).headers
+
+
+def test_paths_of_other_services(cloud, boto, account):
+    iam, s3, gateway = boto("iam"), boto("s3", s3={"addressing_style": "path"}), boto("apigateway")
+    bucket = f"files-{account}"
+    s3.create_bucket(Bucket=bucket)
+    trust = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"Service": "apigateway.amazonaws.com"}, "Action": "sts:AssumeRole"}]}
+    role = iam.create_role(RoleName="files", AssumeRolePolicyDocument=json.dumps(trust))["Role"]["Arn"]
+    api, root = rest_api(gateway)
+    files = gateway.create_resource(restApiId=api, parentId=root, pathPart="{key}")["id"]
+
+    def method(resource, http_method, uri, declared, **mapped):
+        place = {"restApiId": api, "resourceId": resource, "httpMethod": http_method}
+        gateway.put_method(**place, authorizationType="NONE", requestParameters=declared)
+        gateway.put_integration(**place, type="AWS", integrationHttpMethod=http_method, uri=uri, credentials=role, **mapped)
+        for status, pattern in (("200", {}), ("403", {"selectionPattern": "403"}), ("404", {"selectionPattern": "404"})):
+            gateway.put_method_response(**place, statusCode=status)
+            gateway.put_integration_response(**place, statusCode=status, **pattern)
+
+    key = {"requestParameters": {"integration.request.path.key": "method.request.path.key"}}
+    for http_method in ("PUT", "GET"):
+        method(files, http_method, f"arn:aws:apigateway:us-east-1:s3:path/{bucket}/{{key}}", {"method.request.path.key": True}, **key)
+    method(root, "POST", "arn:aws:apigateway:us-east-1:sts:path/", {}, requestParameters={
+        "integration.request.header.Content-Type": "'application/x-www-form-urlencoded'",
+    }, requestTemplates={"application/json": "Action=GetCallerIdentity&Version=2011-06-15"})
+    gateway.create_deployment(restApiId=api, stageName="v1")
+
+    def call(http_method, path, **options):
+        return requests.request(http_method, f"{cloud.endpoint}/v1{path}", headers={"host": f"{api}.execute-api.localhost"}, **options)
+
+    assert call("PUT", "/a%20b.txt", data="hello").status_code == 403
+    policy = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]}
+    iam.put_role_policy(RoleName="files", PolicyName="own", PolicyDocument=json.dumps(policy))
+    assert call("PUT", "/a%20b.txt", data="hello").status_code == 200
+    assert s3.get_object(Bucket=bucket, Key="a b.txt")["Body"].read() == b"hello"
+    assert call("GET", "/a%20b.txt").text == "hello"
+    assert call("GET", "/missing").status_code == 404
+    identity = call("POST", "/")
+    assert identity.status_code == 200 and "assumed-role/files/BackplaneAssumeRoleSession" in identity.text
+    nowhere = error_of(
+        gateway.put_integration, restApiId=api, resourceId=root, httpMethod="POST", type="AWS", integrationHttpMethod="POST",
+        uri="arn:aws:apigateway:us-east-1:nosuchservice:path/x", credentials=role)
+    assert nowhere[0] in ("NotImplemented", "501")

@@ -1,6 +1,8 @@
 """WebSocket APIs: a real client's connections, their routes, and the API that writes to them."""
 
+import http.server
 import json
+import threading
 
 import pytest
 import requests
@@ -112,6 +114,35 @@ def test_messages_take_their_routes(cloud, boto, api, function, manage):
     found = lambda: logs.filter_log_events(logGroupName="/aws/lambda/saying", filterPattern=pattern)["events"]
     (event,) = wait_for(found, "the event of the end")
     assert '"disconnectStatusCode":1000' in event["message"]
+
+
+def test_who_serves_a_message_may_write_to_its_connection(cloud, boto, api, manage):
+    """As chat servers do: the answer to a message is sent through the management API, before the integration answers."""
+    client = manage(api)
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_POST(self):
+            self.rfile.read(int(self.headers.get("content-length") or 0))
+            client.post_to_connection(ConnectionId=self.headers["x-connection"], Data=b"from within")
+            self.send_response(200)
+            self.send_header("content-length", "0")
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    gateway = boto("apigatewayv2")
+    integration = gateway.create_integration(
+        ApiId=api, IntegrationType="HTTP_PROXY", IntegrationMethod="POST", IntegrationUri=f"http://127.0.0.1:{server.server_port}/",
+        RequestParameters={"integration.request.header.x-connection": "context.connectionId"})["IntegrationId"]
+    add_route(gateway, api, "$default", integration, two_way=False)
+    deploy(gateway, api)
+    socket = connect(cloud, api)
+    socket.send("hi")
+    assert socket.recv() == "from within"
+    server.shutdown()
 
 
 def test_mocks_answer_by_templates(cloud, boto, api):

@@ -2,6 +2,7 @@
 
 use std::{future::Future, sync::Arc, time::Duration};
 
+use crate::relay::{self, Relay};
 use bytes::Bytes;
 use lambda_api::{InvocationRequest, InvocationType, Invoke};
 use service::{Context, Principal, Role, Service, policy};
@@ -106,6 +107,10 @@ impl World {
 
     pub async fn act(&self, action: Action) -> Result<Answer, Unanswered> {
         within(self.timeout, self.call_service(action)).await
+    }
+
+    pub async fn relay(&self, relay: Relay) -> Result<Answer, Unanswered> {
+        within(self.timeout, relay::send(&self.cx, relay)).await
     }
 
     pub async fn fetch(&self, fetch: Fetch) -> Result<Answer, Unanswered> {

@@ -9,6 +9,7 @@ pub mod cache;
 pub mod domain;
 pub mod logs;
 pub mod metrics;
+pub mod relay;
 pub mod site;
 pub mod text;
 pub mod throttle;
@@ -16,3 +17,4 @@ pub mod tokens;
 pub mod yaml;
 
 pub use backend::{Action, Answer, Fetch, Invocation, Invoked, Unanswered, World};
+pub use relay::Relay;

@@ -88,7 +88,8 @@ pub fn locate(store: &Store, host: &str, path: &str) -> Option<Address> {
         return Some(found);
     }
     // Only what can be somebody's own name is looked up.
-    let own = host.contains('.') && !host.ends_with(".amazonaws.com") && !host.ends_with(".localhost");
+    let clouds = [".amazonaws.com", ".localhost", ".localhost.localstack.cloud"];
+    let own = host.contains('.') && !clouds.iter().any(|cloud| host.ends_with(cloud));
     if !own || host.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') {
         return None;
     }

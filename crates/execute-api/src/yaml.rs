@@ -115,6 +115,19 @@ mod tests {
         assert_eq!(read(write(&value).as_bytes()).unwrap(), value);
     }
 
+    proptest::proptest! {
+        #[test]
+        fn texts_survive(text in "[ -~\n]{0,40}", number in proptest::prelude::any::<i32>()) {
+            let value = json!({ text.clone(): [text, number] });
+            proptest::prop_assert_eq!(read(write(&value).as_bytes()).unwrap(), value);
+        }
+
+        #[test]
+        fn any_text_is_read_or_refused(text in ".{0,60}") {
+            let _ = read(text.as_bytes());
+        }
+    }
+
     #[test]
     fn aliases_do_not_blow_up() {
         let mut bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();

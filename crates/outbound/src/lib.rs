@@ -40,7 +40,10 @@ pub async fn send(request: http::Request<Bytes>, limit: usize) -> Result<http::R
     };
     parts.uri = target.parse().map_err(|error: http::uri::InvalidUri| unreachable(error))?;
     parts.version = http::Version::HTTP_11;
-    parts.headers.insert("host", authority.as_str().parse().map_err(|_| unreachable("the host is not a header"))?);
+    // A service behind an address of this cloud is known by the host that the caller names.
+    if !parts.headers.contains_key("host") {
+        parts.headers.insert("host", authority.as_str().parse().map_err(|_| unreachable("the host is not a header"))?);
+    }
     let request = http::Request::from_parts(parts, Full::new(body));
     if !secure {
         return exchange(tcp, request, limit).await;

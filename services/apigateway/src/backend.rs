@@ -3,7 +3,7 @@
 use crate::execution::{Action, Backend, DEFAULT_TIMEOUT_MILLIS, Fetch, Invocation, Invoked, Unanswered};
 use apigateway_api::Method;
 pub use execute_api::{
-    Answer, World,
+    Answer, Relay, World,
     backend::{json_service, session},
 };
 use std::time::Duration;
@@ -26,6 +26,10 @@ impl Backend for World {
 
     async fn act(&self, action: Action) -> Result<Answer, Unanswered> {
         World::act(self, action).await
+    }
+
+    async fn relay(&self, relay: Relay) -> Result<Answer, Unanswered> {
+        World::relay(self, relay).await
     }
 
     async fn fetch(&self, fetch: Fetch) -> Result<Answer, Unanswered> {

@@ -18,13 +18,14 @@ use serde_json::Value as Json;
 use std::{collections::BTreeMap, future::Future};
 use wire::Timestamp;
 
-pub use execute_api::{Action, Fetch, Invocation, Invoked, Unanswered};
+pub use execute_api::{Action, Fetch, Invocation, Invoked, Relay, Unanswered};
 
 /// The world behind an API.
 pub trait Backend: Sync {
     fn now(&self) -> Timestamp;
     fn invoke(&self, invocation: Invocation) -> impl Future<Output = Result<Invoked, Unanswered>> + Send;
     fn act(&self, action: Action) -> impl Future<Output = Result<Answer, Unanswered>> + Send;
+    fn relay(&self, relay: Relay) -> impl Future<Output = Result<Answer, Unanswered>> + Send;
     fn fetch(&self, fetch: Fetch) -> impl Future<Output = Result<Answer, Unanswered>> + Send;
 }
 
@@ -87,6 +88,9 @@ pub async fn run(
         Some(IntegrationType::AwsProxy) => lambda_proxy(compiled, method, integration, request, backend, log).await,
         Some(IntegrationType::Aws) if action_of(integration).is_some() => {
             action(compiled, method, integration, request, backend, log).await
+        }
+        Some(IntegrationType::Aws) if path_of(integration).is_some() => {
+            relay(compiled, method, integration, request, backend, log).await
         }
         Some(IntegrationType::Aws) => lambda(compiled, method, integration, request, backend, log).await,
         Some(IntegrationType::HttpProxy) => http_proxy(integration, request, backend, log).await,
@@ -158,6 +162,15 @@ pub fn action_of(integration: &Integration) -> Option<(&str, &str)> {
     let operation = target.strip_prefix("action/")?;
     let service = service.rsplit('.').next().unwrap_or(service);
     (!service.is_empty() && !operation.is_empty()).then_some((service, operation))
+}
+
+/// The service and the path that an integration's address names: `arn:aws:apigateway:…:sqs:path/…`, or of a bucket
+/// `arn:aws:apigateway:…:bucket.s3:path/…`.
+pub fn path_of(integration: &Integration) -> Option<(&str, &str)> {
+    let mut parts = integration.uri.as_deref()?.strip_prefix("arn:aws:apigateway:")?.splitn(3, ':').skip(1);
+    let (service, target) = (parts.next()?, parts.next()?);
+    let path = target.strip_prefix("path/")?;
+    (!service.is_empty() && service != "lambda").then_some((service, path))
 }
 
 /// The ARN that a function's policy sees: of the method as it is defined, with variables in the path as `*`.
@@ -291,6 +304,43 @@ async fn action(
         credentials: integration.credentials.clone().filter(|role| !role.is_empty()),
     };
     let answer = backend.act(action).await.map_err(|reason| match reason {
+        Unanswered::Denied => {
+            Failure::configuration("API Gateway does not have permission to assume the provided role")
+        }
+        other => unanswered(other),
+    })?;
+    received(backend.now(), started, log, &answer);
+    let subject = answer.status.to_string();
+    integration::respond(compiled, method, integration, request, &answer, Some(&subject))
+}
+
+/// Passes a request to a service's own API.
+async fn relay(
+    compiled: &Compiled,
+    method: &Method,
+    integration: &Integration,
+    request: &Incoming,
+    backend: &impl Backend,
+    log: &mut Log,
+) -> Result<Reply, Failure> {
+    let outbound = integration::request(compiled, integration, request)?;
+    let expanded = Integration { uri: Some(outbound.uri), ..Integration::default() };
+    let Some((host, path)) = path_of(&expanded) else { return Err(Failure::configuration("No path")) };
+    let path: Vec<String> = path.trim_start_matches('/').split('/').map(execute_api::relay::encode).collect();
+    let path = format!("/{}", path.join("/"));
+    let endpoint = format!("https://{host}.{}.amazonaws.com{path}", request.region);
+    let started = backend.now();
+    sending(started, log, &endpoint, &outbound.headers, &outbound.body);
+    let relayed = Relay {
+        host: host.to_owned(),
+        method: integration.http_method.clone().unwrap_or_else(|| request.method.clone()),
+        path,
+        query: outbound.query,
+        headers: outbound.headers.into_iter().collect(),
+        body: outbound.body,
+        credentials: integration.credentials.clone().filter(|role| !role.is_empty()),
+    };
+    let answer = backend.relay(relayed).await.map_err(|reason| match reason {
         Unanswered::Denied => {
             Failure::configuration("API Gateway does not have permission to assume the provided role")
         }

@@ -2,7 +2,7 @@
 
 use crate::{
     definition::{Compiled, Definition},
-    execution::{Action, Backend, Fetch, Invocation, Invoked, Unanswered, finish, route, run as perform},
+    execution::{Action, Backend, Fetch, Invocation, Invoked, Relay, Unanswered, finish, route, run as perform},
     gateway_response::{Failure, Reply},
     log::Log,
     parameters::Answer,
@@ -55,6 +55,13 @@ impl Backend for World {
     async fn act(&self, action: Action) -> Result<Answer, Unanswered> {
         let body = format!("{}:{}:{}", action.service, action.operation, String::from_utf8_lossy(&action.body));
         if action.credentials.is_none() {
+            return Err(Unanswered::Denied);
+        }
+        Ok(Answer { status: 200, headers: Vec::new(), body: body.into() })
+    }
+    async fn relay(&self, relay: Relay) -> Result<Answer, Unanswered> {
+        let body = format!("{} {}{}", relay.method, relay.host, relay.path);
+        if relay.credentials.is_none() {
             return Err(Unanswered::Denied);
         }
         Ok(Answer { status: 200, headers: Vec::new(), body: body.into() })

@@ -327,6 +327,7 @@ impl Site {
         let setting = self.setting(method, &incoming);
         let data = setting.is_some_and(|setting| setting.data_trace_enabled == Some(true));
         let mut log = Log::new(setting.is_some_and(logs), data, &incoming.request_id);
+        self.begin(method, &incoming, &mut log);
         let world = World { cx: self.cx.clone(), timeout: timeout(method) };
         let invalidator = signer.as_ref().and_then(|signer| signer.as_ref().ok()).cloned();
         let asked = self.ask(front, method, &mut incoming, &world).await;
@@ -370,6 +371,33 @@ impl Site {
             logging::access(&self.cx, &incoming, settings, &reply);
         }
         reply
+    }
+
+    /// What an execution log begins with.
+    fn begin(&self, method: &Method, incoming: &Incoming, log: &mut Log) {
+        let now = self.cx.now();
+        let Incoming { api, stage, request_id, .. } = incoming;
+        log.line(now, || format!("Extended Request Id: {}", incoming.extended_id));
+        log.line(now, || {
+            format!(
+                "Verifying Usage Plan for request: {request_id}. API Key: {} API Stage: {api}/{stage}",
+                key_shown(incoming)
+            )
+        });
+        if method.api_key_required != Some(true) {
+            log.line(now, || {
+                format!(
+                    "API Key {} authorized because method '{} {}' does not require API Key. Request will not contribute to \
+                     throttle or quota limits",
+                    key_shown(incoming),
+                    incoming.method,
+                    incoming.resource_path
+                )
+            });
+            log.line(now, || {
+                format!("Usage Plan check succeeded for API Key {} and API Stage {api}/{stage}", key_shown(incoming))
+            });
+        }
     }
 
     /// Demands an API key where the method does, and counts its use.
@@ -535,6 +563,13 @@ impl Site {
             Failure::new(gateway_response::ACCESS_DENIED, message)
         })
     }
+}
+
+/// An API key as a log shows it: by its last letters.
+fn key_shown(incoming: &Incoming) -> String {
+    let key = incoming.header("x-api-key").unwrap_or_default();
+    let shown = key.char_indices().rev().nth(5).map_or(0, |(at, _)| at);
+    "*".repeat(key[..shown].chars().count()) + &key[shown..]
 }
 
 /// The ARN of what a request asks for.

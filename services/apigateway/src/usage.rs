@@ -149,10 +149,10 @@ fn count(
     quota: Option<&QuotaSettings>,
 ) -> Result<bool, Error> {
     let today = day(cx.now());
-    if let Some(quota) = quota {
-        if used_in_period(cx, tx, plan, key, quota)? >= i64::from(quota.limit.unwrap_or(i32::MAX)) {
-            return Ok(false);
-        }
+    if let Some(quota) = quota
+        && used_in_period(cx, tx, plan, key, quota)? >= i64::from(quota.limit.unwrap_or(i32::MAX))
+    {
+        return Ok(false);
     }
     let so_far = used(cx, tx, plan, key, today)?;
     tx.put(counter(cx, plan, key, today), (so_far + 1).to_string());

@@ -143,7 +143,11 @@ fn input(subtype: &Subtype, integration: &Integration, request: &Request) -> Jso
         "events" => serde_json::json!({ "Entries": [members] }),
         // Step Functions' members begin in lower case.
         "states" => {
-            let lower = |(name, value): (String, Json)| (name[..1].to_ascii_lowercase() + &name[1..], value);
+            let lower = |(name, value): (String, Json)| {
+                let mut letters = name.chars();
+                let first = letters.next().map(|first| first.to_ascii_lowercase());
+                (first.into_iter().chain(letters).collect::<String>(), value)
+            };
             Json::Object(members.into_iter().map(lower).collect())
         }
         _ => Json::Object(members),

@@ -286,6 +286,23 @@ mod tests {
         assert_eq!(fine.status, 200);
     }
 
+    proptest::proptest! {
+        #[test]
+        fn any_text_is_a_template(template in r"(\$|\{|\}|request\.|header\.|x|-|context\.|é| ){0,12}", value in ".{0,5}") {
+            let found = resolve(&template, &|_| Some(value.clone()));
+            proptest::prop_assert!(found.is_some());
+            // A text without variables is itself.
+            if !template.contains('$') {
+                proptest::prop_assert_eq!(found, Some(template));
+            }
+        }
+
+        #[test]
+        fn any_key_is_checked(key in ".{0,30}") {
+            let _ = check_key(&key, &["header", "querystring"], "path");
+        }
+    }
+
     #[test]
     fn keys_are_checked() {
         let checked = |key: &str| {

@@ -150,6 +150,18 @@ mod tests {
         assert_eq!(best(&["GET /{a}"], "GET", "/x%20y"), Some(("GET /{a}", pair("a", "x y"))));
     }
 
+    proptest::proptest! {
+        /// A key that is literal serves its own path, and any key may meet any path.
+        #[test]
+        fn literal_keys_serve_themselves(path in "(/[a-z0-9._~-]{1,5}){1,4}", other in ".{0,20}") {
+            let key = RouteKey::parse(&format!("GET {path}"));
+            proptest::prop_assert!(key.matches("GET", &path).is_some());
+            let _ = RouteKey::parse(&other).matches("GET", &path);
+            let _ = key.matches("GET", &other);
+            let _ = valid(&other);
+        }
+    }
+
     #[test]
     fn keys_are_checked() {
         for key in ["$default", "GET /", "ANY /{proxy+}", "POST /pets/{id}/toys", "GET /pets/dog"] {

@@ -8,7 +8,7 @@ use crate::{
     ApiGateway,
     backend::json_service,
     error::Error,
-    execution::{DEFAULT_TIMEOUT_MILLIS, action_of, function_of},
+    execution::{DEFAULT_TIMEOUT_MILLIS, action_of, function_of, path_of},
     parameters,
     patch::{self, Slot},
 };
@@ -113,10 +113,17 @@ fn check_uri(cx: &Context, integration: &Integration, r#type: &IntegrationType, 
         IntegrationType::Aws if action_of(integration).is_some_and(|(name, _)| json_service(cx, name).is_some()) => {
             Ok(())
         }
+        IntegrationType::Aws if path_of(integration).is_some_and(|(host, _)| is_here(cx, host)) => Ok(()),
         _ => Err(Error::NotImplemented(format!(
-            "An integration with {uri} is not implemented: Lambda functions and the actions of JSON services are."
+            "An integration with {uri} is not implemented: Lambda functions, the actions of JSON services and the paths of \
+             services that are here are."
         ))),
     }
+}
+
+/// Whether the service of a host is one of this cloud.
+fn is_here(cx: &Context, host: &str) -> bool {
+    cx.cloud.service(host.rsplit('.').next().unwrap_or_default()).is_some()
 }
 
 /// A mapping must lead from something that the method declares to a place in the integration's request.

@@ -11,7 +11,7 @@ use execute_api::{
     World,
     metrics::{count, millis, publish},
 };
-use futures_util::{SinkExt as _, StreamExt as _};
+use futures_util::{SinkExt as _, StreamExt as _, stream::FuturesUnordered};
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
 use serde_json::json;
@@ -32,6 +32,9 @@ pub const LARGEST_FRAME: usize = 32 << 10;
 /// How long a connection may be silent, and how long it may be.
 const IDLE_SECS: i64 = 10 * 60;
 const LIFE_SECS: i64 = 2 * 3600;
+
+/// How many messages of a connection are worked on at a time; further ones wait in the socket.
+const AT_ONCE: usize = 32;
 
 /// A connection with everything that its messages need.
 pub struct Session {
@@ -61,11 +64,7 @@ impl Session {
         mut commands: mpsc::Receiver<Command>,
         connections: &Connections,
     ) {
-        let end = self.serve(&mut socket, &mut commands).await;
-        connections.remove(&self.of.id);
-        let frame = CloseFrame { code: CloseCode::from(end.code), reason: end.reason.into() };
-        // The other side may be gone already.
-        let _ = socket.close(Some(frame)).await;
+        let end = self.serve(&mut socket, &mut commands, connections).await;
         let kind = Kind::Disconnect { code: end.code, reason: end.reason.to_owned() };
         if let Some(route) = self.served.compiled.route_of_key("$disconnect") {
             let request = self.request(route, bytes::Bytes::new());
@@ -77,61 +76,65 @@ impl Session {
         &self,
         socket: &mut WebSocketStream<TokioIo<Upgraded>>,
         commands: &mut mpsc::Receiver<Command>,
+        connections: &Connections,
     ) -> End {
-        let clock = self.served.cx.clock().clone();
-        let oldest = self.of.connected_at.plus_secs(LIFE_SECS);
-        loop {
-            let idle = self.connection.last_active().plus_secs(IDLE_SECS);
-            let until = if idle.millis() < oldest.millis() { idle } else { oldest };
-            tokio::select! {
-                command = commands.recv() => match command {
-                    Some(Command::Send(message, sent)) => {
-                        let text = String::from_utf8(message.to_vec());
-                        let message = text.map_or_else(|_| Message::Binary(message), |text| Message::Text(text.into()));
-                        let delivered = socket.send(message).await.is_ok();
-                        self.connection.touch(clock.now());
-                        let _ = sent.send(delivered);
-                        if !delivered {
-                            return End { code: 1006, reason: "" };
-                        }
-                    }
-                    Some(Command::Close) | None => return End { code: 1000, reason: "" },
-                },
-                message = socket.next() => {
-                    self.connection.touch(clock.now());
-                    match self.receive(socket, message).await {
-                        Ok(()) => {}
-                        Err(end) => return end,
-                    }
-                }
-                () = clock.wait_until(until) => return End { code: 1001, reason: "Going away" },
+        // What serves a message may write to its connection meanwhile, so the loop never waits for it.
+        let mut pending = FuturesUnordered::new();
+        let end = loop {
+            let event = self.next(socket, commands, &mut pending).await;
+            match event {
+                Ok(Some(message)) => pending.push(self.message(message)),
+                Ok(None) => {}
+                Err(end) => break end,
             }
-        }
+        };
+        connections.remove(&self.of.id);
+        let frame = CloseFrame { code: CloseCode::from(end.code), reason: end.reason.into() };
+        // The other side may be gone already.
+        let _ = socket.close(Some(frame)).await;
+        // What is under way is finished, though nobody hears of it.
+        while pending.next().await.is_some() {}
+        end
     }
 
-    async fn receive(
+    /// Waits for what happens next; a message is to be served.
+    async fn next(
         &self,
         socket: &mut WebSocketStream<TokioIo<Upgraded>>,
-        message: Option<Result<Message, Error>>,
-    ) -> Result<(), End> {
-        let text = match message {
-            Some(Ok(Message::Text(text))) => bytes::Bytes::from(text),
-            Some(Ok(Message::Binary(_))) => {
-                return Err(End { code: 1003, reason: "Binary messages are not supported" });
+        commands: &mut mpsc::Receiver<Command>,
+        pending: &mut FuturesUnordered<impl Future<Output = Option<String>>>,
+    ) -> Result<Option<bytes::Bytes>, End> {
+        let clock = self.served.cx.clock();
+        let oldest = self.of.connected_at.plus_secs(LIFE_SECS);
+        let idle = self.connection.last_active().plus_secs(IDLE_SECS);
+        let until = if idle.millis() < oldest.millis() { idle } else { oldest };
+        let gone = |_| End { code: 1006, reason: "" };
+        tokio::select! {
+            command = commands.recv() => match command {
+                Some(Command::Send(message, sent)) => {
+                    let text = String::from_utf8(message.to_vec());
+                    let message = text.map_or_else(|_| Message::Binary(message), |text| Message::Text(text.into()));
+                    let delivered = socket.send(message).await;
+                    self.connection.touch(clock.now());
+                    let _ = sent.send(delivered.is_ok());
+                    delivered.map_err(gone)?;
+                    Ok(None)
+                }
+                Some(Command::Close) | None => Err(End { code: 1000, reason: "" }),
+            },
+            Some(answer) = pending.next() => {
+                if let Some(answer) = answer {
+                    socket.send(Message::Text(answer.into())).await.map_err(gone)?;
+                    self.connection.touch(clock.now());
+                }
+                Ok(None)
             }
-            Some(Ok(Message::Close(frame))) => {
-                return Err(End { code: frame.map_or(1005, |frame| frame.code.into()), reason: "" });
+            message = socket.next(), if pending.len() < AT_ONCE => {
+                self.connection.touch(clock.now());
+                received(message)
             }
-            Some(Ok(_)) => return Ok(()),
-            Some(Err(Error::Capacity(_))) => return Err(End { code: 1009, reason: "Message too long" }),
-            Some(Err(_)) | None => return Err(End { code: 1006, reason: "" }),
-        };
-        if let Some(answer) = self.message(text).await
-            && socket.send(Message::Text(answer.into())).await.is_err()
-        {
-            return Err(End { code: 1006, reason: "" });
+            () = clock.wait_until(until) => Err(End { code: 1001, reason: "Going away" }),
         }
-        Ok(())
     }
 
     /// Serves one message; the answer goes back to the client.
@@ -173,6 +176,18 @@ impl Session {
 
     async fn execute(&self, route: &Route, request: &Request, kind: &Kind) -> Result<Outcome, Refusal> {
         execute(&self.served, route, request, &self.of, kind).await
+    }
+}
+
+/// What came in: a message to serve, something that the protocol has answered, or the end.
+fn received(message: Option<Result<Message, Error>>) -> Result<Option<bytes::Bytes>, End> {
+    match message {
+        Some(Ok(Message::Text(text))) => Ok(Some(bytes::Bytes::from(text))),
+        Some(Ok(Message::Binary(_))) => Err(End { code: 1003, reason: "Binary messages are not supported" }),
+        Some(Ok(Message::Close(frame))) => Err(End { code: frame.map_or(1005, |frame| frame.code.into()), reason: "" }),
+        Some(Ok(_)) => Ok(None),
+        Some(Err(Error::Capacity(_))) => Err(End { code: 1009, reason: "Message too long" }),
+        Some(Err(_)) | None => Err(End { code: 1006, reason: "" }),
     }
 }
 
