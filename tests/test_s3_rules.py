@@ -333,6 +333,55 @@ def test_replication(s3, boto, account, bucket):
     assert s3.head_object(Bucket=other, Key="a1", VersionId=version)["VersionId"] == version
 
 
+# Conditions of policies
+
+
+@pytest.mark.parametrize("condition, allowed, denied", [
+    ({"StringEquals": {"s3:RequestObjectTag/a": "1"}}, {"Tagging": "a=1"}, {"Tagging": "a=2"}),
+    ({"StringEquals": {"s3:x-amz-server-side-encryption": "AES256"}}, {"ServerSideEncryption": "AES256"}, {}),
+    ({"StringEquals": {"s3:x-amz-storage-class": "STANDARD_IA"}}, {"StorageClass": "STANDARD_IA"}, {"StorageClass": "GLACIER"}),
+    ({"StringEquals": {"s3:x-amz-acl": "bucket-owner-full-control"}}, {"ACL": "bucket-owner-full-control"}, {}),
+])
+def test_conditions_of_writes(s3, user, account, bucket, condition, allowed, denied):
+    writer = user("writer")("s3")
+    statement = {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{account}:user/writer"}, "Condition": condition,
+                 "Action": ["s3:PutObject", "s3:PutObjectTagging"], "Resource": f"arn:aws:s3:::{bucket}/*"}
+    s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps({"Version": "2012-10-17", "Statement": [statement]}))
+    writer.put_object(Bucket=bucket, Key="k", Body=b"x", **allowed)
+    assert error_of(writer.put_object, Bucket=bucket, Key="k", Body=b"x", **denied)[0] == "AccessDenied"
+
+
+def test_conditions_on_what_is_there(s3, user, account, bucket):
+    reader = user("reader")("s3")
+    principal = {"AWS": f"arn:aws:iam::{account}:user/reader"}
+    tagged = {"StringEquals": {"s3:ExistingObjectTag/open": "yes"}}
+    source = {"StringLike": {"s3:x-amz-copy-source": f"{bucket}/a*"}}
+    everything = f"arn:aws:s3:::{bucket}/*"
+    statements = [
+        {"Effect": "Allow", "Principal": principal, "Action": "s3:GetObject", "Resource": everything, "Condition": tagged},
+        {"Effect": "Allow", "Principal": principal, "Action": ["s3:PutObject", "s3:PutObjectTagging"], "Resource": everything, "Condition": source},
+    ]
+    s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps({"Version": "2012-10-17", "Statement": statements}))
+    for key, tags in (("a", "open=yes"), ("b", "open=yes"), ("c", "open=no")):
+        s3.put_object(Bucket=bucket, Key=key, Body=b"x", Tagging=tags)
+    reader.get_object(Bucket=bucket, Key="a")
+    assert error_of(reader.get_object, Bucket=bucket, Key="c")[0] == "AccessDenied"
+    reader.copy_object(Bucket=bucket, Key="d", CopySource=f"{bucket}/a")
+    assert error_of(reader.copy_object, Bucket=bucket, Key="d", CopySource=f"{bucket}/b")[0] == "AccessDenied"
+
+
+def test_requesters_pay(s3, cloud, bucket):
+    other = cloud.client("s3", key="777777777777")
+    s3.delete_public_access_block(Bucket=bucket)
+    statement = {"Effect": "Allow", "Principal": {"AWS": "777777777777"}, "Action": "s3:GetObject", "Resource": f"arn:aws:s3:::{bucket}/*"}
+    s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps({"Version": "2012-10-17", "Statement": [statement]}))
+    s3.put_bucket_request_payment(Bucket=bucket, RequestPaymentConfiguration={"Payer": "Requester"})
+    s3.put_object(Bucket=bucket, Key="k", Body=b"x")
+    assert error_of(other.get_object, Bucket=bucket, Key="k")[::2] == ("AccessDenied", 403)
+    assert other.get_object(Bucket=bucket, Key="k", RequestPayer="requester")["RequestCharged"] == "requester"
+    assert "RequestCharged" not in s3.get_object(Bucket=bucket, Key="k")
+
+
 # Access logs
 
 

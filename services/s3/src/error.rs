@@ -43,6 +43,12 @@ impl Error {
         error.with_header("x-amz-bucket-region", region).into()
     }
 
+    pub fn entity_too_large(size: u64) -> Error {
+        let text = "Your proposed upload exceeds the maximum allowed size";
+        let error = ApiError::new(400, "EntityTooLarge", text).with("ProposedSize", size.to_string());
+        error.with("MaxSizeAllowed", crate::ops::MAX_PUT.to_string()).into()
+    }
+
     pub fn missing_length() -> Error {
         ApiError::new(411, "MissingContentLength", "You must provide the Content-Length HTTP header.").into()
     }

@@ -335,4 +335,58 @@ mod tests {
             prop_assert_eq!(names(&found), expected);
         }
     }
+
+    proptest! {
+        #[test]
+        fn pages_of_versions_are_what_a_naive_listing_has(
+            steps in prop::collection::vec(("[ab/\u{0}]{1,3}", any::<bool>()), 0..40),
+            prefix in "[ab/]{0,2}",
+            delimiter in prop::sample::select(vec!["", "/", "a/"]),
+            limit in 1usize..5,
+        ) {
+            use crate::store::{Bucket, Versioning};
+            use crate::versions;
+            let (store, random) = (Store::memory(), service::Random::seeded(3));
+            let bucket = Bucket { name: "b".into(), versioning: Versioning::Enabled, ..Bucket::default() };
+            let mut all: std::collections::BTreeMap<String, Vec<String>> = Default::default();
+            for (key, deletes) in steps {
+                let id = store.write(|tx| {
+                    if deletes {
+                        return Ok(versions::delete(tx, &random, &bucket, &key, 0)?.version.unwrap_or_default());
+                    }
+                    let (mut object, before) = (Object::default(), versions::current(tx, "b", &key)?);
+                    versions::put(tx, &random, &bucket, &key, &mut object, before)?;
+                    Ok::<_, StoreError>(object.version_id())
+                }).unwrap();
+                all.entry(key).or_default().insert(0, id);
+            }
+            let mut query = Query { prefix, delimiter: delimiter.into(), after: String::new(), limit };
+            let mut expected: Vec<(String, String, bool)> = Vec::new();
+            for (key, ids) in all.iter().filter(|(key, _)| key.starts_with(&query.prefix)) {
+                match query.common_prefix(key) {
+                    Some(common) => {
+                        let entry = (common.to_owned(), String::new(), false);
+                        if expected.last() != Some(&entry) {
+                            expected.push(entry);
+                        }
+                    }
+                    None => expected.extend(ids.iter().enumerate().map(|(at, id)| (key.clone(), id.clone(), at == 0))),
+                }
+            }
+            let (mut found, mut older) = (Vec::new(), None);
+            loop {
+                let page = list_versions(&store.snapshot(), "b", &query, older).unwrap();
+                let entries = page.versions.iter().map(|one| (one.key.clone(), one.object.version_id(), one.latest));
+                let prefixes = page.common_prefixes.iter().map(|common| (common.clone(), String::new(), false));
+                found.extend(entries.chain(prefixes));
+                prop_assert!(page.versions.len() + page.common_prefixes.len() <= limit);
+                let Some((key, version)) = page.last.filter(|_| page.truncated) else { break };
+                query.after = key;
+                older = version.as_deref().and_then(versions::seq_of);
+            }
+            found.sort();
+            expected.sort();
+            prop_assert_eq!(found, expected);
+        }
+    }
 }

@@ -286,6 +286,8 @@ mod tests {
     use service::{Random, Store};
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(1000))]
+
         #[test]
         fn ids_tell_their_place(seq: u64) {
             let id = id_of(seq, &Random::seeded(seq));

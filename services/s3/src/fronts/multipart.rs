@@ -96,7 +96,13 @@ fn part(head: &[u8]) -> Option<(String, Option<String>)> {
         if !header.trim().eq_ignore_ascii_case("content-disposition") {
             continue;
         }
-        for (key, value) in value.split(';').filter_map(|part| part.split_once('=')) {
+        // A semicolon inside quotes ends nothing.
+        let mut quoted = false;
+        let parameters = value.split(|c| {
+            quoted ^= c == '"';
+            c == ';' && !quoted
+        });
+        for (key, value) in parameters.filter_map(|part| part.split_once('=')) {
             let value = value.trim().trim_matches('"').to_owned();
             match key.trim() {
                 "name" => name = Some(value),
@@ -225,6 +231,13 @@ mod tests {
                 }
             });
         }
+    }
+
+    #[test]
+    fn names_of_files() {
+        let head = b"Content-Disposition: form-data; name=\"file\"; filename=\"a;b=c.txt\"\r\nContent-Type: x";
+        assert_eq!(part(head), Some(("file".to_owned(), Some("a;b=c.txt".to_owned()))));
+        assert_eq!(part(b"Content-Type: x"), None);
     }
 
     #[test]

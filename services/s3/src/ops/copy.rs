@@ -150,7 +150,7 @@ operation! {
         let mut all = vec![source.access(cx)?];
         let writes = asked!(request).access(cx, &request.bucket, &request.key)?;
         all.extend(writes.into_iter().map(|mut access| {
-            access = access.with("s3:x-amz-copy-source", format!("/{}/{}", source.bucket, source.key));
+            access = access.with("s3:x-amz-copy-source", format!("{}/{}", source.bucket, source.key));
             match &request.metadata_directive {
                 Some(directive) => access.with("s3:x-amz-metadata-directive", directive.as_str()),
                 None => access,

@@ -10,7 +10,7 @@ use super::copy::{Source, source_conditions, source_key};
 use super::list::page_size;
 use super::multipart::{checksum_type, initiator};
 use super::read::key_of;
-use super::write::{hex, now, show_encryption, trailing};
+use super::write::{check_length, hex, now, show_encryption, trailing};
 use super::{MAX_PUT, bucket_of, charge, on_object, owner, root};
 use crate::blob::{Received, forget, receive};
 use crate::checksum::{Algorithm, Checksum};
@@ -106,6 +106,7 @@ async fn upload_part(s3: &S3, cx: &Context, request: UploadPartRequest) -> Resul
         // The upload keeps CRC64NVME whatever its parts are checked with.
         integrity = integrity.keeping(default);
     }
+    check_length(request.content_length)?;
     let hashers = integrity.hashers();
     let mut received = receive(root(cx), cx.random(), request.body, MAX_PUT, hashers, key.as_ref()).await?;
     let (kept, checked) = integrity.verify_both(&mut received)?;

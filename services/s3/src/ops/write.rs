@@ -266,6 +266,14 @@ pub(super) fn trailing(named: Option<&ChecksumAlgorithm>, trailer: Option<&str>)
     named.cloned().or_else(|| name().map(|name| ChecksumAlgorithm::from(name.to_ascii_uppercase().as_str())))
 }
 
+/// What is announced to be too large is not even read.
+pub(super) fn check_length(length: Option<i64>) -> Result<(), Error> {
+    match length.and_then(|length| u64::try_from(length).ok()) {
+        Some(length) if length > MAX_PUT => Err(Error::entity_too_large(length)),
+        _ => Ok(()),
+    }
+}
+
 pub(super) fn hex(md5: [u8; 16]) -> String {
     md5.iter().map(|byte| format!("{byte:02x}")).collect()
 }
@@ -304,6 +312,7 @@ async fn put_object(s3: &S3, cx: &Context, request: PutObjectRequest) -> Result<
     if !form && request.content_length.is_none() && request.body.as_ref().is_some_and(|body| body.len().is_none()) {
         return Err(Error::missing_length());
     }
+    check_length(request.content_length)?;
     let (body, key) = (request.body, settings.key.as_ref());
     let mut received = receive(root(cx), cx.random(), body, MAX_PUT, integrity.hashers(), key).await?;
     let checksum = integrity.verify(&mut received)?;
