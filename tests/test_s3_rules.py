@@ -333,6 +333,30 @@ def test_replication(s3, boto, account, bucket):
     assert s3.head_object(Bucket=other, Key="a1", VersionId=version)["VersionId"] == version
 
 
+# Access logs
+
+
+def test_access_logs_are_delivered(start, advance):
+    cloud = start()
+    s3 = cloud.client("s3", key="111122223333")
+    s3.create_bucket(Bucket="asked")
+    s3.create_bucket(Bucket="logs")
+    statement = {"Effect": "Allow", "Principal": {"Service": "logging.s3.amazonaws.com"}, "Action": "s3:PutObject",
+                 "Resource": "arn:aws:s3:::logs/*", "Condition": {"StringEquals": {"aws:SourceAccount": "111122223333"}}}
+    s3.put_bucket_policy(Bucket="logs", Policy=json.dumps({"Version": "2012-10-17", "Statement": [statement]}))
+    s3.put_bucket_logging(Bucket="asked", BucketLoggingStatus={"LoggingEnabled": {"TargetBucket": "logs", "TargetPrefix": "l/"}})
+    s3.put_object(Bucket="asked", Key="a b", Body=b"x")
+    error_of(s3.get_object, Bucket="asked", Key="none")
+    s3.list_objects_v2(Bucket="logs")
+    advance(cloud, 0.01)
+    [key] = wait_for(lambda: keys(s3, "logs"), "the log")
+    assert key.startswith("l/20")
+    lines = s3.get_object(Bucket="logs", Key=key)["Body"].read().decode().splitlines()
+    assert any(" asked [" in line and "REST.PUT.OBJECT a%20b \"PUT /asked/a%20b HTTP/1.1\" 200 -" in line for line in lines)
+    assert any("REST.GET.OBJECT none" in line and " 404 NoSuchKey " in line for line in lines)
+    assert not any(" logs [" in line for line in lines)
+
+
 # Configurations
 
 

@@ -36,7 +36,10 @@ VALUES = {
     "Action": "lambda:InvokeFunction",
     "statusCode": "200",
     "CopySource": "xxx/yyy",
+    "CodeSigningConfigArn": "arn:aws:lambda:us-east-1:000000000000:code-signing-config:csc-0123456789abcdef0",
 }
+# Where one operation wants other values than its siblings.
+OWN_VALUES = {"AddLayerVersionPermission": {"Action": "lambda:GetLayerVersion", "Principal": "*"}}
 # Members that the model calls optional and the service does not.
 NEEDED = {"logs": {"logGroupName": "xxx"}}
 
@@ -95,6 +98,7 @@ def call(client, operation):
         if name in VALUES and members[name].type_name == "string":
             if service in ("lambda", "apigateway") or name in ("VersionId", "CopySource"):
                 parameters[name] = VALUES[name]
+    parameters.update(OWN_VALUES.get(operation, {}))
     try:
         getattr(client, botocore.xform_name(operation))(**parameters)
     except ClientError as error:

@@ -34,7 +34,7 @@ impl Record {
         Record { service: service.model().name, operation: model.name, parameters }
     }
 
-    pub(crate) fn write(self, cx: &Context, error: Option<&ApiError>) {
+    pub(crate) fn write(self, cx: &Context, error: Option<&ApiError>, resource: Option<String>) {
         let parameters = if self.parameters.len() > MAX_PARAMETERS { Vec::new() } else { redact(self.parameters) };
         let (data, read_only) = (is_data(self.service, self.operation), is_read_only(self.operation));
         // A service that polls a stream on somebody's behalf would fill the trail with that alone.
@@ -50,6 +50,7 @@ impl Record {
             data,
             parameters,
             error: error.map(|error| (error.code.clone(), error.message.clone())),
+            resource,
         }));
     }
 }

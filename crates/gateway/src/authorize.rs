@@ -92,11 +92,12 @@ impl Stages for Pipeline {
     ) -> BoxFuture<'a, Result<Box<dyn Any + Send>, ApiError>> {
         Box::pin(async move {
             let record = audit::Record::before(service, operation, &*input);
-            let result = match self.admit(cx, service, operation, &*input) {
+            let mut resource = None;
+            let result = match self.admit(cx, service, operation, &*input, &mut resource) {
                 Ok(()) => operation.call(service, cx, input).await,
                 Err(error) => Err(error),
             };
-            record.write(cx, result.as_ref().err());
+            record.write(cx, result.as_ref().err(), resource);
             result
         })
     }
@@ -113,9 +114,12 @@ impl Pipeline {
         service: &dyn Service,
         operation: &'static dyn AnyOperation,
         input: &(dyn Any + Send),
+        resource: &mut Option<String>,
     ) -> Result<(), ApiError> {
         for access in operation.access(service, cx, input)? {
-            self.check(cx, service, &access)?;
+            let allowed = self.check(cx, service, &access);
+            *resource = Some(access.resource);
+            allowed?;
         }
         Ok(())
     }

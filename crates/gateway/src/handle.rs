@@ -380,6 +380,14 @@ fn unknown_operation(service: &ServiceModel, protocol: Protocol, name: &str, par
             let text = format!("Could not find operation {name} for version {}", service.api_version);
             ApiError::new(400, "InvalidAction", text)
         }
+        // Of a preflight request, something is missing.
+        Protocol::RestXml if parts.method == http::Method::OPTIONS => {
+            let text = match parts.headers.contains_key("origin") {
+                true => "Invalid Access-Control-Request-Method: null",
+                false => "Insufficient information. Origin request header needed.",
+            };
+            ApiError::new(400, "BadRequest", text)
+        }
         Protocol::RestXml => {
             let error =
                 ApiError::new(405, "MethodNotAllowed", "The specified method is not allowed against this resource.");

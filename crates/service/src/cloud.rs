@@ -88,6 +88,8 @@ pub struct AuditEvent {
     /// Request parameters as the text of a JSON object, without secrets; empty where they are not kept.
     pub parameters: Vec<u8>,
     pub error: Option<(String, String)>,
+    /// The ARN that the call was for, as it was authorized; none where it did not come so far.
+    pub resource: Option<String>,
 }
 
 /// Everything that services share.

@@ -43,8 +43,15 @@ impl Consumed {
         Consumed { units: self.units.iter().map(|(index, units)| (*index, units.doubled())).collect() }
     }
 
-    pub fn report(&self, table: &Table, wanted: Option<&api::ReturnConsumedCapacity>) -> Option<api::ConsumedCapacity> {
-        self.report_as(table, wanted, None)
+    /// The report to a request that named the table so: by its name, or by its ARN, which is then reported.
+    pub fn report(
+        &self,
+        table: &Table,
+        named: &str,
+        wanted: Option<&api::ReturnConsumedCapacity>,
+    ) -> Option<api::ConsumedCapacity> {
+        let report = self.report_as(table, wanted, None)?;
+        Some(api::ConsumedCapacity { table_name: Some(named.to_owned()), ..report })
     }
 
     pub fn report_as(
@@ -98,15 +105,19 @@ mod tests {
         let table = crate::table::tests::table();
         let mut consumed = Consumed::on_table(Units::write(10));
         consumed.add(1, Units::write(2000));
-        let total = consumed.report(&table, Some(&api::ReturnConsumedCapacity::Total)).unwrap();
+        let total = consumed.report(&table, "things", Some(&api::ReturnConsumedCapacity::Total)).unwrap();
         assert_eq!((total.capacity_units, total.table), (Some(3.0), None));
-        let detailed = consumed.report(&table, Some(&api::ReturnConsumedCapacity::Indexes)).unwrap();
+        let detailed = consumed.report(&table, "things", Some(&api::ReturnConsumedCapacity::Indexes)).unwrap();
         assert_eq!(detailed.table.unwrap().capacity_units, Some(1.0));
         assert_eq!(detailed.global_secondary_indexes.unwrap()["by-owner"].capacity_units, Some(2.0));
         assert_eq!(detailed.local_secondary_indexes, None);
-        assert_eq!(consumed.report(&table, Some(&api::ReturnConsumedCapacity::None)), None);
+        assert_eq!(consumed.report(&table, "things", Some(&api::ReturnConsumedCapacity::None)), None);
         assert_eq!(
-            consumed.doubled().report(&table, Some(&api::ReturnConsumedCapacity::Total)).unwrap().capacity_units,
+            consumed
+                .doubled()
+                .report(&table, "things", Some(&api::ReturnConsumedCapacity::Total))
+                .unwrap()
+                .capacity_units,
             Some(6.0)
         );
     }

@@ -5,6 +5,7 @@
 //! back as they were.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use serde_json::{Map, Value, json};
 use service::Store;
@@ -28,7 +29,10 @@ impl Dice {
 }
 
 type Key = (String, i64);
-type Model = BTreeMap<Key, Map<String, Value>>;
+type Fields = Map<String, Value>;
+type Model = BTreeMap<Key, Fields>;
+/// What a write leaves of its item; `None` where its condition says no.
+type Settled = Option<Option<Fields>>;
 
 fn key(at: &Key) -> Value {
     json!({ "pk": { "S": at.0 }, "sk": { "N": at.1.to_string() } })
@@ -94,7 +98,7 @@ impl Story {
     }
 
     /// A condition as text, with its values, and whether it holds of an item.
-    fn any_condition(&mut self) -> (&'static str, Value, impl Fn(Option<&Map<String, Value>>) -> bool + use<>) {
+    fn any_condition(&mut self) -> (&'static str, Value, impl Fn(Option<&Fields>) -> bool + use<>) {
         let wanted = self.dice.below(5) as i64;
         let choice = self.dice.below(4);
         let text = match choice {
@@ -116,8 +120,8 @@ impl Story {
         (text, values, holds)
     }
 
-    /// One write on its own, and what it means for the model; `None` where the condition says no.
-    fn any_write(&mut self) -> (&'static str, Value, Key, Option<Option<Map<String, Value>>>) {
+    /// One write on its own, and what it means for the model.
+    fn any_write(&mut self) -> (&'static str, Value, Key, Settled) {
         let at = self.any_key();
         let old = self.model.get(&at).cloned();
         let (condition, mut values, holds) = self.any_condition();
@@ -190,9 +194,9 @@ impl Story {
         let (mut members, mut outcomes) = (Vec::new(), BTreeMap::new());
         for _ in 0..3 {
             let (kind, request, at, outcome) = self.any_write();
-            if !outcomes.contains_key(&at) {
+            if let Entry::Vacant(place) = outcomes.entry(at) {
                 members.push(json!({ kind: request }));
-                outcomes.insert(at, outcome);
+                place.insert(outcome);
             }
         }
         let result = self.bench.call("TransactWriteItems", json!({ "TransactItems": members }));

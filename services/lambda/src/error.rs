@@ -5,6 +5,8 @@ service::errors! {
         AccessDenied = 403 "AccessDeniedException",
         /// The code storage of the account is used up.
         CodeStorageExceeded = 400 "CodeStorageExceededException",
+        CodeSigningConfigNotFound = 404 "CodeSigningConfigNotFoundException",
+        CodeVerificationFailed = 400 "CodeVerificationFailedException",
         InvalidParameterValue = 400 "InvalidParameterValueException",
         /// The body of the request is not JSON.
         InvalidRequestContent = 400 "InvalidRequestContentException",

@@ -56,47 +56,61 @@ impl Lambda {
 }
 
 service::operations! { Lambda, lambda_api:
+    AddLayerVersionPermission,
     AddPermission,
     CreateAlias,
+    CreateCodeSigningConfig,
     CreateEventSourceMapping,
     CreateFunction,
     CreateFunctionUrlConfig,
     DeleteAlias,
+    DeleteCodeSigningConfig,
     DeleteEventSourceMapping,
     DeleteFunction,
+    DeleteFunctionCodeSigningConfig,
     DeleteFunctionConcurrency,
     DeleteFunctionEventInvokeConfig,
     DeleteFunctionUrlConfig,
     DeleteLayerVersion,
     GetAccountSettings,
     GetAlias,
+    GetCodeSigningConfig,
     GetEventSourceMapping,
     GetFunction,
+    GetFunctionCodeSigningConfig,
     GetFunctionConcurrency,
     GetFunctionConfiguration,
     GetFunctionEventInvokeConfig,
     GetFunctionUrlConfig,
     GetLayerVersion,
     GetLayerVersionByArn,
+    GetLayerVersionPolicy,
     GetPolicy,
+    GetRuntimeManagementConfig,
     Invoke,
     ListAliases,
+    ListCodeSigningConfigs,
     ListEventSourceMappings,
     ListFunctionEventInvokeConfigs,
     ListFunctionUrlConfigs,
     ListFunctions,
+    ListFunctionsByCodeSigningConfig,
     ListLayerVersions,
     ListLayers,
     ListTags,
     ListVersionsByFunction,
     PublishLayerVersion,
     PublishVersion,
+    PutFunctionCodeSigningConfig,
     PutFunctionConcurrency,
     PutFunctionEventInvokeConfig,
+    PutRuntimeManagementConfig,
+    RemoveLayerVersionPermission,
     RemovePermission,
     TagResource,
     UntagResource,
     UpdateAlias,
+    UpdateCodeSigningConfig,
     UpdateEventSourceMapping,
     UpdateFunctionCode,
     UpdateFunctionConfiguration,
@@ -128,6 +142,9 @@ impl Service for Lambda {
     }
 
     fn resource_policy(&self, cx: &Context, resource: &str) -> Result<Option<Source>, StoreError> {
+        if resource.contains(":layer:") {
+            return ops::layer_policy::source(cx, resource);
+        }
         permission::source(cx, resource)
     }
 

@@ -42,6 +42,19 @@ pub struct Function {
     /// By version or alias; see [`qualifier`].
     #[serde(default)]
     pub event_invoke: BTreeMap<String, EventInvoke>,
+    /// By version.
+    #[serde(default)]
+    pub runtime_management: BTreeMap<String, RuntimeManagement>,
+    /// The ARN of a code signing configuration.
+    #[serde(default)]
+    pub code_signing: Option<String>,
+}
+
+/// When a runtime is updated: `Auto` unless it says otherwise.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct RuntimeManagement {
+    pub mode: Option<String>,
+    pub version_arn: Option<String>,
 }
 
 /// What settings of a version or alias are kept under.
@@ -146,6 +159,9 @@ pub struct Layer {
     /// Milliseconds since 1970.
     pub created: i64,
     pub code: Code,
+    /// Who else may use it.
+    #[serde(default)]
+    pub policy: ResourcePolicy,
 }
 
 /// Whether a function can be invoked.

@@ -22,6 +22,7 @@ mod integrity;
 mod lifecycle;
 mod listing;
 mod lock;
+mod logs;
 mod notify;
 mod ops;
 mod precondition;
@@ -153,6 +154,7 @@ pub struct S3 {
     notifications: Arc<Queue>,
     lifecycles: Arc<Queue>,
     replications: Arc<Queue>,
+    logs: Arc<logs::Logs>,
     /// Where the bodies lie, known once the cloud has started.
     files: OnceLock<PathBuf>,
 }
@@ -164,6 +166,7 @@ impl Default for S3 {
             notifications: Queue::new("s3/notification", notify::POLICY),
             lifecycles: Queue::new("s3/lifecycle", sweep::POLICY),
             replications: Queue::new("s3/replication", replicate::POLICY),
+            logs: Arc::default(),
             files: OnceLock::new(),
         }
     }
@@ -317,10 +320,12 @@ impl Service for S3 {
         let (queue, notifications) = (self.lifecycles.clone(), self.notifications.clone());
         let sweep = sweep::Sweep { queue, notifications, blobs: self.blobs.clone() };
         self.lifecycles.start(cloud, Arc::new(sweep));
+        self.logs.start(cloud);
         self.replications.start(cloud, Arc::new(replicate::Replicator { blobs: self.blobs.clone() }));
     }
 
     fn reset(&self) {
+        self.logs.clear();
         if let Some(files) = self.files.get() {
             blob::clear(files);
         }

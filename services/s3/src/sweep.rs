@@ -35,7 +35,7 @@ pub fn schedule(tx: &mut Transaction<'_>, queue: &Queue, bucket: &str, now: Time
 
 impl Handler for Sweep {
     async fn run(&self, cloud: &Arc<Cloud>, job: &Job) -> Outcome {
-        match self.walk(cloud, &job.id) {
+        match self.walk(cloud, &job.id).await {
             Ok(()) => Outcome::Done,
             Err(error) => {
                 let error = service::ApiError::from(error);
@@ -56,7 +56,7 @@ struct Place {
 }
 
 impl Sweep {
-    fn walk(&self, cloud: &Arc<Cloud>, name: &str) -> Result<(), Error> {
+    async fn walk(&self, cloud: &Arc<Cloud>, name: &str) -> Result<(), Error> {
         let now = cloud.clock.now();
         let Ok(bucket) = find_bucket(&cloud.store, name) else { return Ok(()) };
         let set: Option<BucketLifecycleConfiguration> = config::find(&cloud.store.snapshot(), &bucket, "lifecycle")?;
@@ -83,6 +83,8 @@ impl Sweep {
             let Some(last) = page.versions.last().filter(|_| page.truncated) else { break };
             query.after = last.key.clone();
             older = Some(last.object.seq);
+            // Requests come first.
+            tokio::task::yield_now().await;
         }
         self.abort_uploads(&cx, name, &set.rules, now)?;
         cloud.store.write(|tx| schedule(tx, &self.queue, name, cloud.clock.now()))?;

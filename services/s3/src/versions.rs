@@ -140,9 +140,9 @@ fn prepare(
     bucket: &Bucket,
     key: &str,
     object: &mut Object,
+    mut current: Option<Object>,
 ) -> Result<Vec<Segment>, StoreError> {
     let name = &bucket.name;
-    let mut current = current(tx, name, key)?;
     if bucket.versioning == Versioning::Off {
         object.seq = 0;
         return remove_null(tx, name, key, &mut current);
@@ -173,15 +173,16 @@ fn prepare(
     Ok(removed)
 }
 
-/// Puts a new object in its place. Returns the body that it replaced for good.
+/// Puts a new object in the place of the `current` one. Returns the body that it replaced for good.
 pub fn put(
     tx: &mut Transaction<'_>,
     random: &service::Random,
     bucket: &Bucket,
     key: &str,
     object: &mut Object,
+    current: Option<Object>,
 ) -> Result<Vec<Segment>, StoreError> {
-    let removed = prepare(tx, random, bucket, key, object)?;
+    let removed = prepare(tx, random, bucket, key, object, current)?;
     tx.put(object_key(&bucket.name, key), record::encode(object)?);
     Ok(removed)
 }
@@ -231,14 +232,14 @@ pub fn delete(
     now: i64,
 ) -> Result<Deleted, StoreError> {
     let name = &bucket.name;
-    let found = tx.contains(object_key(name, key).as_slice())?;
+    let mut current = current(tx, name, key)?;
+    let found = current.is_some();
     if bucket.versioning == Versioning::Off {
-        let mut current = current(tx, name, key)?;
         let removed = remove_null(tx, name, key, &mut current)?;
         return Ok(Deleted { removed, found, ..Deleted::default() });
     }
     let mut marker = Object { modified: now, deleted: true, ..Object::default() };
-    let removed = prepare(tx, random, bucket, key, &mut marker)?;
+    let removed = prepare(tx, random, bucket, key, &mut marker, current)?;
     put_apart(tx, name, key, &marker)?;
     Ok(Deleted { removed, marker: true, version: Some(marker.version_id()), made: Some(marker), found })
 }
@@ -312,7 +313,12 @@ mod tests {
                     1 if bucket.versioning != Versioning::Off => bucket.versioning = Versioning::Suspended,
                     2 | 3 => {
                         let mut object = Object { size: tag, ..Object::default() };
-                        store.write(|tx| put(tx, &random, &bucket, "k", &mut object)).unwrap();
+                        store
+                            .write(|tx| {
+                                let before = current(tx, "b", "k")?;
+                                put(tx, &random, &bucket, "k", &mut object, before)
+                            })
+                            .unwrap();
                         list.retain(|version| object.version.is_some() || version.0 != "null");
                         list.insert(0, (object.version_id(), false, tag));
                     }

@@ -101,7 +101,7 @@ async fn batch_get_item(
             items.extend(found.map(|(item, _)| projected(projection.as_ref(), item)));
         }
         db.charge(cx, &table, Direction::Read, &consumed);
-        capacity.extend(consumed.report(&table, request.return_consumed_capacity.as_ref()));
+        capacity.extend(consumed.report(&table, name, request.return_consumed_capacity.as_ref()));
         output.responses.get_or_insert_default().insert(name.clone(), items);
         if !unprocessed.is_empty() {
             let rest = api::KeysAndAttributes { keys: unprocessed, ..wanted.clone() };
@@ -186,9 +186,9 @@ async fn batch_write_item(
         }
         Ok(consumed)
     })?;
-    let capacity = tables.iter().zip(consumed);
+    let capacity = tables.iter().zip(request.request_items.keys()).zip(consumed);
     let capacity: Vec<_> = capacity
-        .filter_map(|(table, consumed)| consumed.report(table, request.return_consumed_capacity.as_ref()))
+        .filter_map(|((table, name), consumed)| consumed.report(table, name, request.return_consumed_capacity.as_ref()))
         .collect();
     let mut metrics = BTreeMap::new();
     for (table, (name, writes)) in tables.iter().zip(&request.request_items) {

@@ -56,7 +56,7 @@ async fn get_item(db: &DynamoDb, cx: &Context, mut request: api::GetItemInput) -
     db.charge(cx, &table, Direction::Read, &consumed);
     Ok(api::GetItemOutput {
         item: item.map(|item| projected(projection.as_ref(), item)),
-        consumed_capacity: consumed.report(&table, request.return_consumed_capacity.as_ref()),
+        consumed_capacity: consumed.report(&table, &request.table_name, request.return_consumed_capacity.as_ref()),
     })
 }
 
@@ -146,7 +146,11 @@ async fn put_item(db: &DynamoDb, cx: &Context, mut request: api::PutItemInput) -
     })?;
     Ok(api::PutItemOutput {
         attributes: outcome.old.filter(|_| wants_old),
-        consumed_capacity: outcome.consumed.report(&table, request.return_consumed_capacity.as_ref()),
+        consumed_capacity: outcome.consumed.report(
+            &table,
+            &request.table_name,
+            request.return_consumed_capacity.as_ref(),
+        ),
         item_collection_metrics: collection_metrics(
             db,
             cx,
@@ -205,7 +209,11 @@ async fn delete_item(
     })?;
     Ok(api::DeleteItemOutput {
         attributes: outcome.old.filter(|_| wants_old),
-        consumed_capacity: outcome.consumed.report(&table, request.return_consumed_capacity.as_ref()),
+        consumed_capacity: outcome.consumed.report(
+            &table,
+            &request.table_name,
+            request.return_consumed_capacity.as_ref(),
+        ),
         item_collection_metrics: collection_metrics(
             db,
             cx,
@@ -275,7 +283,8 @@ async fn update_item(
         check_update(table, &update)?;
         writer.perform(table, &write)
     })?;
-    let consumed_capacity = outcome.consumed.report(&table, request.return_consumed_capacity.as_ref());
+    let consumed_capacity =
+        outcome.consumed.report(&table, &request.table_name, request.return_consumed_capacity.as_ref());
     Ok(api::UpdateItemOutput {
         attributes: returned(request.return_values.as_ref(), &update, outcome),
         consumed_capacity,
@@ -378,7 +387,8 @@ mod tests {
             }),
         );
         assert_eq!(part["Item"], json!({ "l": { "L": [{ "M": { "x": { "S": "" } } }] }, "n": { "N": "1.5" } }));
-        assert_eq!(part["ConsumedCapacity"], json!({ "TableName": "tab", "CapacityUnits": 1.0 }));
+        let arn = "arn:aws:dynamodb:us-east-1:000000000000:table/tab";
+        assert_eq!(part["ConsumedCapacity"], json!({ "TableName": arn, "CapacityUnits": 1.0 }));
     }
 
     #[test]

@@ -136,7 +136,7 @@ async fn query(db: &DynamoDb, cx: &Context, mut request: api::QueryInput) -> Res
         count: Some(page.count),
         scanned_count: Some(page.scanned),
         last_evaluated_key: page.last,
-        consumed_capacity: page.consumed.report(&table, request.return_consumed_capacity.as_ref()),
+        consumed_capacity: page.consumed.report(&table, &request.table_name, request.return_consumed_capacity.as_ref()),
     })
 }
 

@@ -59,7 +59,7 @@ async fn execute_statement(
             items: Some(page.items),
             next_token: next.map(|place| place.encode(hasher.finish())),
             last_evaluated_key: page.last,
-            consumed_capacity: page.consumed.report(&table, wanted),
+            consumed_capacity: page.consumed.report(&table, &table.name, wanted),
         });
     }
     if request.next_token.is_some() || request.limit.is_some() {
@@ -71,7 +71,7 @@ async fn execute_statement(
         db.write(cx, statement.table(), |table, writer| write(table, writer, &statement, old))?;
     Ok(api::ExecuteStatementOutput {
         items: Some(items.into_iter().collect()),
-        consumed_capacity: consumed.report(&table, wanted),
+        consumed_capacity: consumed.report(&table, &table.name, wanted),
         ..Default::default()
     })
 }

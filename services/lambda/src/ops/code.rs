@@ -11,7 +11,7 @@ use s3_api::{GetObject, GetObjectRequest};
 use service::{Context, operation};
 
 use super::version::publish;
-use super::{access, find, reference};
+use super::{access, code_signing, find, reference};
 use crate::Lambda;
 use crate::error::Error;
 use crate::function::{self, check_revision, describe, not_found};
@@ -115,6 +115,7 @@ async fn update_function_code(
     let reference = reference(cx, &request.function_name, None)?.unqualified();
     let before = find(cx, &reference)?;
     check_revision(&before.latest.revision_id, request.revision_id.as_deref())?;
+    code_signing::check(cx, &before)?;
     if request.image_uri.is_some() {
         return Err(Error::NotImplemented("Functions from container images are not implemented.".into()));
     }

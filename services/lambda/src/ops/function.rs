@@ -11,7 +11,7 @@ use service::{Access, Context, Page, Range, decode_token, encode_token, from_rec
 use super::code::{Upload, obtain};
 use super::invocation::resolve;
 use super::version::publish;
-use super::{access, find, layer, reference};
+use super::{access, code_signing, find, layer, reference};
 use crate::Lambda;
 use crate::arn::{LATEST, Reference};
 use crate::download;
@@ -88,6 +88,8 @@ async fn create_function(
         configuration.architecture = architecture;
     }
     configuration.layers = layer::find(cx, request.layers.as_deref().unwrap_or_default())?;
+    let signing = Function { code_signing: request.code_signing_config_arn.clone(), ..Function::default() };
+    code_signing::check(cx, &signing)?;
     Settings::from(request).apply(&mut configuration)?;
     check_role(cx, &reference, &configuration.role)?;
     let package = obtain(cx, upload).await?;
@@ -107,6 +109,7 @@ async fn create_function(
             name: reference.name.clone(),
             latest: configuration,
             tags,
+            code_signing: signing.code_signing,
             ..Function::default()
         };
         records::put_code(tx, &package.code.key, &package.bytes)?;

@@ -7,7 +7,7 @@ use lambda_api::{
     ListLayers, ListLayersRequest, ListLayersResponse, PublishLayerVersion, PublishLayerVersionRequest,
     PublishLayerVersionResponse, Runtime,
 };
-use service::{Access, Context, Key, Range, encode_token, from_record, operation, to_record};
+use service::{Access, Context, Key, Range, StoreError, encode_token, from_record, operation, to_record};
 use wire::Unit;
 
 use super::code::{Upload, obtain};
@@ -16,7 +16,7 @@ use crate::Lambda;
 use crate::download;
 use crate::error::Error;
 use crate::function::last_modified;
-use crate::store::{self as records, Layer, LayerUse};
+use crate::store::{self as records, Layer, LayerUse, ResourcePolicy};
 
 operation! {
     Lambda, PublishLayerVersion,
@@ -42,7 +42,7 @@ const LAYERS_LIMIT: usize = 5;
 
 /// A layer, perhaps one version of it.
 #[derive(Clone, Debug, PartialEq)]
-struct Name {
+pub struct Name {
     region: String,
     account: String,
     name: String,
@@ -62,7 +62,7 @@ impl Name {
         }
     }
 
-    fn new(cx: &Context, text: &str) -> Result<Self, Error> {
+    pub fn new(cx: &Context, text: &str) -> Result<Self, Error> {
         Self::parse(cx, text).ok_or_else(|| Error::InvalidParameterValue(format!("Invalid layer name: {text}")))
     }
 
@@ -70,28 +70,29 @@ impl Name {
         format!("arn:aws:lambda:{}:{}:layer:{}", self.region, self.account, self.name)
     }
 
-    fn version_arn(&self, version: u64) -> String {
+    pub fn version_arn(&self, version: u64) -> String {
         format!("{}:{version}", self.arn())
     }
 
-    fn key(&self) -> Key {
+    pub fn key(&self) -> Key {
         records::layers_key(&self.account, &self.region).text(&self.name)
     }
 }
 
 /// The ARN of a layer version, apart.
-fn parse_version(cx: &Context, arn: &str) -> Option<(Name, u64)> {
+pub fn parse_version(cx: &Context, arn: &str) -> Option<(Name, u64)> {
     let (layer, version) = arn.rsplit_once(':')?;
     Some((Name::parse(cx, layer)?, version.parse().ok()?))
 }
 
-fn access(cx: &Context, action: &str, layer: &str, version: Option<i64>) -> Result<Vec<Access>, Error> {
+pub fn access(cx: &Context, action: &str, layer: &str, version: Option<i64>) -> Result<Vec<Access>, Error> {
     let name = Name::new(cx, layer)?;
     let arn = version.map_or_else(|| name.arn(), |version| name.version_arn(version.unsigned_abs()));
     Ok(vec![Access::new(action, arn)])
 }
 
-/// The layers that a function asks for. A layer of another account could only be used if its policy said so.
+/// The layers that a function asks for. Those of other accounts need the permission of their policies, and all of them the
+/// caller's own.
 pub fn find(cx: &Context, arns: &[String]) -> Result<Vec<LayerUse>, Error> {
     if arns.len() > LAYERS_LIMIT {
         return Err(Error::InvalidParameterValue(format!("Cannot reference more than {LAYERS_LIMIT} layers.")));
@@ -101,6 +102,13 @@ pub fn find(cx: &Context, arns: &[String]) -> Result<Vec<LayerUse>, Error> {
     for arn in arns {
         let missing = || Error::InvalidParameterValue(format!("Layer version {arn} does not exist."));
         let (name, version) = parse_version(cx, arn).ok_or_else(missing)?;
+        let access = Access::new("lambda:GetLayerVersion", arn).owned_by(&name.account);
+        if name.account != cx.account()
+            && let Some(lambda) = cx.cloud.service("lambda")
+        {
+            let allowed = cx.cloud.stages().authorize(cx, &**lambda, &access);
+            allowed.map_err(|error| Error::Reply(Box::new(error)))?;
+        }
         let layer = get(cx, &name, version)?.ok_or_else(missing)?;
         if names.contains(&name) {
             return Err(Error::InvalidParameterValue(format!(
@@ -114,9 +122,9 @@ pub fn find(cx: &Context, arns: &[String]) -> Result<Vec<LayerUse>, Error> {
     Ok(found)
 }
 
-fn get(cx: &Context, name: &Name, version: u64) -> Result<Option<Layer>, Error> {
+pub fn get(cx: &Context, name: &Name, version: u64) -> Result<Option<Layer>, StoreError> {
     let record = cx.store().get(name.key().number(version).as_slice())?;
-    Ok(record.map(|record| from_record(&record)).transpose()?)
+    record.map(|record| from_record(&record)).transpose()
 }
 
 async fn publish_layer_version(
@@ -138,6 +146,7 @@ async fn publish_layer_version(
         license: request.license_info,
         created: cx.now().millis(),
         code: package.code,
+        policy: ResourcePolicy::default(),
     };
     let layer = cx.store().write(|tx| {
         let counter = records::layer_count_key(&name.account, &name.region, &name.name);

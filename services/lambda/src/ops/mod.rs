@@ -3,6 +3,7 @@
 pub mod account;
 mod alias;
 mod code;
+mod code_signing;
 mod concurrency;
 mod configuration;
 mod event_invoke;
@@ -10,7 +11,9 @@ mod event_source;
 mod function;
 pub mod invocation;
 mod layer;
+pub mod layer_policy;
 mod permission;
+mod runtime;
 mod tag;
 mod url;
 mod version;

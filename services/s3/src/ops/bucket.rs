@@ -192,6 +192,7 @@ async fn delete_bucket(s3: &S3, cx: &Context, request: DeleteBucketRequest) -> R
         Ok(removed)
     })?;
     s3.blobs.remove(root(cx), &removed);
+    s3.logs.set(name, false);
     Ok(Unit {})
 }
 

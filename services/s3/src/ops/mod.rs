@@ -275,7 +275,7 @@ fn commit(
         let (if_match, if_none_match) = (conditions.if_match.as_deref(), conditions.if_none_match.as_deref());
         check_write(if_match, if_none_match, key, current.as_ref())?;
         draft.commit(tx);
-        let removed = versions::put(tx, cx.random(), &bucket, key, &mut object)?;
+        let removed = versions::put(tx, cx.random(), &bucket, key, &mut object, current)?;
         s3.written(tx, cx, &bucket, key, &mut object, event)?;
         Ok::<_, Error>(removed)
     })?;

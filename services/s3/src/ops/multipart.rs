@@ -164,7 +164,7 @@ async fn complete_multipart_upload(
         }
         forget(tx, &removed);
         tx.delete(upload_key(name, key, id));
-        removed.extend(versions::put(tx, cx.random(), &bucket, key, &mut object)?);
+        removed.extend(versions::put(tx, cx.random(), &bucket, key, &mut object, current)?);
         s3.written(tx, cx, &bucket, key, &mut object, "ObjectCreated:CompleteMultipartUpload")?;
         Ok::<_, Error>((object, removed))
     })?;

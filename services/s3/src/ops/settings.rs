@@ -108,7 +108,7 @@ operation! {
     handler: put_bucket_logging
 }
 
-async fn put_bucket_logging(_: &S3, cx: &Context, request: PutBucketLoggingRequest) -> Result<Unit, Error> {
+async fn put_bucket_logging(s3: &S3, cx: &Context, request: PutBucketLoggingRequest) -> Result<Unit, Error> {
     let BucketLoggingStatus { logging_enabled } = request.bucket_logging_status;
     let (name, owner) = (&request.bucket, request.expected_bucket_owner.as_deref());
     cx.store().write(|tx| {
@@ -136,6 +136,7 @@ async fn put_bucket_logging(_: &S3, cx: &Context, request: PutBucketLoggingReque
             Ok(())
         })
     })?;
+    s3.logs.set(name, logging_enabled.is_some());
     Ok(Unit {})
 }
 

@@ -46,7 +46,6 @@ async fn a_body_that_breaks_off_leaves_nothing() {
         key: "k".into(),
         content_length: Some(LARGE as i64 * 2),
         body: Some(ByteStream::new(futures_util::stream::iter(pieces), None)),
-        content_length: i64::try_from(LARGE).ok(),
         ..Default::default()
     };
     assert_eq!(bench.error::<PutObject>(request).await, "IncompleteBody");
