@@ -210,7 +210,7 @@ def test_functions_answer_in_both_formats(cloud, boto, function):
     event = send(cloud, api, "/dev/echo/a%20b?x=1&x=2", headers={"x-mine": "1"}).json()
     assert (event["version"], event["resource"], event["path"], event["httpMethod"]) == ("1.0", "/echo/{id}", "/dev/echo/a%20b", "GET")
     assert (event["pathParameters"], event["multiValueQueryStringParameters"]) == ({"id": "a b"}, {"x": ["1", "2"]})
-    assert event["headers"]["X-Mine"] == "1" and event["body"] is None and event["stageVariables"] is None
+    assert event["headers"]["x-mine"] == "1" and event["body"] is None and event["stageVariables"] is None
 
 
 def test_cors_is_answered_by_the_api(cloud, boto, site):

@@ -80,3 +80,19 @@ def test_a_table_lives_in_two_regions(cloud, account):
     east.delete_item(TableName="global", Key={"pk": {"S": "before"}})
     records = streams.get_records(ShardIterator=iterator["ShardIterator"])["Records"]
     assert [record["eventName"] for record in records] == ["INSERT", "REMOVE"]
+
+
+def test_provisioned_tables_throttle_where_that_is_asked_for(start):
+    cloud = start("--throttle-dynamodb", state=False)
+    dynamodb = cloud.client("dynamodb")
+    dynamodb.create_table(
+        TableName="slow",
+        ProvisionedThroughput={"ReadCapacityUnits": 1, "WriteCapacityUnits": 1},
+        AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
+        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
+    )
+    # Three hundred seconds' worth of units are there at first.
+    dynamodb.put_item(TableName="slow", Item={"pk": {"S": "big"}, "text": {"S": "x" * 380_000}})
+    code, message, status = error_of(dynamodb.put_item, TableName="slow", Item={"pk": {"S": "small"}})
+    assert (code, status) == ("ProvisionedThroughputExceededException", 400)
+    assert message.startswith("The level of configured provisioned throughput for the table was exceeded.")

@@ -171,3 +171,13 @@ def test_what_create_function_refuses(boto, account):
         zipped.writestr("../../escape.py", "x")
     assert create(evil.getvalue())[0] == "InvalidParameterValueException"
     assert client.list_functions()["Functions"] == []
+
+
+def test_the_tracing_header_goes_along(function, boto):
+    function("traced", "python3.11", "app.handler", archive(app__py="import os\ndef handler(e, c): return os.environ.get('_X_AMZN_TRACE_ID')\n"))
+    client = boto("lambda")
+    payload = lambda: json.loads(client.invoke(FunctionName="traced")["Payload"].read())
+    assert payload().startswith("Root=1-") and "Sampled=0" in payload()
+    header = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1"
+    client.meta.events.register("before-sign.lambda.Invoke", lambda request, **_: request.headers.add_header("X-Amzn-Trace-Id", header))
+    assert payload() == header

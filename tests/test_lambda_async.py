@@ -1,7 +1,9 @@
 """Asynchronous invocations: retries, destinations, bursts, and a crash with a thousand events waiting."""
 
+import base64
 import concurrent.futures
 import json
+import os
 import pathlib
 import urllib.request
 
@@ -195,3 +197,40 @@ def test_a_thousand_events_survive_a_kill(start):
     cloud.kill()
     cloud.restart()
     wait_for(lambda: count() == 1000, "every event's note", 120)
+
+
+def test_provisioned_concurrency_is_started_ahead(start):
+    cloud = start()
+    functions = Functions(cloud)
+    client = functions.client
+    code = "import os, time\ntime.sleep(0.3)\ndef handler(e, c):\n    return [os.environ['AWS_LAMBDA_INITIALIZATION_TYPE'], os.environ['AWS_LAMBDA_LOG_STREAM_NAME']]\n"
+    functions.make("ready", code)
+    client.publish_version(FunctionName="ready")
+    put = lambda qualifier, count: client.put_provisioned_concurrency_config(
+        FunctionName="ready", Qualifier=qualifier, ProvisionedConcurrentExecutions=count)
+    assert error_of(put, "$LATEST", 1)[0] == "InvalidParameterValueException"
+    assert error_of(put, "7", 1)[0] == "ResourceNotFoundException"
+    assert error_of(put, "1", 901)[0] == "InvalidParameterValueException"
+    get = lambda: cloud.client("lambda").get_provisioned_concurrency_config(FunctionName="ready", Qualifier="1")
+    assert error_of(get)[:2] == (
+        "ProvisionedConcurrencyConfigNotFoundException", "No Provisioned Concurrency Config found for this function")
+    assert put("1", 2)["Status"] == "IN_PROGRESS"
+    wait_for(lambda: get()["Status"] == "READY", "the environments")
+    assert get()["AllocatedProvisionedConcurrentExecutions"] == 2
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        call = lambda _: client.invoke(FunctionName="ready", Qualifier="1", LogType="Tail")
+        replies = list(pool.map(call, range(2)))
+    for reply in replies:
+        assert json.loads(reply["Payload"].read())[0] == "provisioned-concurrency"
+        assert "Init Duration" not in base64.b64decode(reply["LogResult"]).decode()
+    assert len(client.list_provisioned_concurrency_configs(FunctionName="ready")["ProvisionedConcurrencyConfigs"]) == 1
+    cloud.kill()
+    cloud.restart()
+    wait_for(lambda: get()["Status"] == "READY", "the environments after a restart")
+    if os.cpu_count() > 24:
+        return
+    put("1", 800)
+    failed = wait_for(lambda: get()["Status"] == "FAILED" and get(), "what this machine cannot do")
+    assert "room for" in failed["StatusReason"]
+    client.delete_provisioned_concurrency_config(FunctionName="ready", Qualifier="1")
+    assert error_of(get)[0] == "ProvisionedConcurrencyConfigNotFoundException"

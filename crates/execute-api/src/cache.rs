@@ -5,14 +5,24 @@ use std::sync::{Mutex, PoisonError};
 
 use wire::Timestamp;
 
-/// How many answers are kept.
+/// How many answers are kept unless the owner says otherwise.
 const KEPT: usize = 4096;
 
-pub struct Expiring<T>(Mutex<HashMap<String, (Timestamp, T)>>);
+pub struct Expiring<T> {
+    all: Mutex<HashMap<String, (Timestamp, T)>>,
+    most: usize,
+}
 
 impl<T> Default for Expiring<T> {
     fn default() -> Self {
-        Self(Mutex::default())
+        Self::of(KEPT)
+    }
+}
+
+impl<T> Expiring<T> {
+    /// A cache of at most so many answers; when it is full it begins anew.
+    pub fn of(most: usize) -> Self {
+        Self { all: Mutex::default(), most }
     }
 }
 
@@ -23,7 +33,7 @@ impl<T: Clone> Expiring<T> {
 
     pub fn put(&self, key: String, until: Timestamp, value: T) {
         let mut all = self.lock();
-        if all.len() >= KEPT {
+        if all.len() >= self.most {
             all.clear();
         }
         all.insert(key, (until, value));
@@ -39,7 +49,7 @@ impl<T: Clone> Expiring<T> {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, (Timestamp, T)>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.all.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

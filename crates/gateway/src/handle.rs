@@ -333,6 +333,7 @@ impl Gateway {
             secure: call.secure,
             via: None,
             source: Vec::new(),
+            trace: header(&call.parts.headers, "x-amzn-trace-id").map(str::to_owned),
         };
         Context::of_request(self.cloud.clone(), caller.who, &caller.account, region, origin, request_id.to_owned())
     }

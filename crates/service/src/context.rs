@@ -62,6 +62,8 @@ pub struct Origin {
     pub via: Option<String>,
     /// Conditions that a calling service vouches for (`aws:SourceArn`, `aws:SourceAccount`).
     pub source: Vec<(String, String)>,
+    /// `X-Amzn-Trace-Id`, as it came; it goes along with the calls that this one leads to.
+    pub trace: Option<String>,
 }
 
 impl Default for Origin {
@@ -72,6 +74,7 @@ impl Default for Origin {
             secure: true,
             via: None,
             source: Vec::new(),
+            trace: None,
         }
     }
 }
@@ -177,6 +180,7 @@ impl Context {
         };
         let origin = Origin {
             via,
+            trace: self.origin().trace.clone(),
             source: source.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect(),
             ..Origin::default()
         };

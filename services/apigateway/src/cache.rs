@@ -9,8 +9,43 @@ use crate::{
 use apigateway_api::{Integration, Method, MethodSetting, Stage, UnauthorizedCacheControlHeaderStrategy as Strategy};
 use execute_api::cache::Expiring;
 use serde_json::json;
+use wire::Timestamp;
 
-pub type Cache = Expiring<Reply>;
+/// How many answers are kept: half a gigabyte of the largest, as the smallest cache that AWS rents.
+const KEPT: usize = 512;
+
+/// The largest body that is kept.
+const LARGEST: usize = 1 << 20;
+
+/// The answers of all stages.
+pub struct Cache(Expiring<Reply>);
+
+impl Default for Cache {
+    fn default() -> Self {
+        Self(Expiring::of(KEPT))
+    }
+}
+
+impl Cache {
+    pub fn get(&self, key: &str, now: Timestamp) -> Option<Reply> {
+        self.0.get(key, now)
+    }
+
+    /// Keeps an answer, unless it is too large for that.
+    pub fn put(&self, used: Use, now: Timestamp, reply: &Reply) {
+        if reply.body.len() <= LARGEST {
+            self.0.put(used.key, now.plus_secs(used.ttl.into()), reply.clone());
+        }
+    }
+
+    pub fn forget(&self, prefix: &str) {
+        self.0.forget(prefix);
+    }
+
+    pub fn clear(&self) {
+        self.0.clear();
+    }
+}
 
 /// How long an answer is kept when the settings do not say.
 const DEFAULT_TTL: i32 = 300;

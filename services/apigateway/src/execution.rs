@@ -421,7 +421,7 @@ async fn fetch(
     sending(started, log, &url, &outbound.headers, &outbound.body);
     let fetch = Fetch { method, url, headers: outbound.headers.into_iter().collect(), body: outbound.body };
     let answer = backend.fetch(fetch).await.map_err(|reason| match reason {
-        Unanswered::Failed(reason) => Failure::new(INTEGRATION_FAILURE, "Internal server error")
+        Unanswered::Failed(reason) => Failure::new(INTEGRATION_FAILURE, "Network error communicating with endpoint")
             .logged(format!("Execution failed due to a network error communicating with endpoint: {reason}")),
         other => unanswered(other),
     })?;

@@ -352,7 +352,7 @@ impl Site {
                 let started = self.cx.now();
                 let result = run(compiled, method, &incoming, &world, &mut log).await;
                 if let (Some(used), Ok(reply)) = (used, &result) {
-                    front.cache.put(used.key, self.cx.now().plus_secs(used.ttl.into()), reply.clone());
+                    front.cache.put(used, self.cx.now(), reply);
                 }
                 (result, Some(self.cx.now().millis() - started.millis()))
             }

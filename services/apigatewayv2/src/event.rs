@@ -2,7 +2,7 @@
 
 use crate::request::{Identity, Request};
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
-use execute_api::text::{canonical_name, media_type};
+use execute_api::text::media_type;
 use serde_json::{Map, Value as Json, json};
 use std::collections::BTreeMap;
 
@@ -114,19 +114,17 @@ fn context_v2(request: &Request) -> Json {
     context
 }
 
-/// Format 1.0: that of REST APIs.
+/// Format 1.0: that of REST APIs, but for the names of headers, which are in lower case.
 pub fn v1(request: &Request) -> Json {
     let (body, encoded) = body(request);
-    let headers: Vec<(String, String)> =
-        request.headers.iter().map(|(name, value)| (canonical_name(name), value.clone())).collect();
     let path = request.route_key.split_once(' ').map_or(request.route_key.as_str(), |(_, path)| path);
     json!({
         "version": "1.0",
         "resource": path,
-        "path": request.raw_path,
+        "path": request.shown_path(),
         "httpMethod": request.method,
-        "headers": last(&headers),
-        "multiValueHeaders": multiple(&headers),
+        "headers": last(&request.headers),
+        "multiValueHeaders": multiple(&request.headers),
         "queryStringParameters": some(last(&request.query)),
         "multiValueQueryStringParameters": some(multiple(&request.query)),
         "requestContext": context_v1(request, path),
@@ -175,7 +173,7 @@ fn context_v1(request: &Request, path: &str) -> Json {
             "userAgent": request.header("user-agent").unwrap_or_default(),
             "userArn": caller.map(|caller| &caller.arn),
         },
-        "path": request.raw_path,
+        "path": request.shown_path(),
         "protocol": "HTTP/1.1",
         "requestId": request.request_id,
         "requestTime": request.formatted_time(),
@@ -284,8 +282,8 @@ mod tests {
     fn format_1_keeps_every_value() {
         let event = v1(&request());
         assert_eq!((&event["resource"], &event["path"]), (&json!("/pets/{id}"), &json!("/dev/pets/7")));
-        assert_eq!(event["headers"]["X-A"], "2");
-        assert_eq!(event["multiValueHeaders"]["X-A"], json!(["1", "2"]));
+        assert_eq!(event["headers"]["x-a"], "2");
+        assert_eq!(event["multiValueHeaders"]["x-a"], json!(["1", "2"]));
         assert_eq!(event["multiValueQueryStringParameters"], json!({"a": ["1", "2"], "b": ["3"]}));
         assert_eq!((&event["stageVariables"], &event["version"]), (&Json::Null, &json!("1.0")));
         assert_eq!(event["requestContext"]["resourcePath"], "/pets/{id}");

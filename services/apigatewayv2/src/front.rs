@@ -214,7 +214,8 @@ impl Served {
             name => raw_path.strip_prefix('/').and_then(|path| path.strip_prefix(name)).unwrap_or(raw_path),
         };
         Request {
-            raw_path: address.shown.as_deref().unwrap_or(raw_path).to_owned(),
+            raw_path: raw_path.to_owned(),
+            shown: address.shown.clone(),
             path: if inner.is_empty() { "/" } else { inner }.to_owned(),
             api: self.compiled.definition.api.api_id.clone().unwrap_or_default(),
             stage: self.stage.stage_name.clone(),

@@ -26,8 +26,10 @@ pub enum Identity {
 #[derive(Debug, Clone, Default)]
 pub struct Request {
     pub method: String,
-    /// The path with the stage, as the client wrote it.
+    /// The path with the stage, as the API's own address would have it.
     pub raw_path: String,
+    /// The whole path where it came to a custom domain. Only format 1.0 tells of it.
+    pub shown: Option<String>,
     /// The path after the stage, still percent-encoded.
     pub path: String,
     pub raw_query: String,
@@ -61,6 +63,11 @@ impl Request {
     /// All values of a query parameter, as one.
     pub fn query_value(&self, name: &str) -> Option<String> {
         joined(self.query.iter().filter(|(known, _)| known == name))
+    }
+
+    /// The path as the client wrote it.
+    pub fn shown_path(&self) -> &str {
+        self.shown.as_deref().unwrap_or(&self.raw_path)
     }
 
     /// `12/Mar/2020:19:03:58 +0000`

@@ -14,6 +14,7 @@ service::errors! {
         NotImplemented = 501 "NotImplemented",
         PolicyLengthExceeded = 400 "PolicyLengthExceededException",
         PreconditionFailed = 412 "PreconditionFailedException",
+        ProvisionedConcurrencyConfigNotFound = 404 "ProvisionedConcurrencyConfigNotFoundException",
         RequestTooLarge = 413 "RequestTooLargeException",
         ResourceConflict = 409 "ResourceConflictException",
         ResourceNotFound = 404 "ResourceNotFoundException",

@@ -20,6 +20,7 @@ mod front;
 mod function;
 mod logs;
 mod mapping;
+mod metrics;
 mod ops;
 mod package;
 mod permission;
@@ -72,6 +73,7 @@ service::operations! { Lambda, lambda_api:
     DeleteFunctionEventInvokeConfig,
     DeleteFunctionUrlConfig,
     DeleteLayerVersion,
+    DeleteProvisionedConcurrencyConfig,
     GetAccountSettings,
     GetAlias,
     GetCodeSigningConfig,
@@ -86,6 +88,7 @@ service::operations! { Lambda, lambda_api:
     GetLayerVersionByArn,
     GetLayerVersionPolicy,
     GetPolicy,
+    GetProvisionedConcurrencyConfig,
     GetRuntimeManagementConfig,
     Invoke,
     ListAliases,
@@ -97,6 +100,7 @@ service::operations! { Lambda, lambda_api:
     ListFunctionsByCodeSigningConfig,
     ListLayerVersions,
     ListLayers,
+    ListProvisionedConcurrencyConfigs,
     ListTags,
     ListVersionsByFunction,
     PublishLayerVersion,
@@ -104,6 +108,7 @@ service::operations! { Lambda, lambda_api:
     PutFunctionCodeSigningConfig,
     PutFunctionConcurrency,
     PutFunctionEventInvokeConfig,
+    PutProvisionedConcurrencyConfig,
     PutRuntimeManagementConfig,
     RemoveLayerVersionPermission,
     RemovePermission,

@@ -1,5 +1,6 @@
 //! Running functions: from a stored configuration to an outcome.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,6 +9,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use bytes::Bytes;
 use compute::environment::{self, Config};
 use compute::{Backend, Credentials, Environments, FunctionSpec, Identity, Invocation, Outcome};
+use parking_lot::Mutex;
 use service::{Clock, Cloud, Context, NewSession, Principal, Role};
 use store::Store;
 use tokio::sync::{Notify, OnceCell};
@@ -17,7 +19,9 @@ use crate::arn::Reference;
 use crate::error::Error;
 use crate::function::default_log_group;
 use crate::logs::{self, Logs};
+use crate::metrics;
 use crate::ops::account::CONCURRENCY;
+use crate::ops::invocation::resolve;
 use crate::package::{self, PackageError};
 use crate::store::{self as records, Configuration, Function, LayerUse, State, Update};
 use crate::throttle::Throttle;
@@ -50,7 +54,16 @@ const SESSION: Duration = Duration::from_secs(12 * 3600);
 const LONGEST_USE: Duration = Duration::from_secs(16 * 60);
 /// How long an invocation waits for its function to become active.
 const PREPARATION: Duration = Duration::from_secs(120);
+/// How often it is looked whether provisioned environments are still there.
+const PROVISION_CHECK: Duration = Duration::from_secs(2);
 const IDLE: Duration = Duration::from_secs(5 * 60);
+
+/// How far provisioned concurrency has come.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Provisioned {
+    pub ready: i32,
+    pub failure: Option<String>,
+}
 
 pub struct Runner {
     environments: Environments,
@@ -58,6 +71,9 @@ pub struct Runner {
     swept: OnceCell<()>,
     logs: Logs,
     throttle: Throttle,
+    /// What there is of provisioned concurrency, by the ARN of the version or alias.
+    provisioned: Mutex<HashMap<String, Provisioned>>,
+    provision: Notify,
     options: Options,
 }
 
@@ -83,6 +99,8 @@ impl Runner {
             swept: OnceCell::new(),
             logs: Logs::default(),
             throttle: Throttle::default(),
+            provisioned: Mutex::default(),
+            provision: Notify::new(),
             options,
         }
     }
@@ -99,6 +117,7 @@ impl Runner {
 
     /// Ends every idle environment: the store was cleared.
     pub fn reset(&self) {
+        self.provision.notify_waiters();
         self.environments.retire_all();
     }
 
@@ -111,6 +130,9 @@ impl Runner {
         for function in &functions {
             if function.latest.state == State::Pending || function.latest.update == Update::InProgress {
                 self.clone().prepare_in_background(cloud.store.clone(), function.clone());
+            }
+            for qualifier in function.provisioned.keys() {
+                self.keep_provisioned(cloud, function.reference().qualified(qualifier));
             }
         }
         self.swept(&cloud.store).await;
@@ -234,6 +256,71 @@ impl Runner {
         }
     }
 
+    // ---- Provisioned concurrency
+
+    /// How many environments of a function, version or alias are ready because it asked for them, or why there are none.
+    pub fn provisioned(&self, reference: &Reference) -> Provisioned {
+        self.provisioned.lock().get(&reference.to_string()).cloned().unwrap_or_default()
+    }
+
+    /// Keeps as many environments ready as the version or alias asks for, for as long as it does.
+    pub fn keep_provisioned(self: &Arc<Self>, cloud: &Arc<Cloud>, reference: Reference) {
+        let name = reference.to_string();
+        if self.provisioned.lock().insert(name.clone(), Provisioned::default()).is_some() {
+            // Its task sees the new number.
+            self.provision.notify_waiters();
+            return;
+        }
+        let (runner, cloud) = (self.clone(), cloud.clone());
+        tokio::spawn(async move {
+            let cx = cloud.context(Principal::service("lambda.amazonaws.com"), &reference.account, &reference.region);
+            let mut revision = None;
+            loop {
+                let changed = runner.provision.notified();
+                match runner.provide(&cx, &reference, &mut revision).await {
+                    Ok(Some(count)) => {
+                        runner.provisioned.lock().insert(name.clone(), Provisioned { ready: count, failure: None });
+                    }
+                    Ok(None) => break,
+                    Err(error) => {
+                        let failure = Some(service::ApiError::from(error).message);
+                        runner.provisioned.lock().insert(name.clone(), Provisioned { ready: 0, failure });
+                    }
+                }
+                // Environments that ended are replaced when this looks again.
+                let _ = tokio::time::timeout(PROVISION_CHECK, changed).await;
+            }
+            runner.provisioned.lock().remove(&name);
+            if let Some(revision) = revision {
+                runner.environments.release(&revision);
+            }
+        });
+    }
+
+    /// `None` if nothing is asked for any more.
+    async fn provide(
+        &self,
+        cx: &Context,
+        reference: &Reference,
+        last: &mut Option<String>,
+    ) -> Result<Option<i32>, Error> {
+        let Some(function) = records::function(cx.store(), reference)? else { return Ok(None) };
+        let Some(wanted) = function.provisioned.get(&records::qualifier(reference)) else { return Ok(None) };
+        let count = usize::try_from(wanted.count).unwrap_or_default();
+        let version = match records::alias(cx.store(), reference, reference.qualifier_or_latest())? {
+            Some(alias) => alias.version,
+            None => reference.qualifier_or_latest().to_owned(),
+        };
+        let (function, configuration) = resolve(cx, &reference.clone().qualified(&version))?;
+        let spec = self.spec(cx, &function, &configuration).await?;
+        if let Some(before) = last.replace(spec.revision.clone()).filter(|before| *before != spec.revision) {
+            self.environments.release(&before);
+        }
+        let ready = self.environments.provide(&spec, count, || identity(cx, &function, &configuration)).await;
+        let ready = i32::try_from(ready.map_err(unavailable)?).unwrap_or(i32::MAX);
+        Ok(Some(ready.min(wanted.count)))
+    }
+
     // ---- Invocations
 
     /// Runs a version of a function once and writes its logs.
@@ -245,22 +332,19 @@ impl Runner {
         invocation: Invocation,
     ) -> Result<Outcome, Error> {
         let unreserved = CONCURRENCY - records::reserved(cx.store(), &function.account, &function.region)?;
-        let _running = self.throttle.begin(&function.reference(), function.reserved, unreserved)?;
+        let qualifier = Reference::parse(&invocation.invoked_arn, None, cx.account(), cx.region())
+            .and_then(|reference| reference.qualifier);
+        let _running = self.throttle.begin(&function.reference(), function.reserved, unreserved).inspect_err(|_| {
+            metrics::throttled(cx, function, configuration, qualifier.as_deref());
+        })?;
+        let trace_id = invocation.trace_id.or_else(|| cx.origin().trace.clone()).unwrap_or_else(|| trace(cx));
+        let invocation = Invocation { trace_id: Some(trace_id), ..invocation };
         let spec = self.spec(cx, function, configuration).await?;
         let role = configuration.role.clone();
         let session = function.name.clone();
-        let identity = async {
-            let principal = assume(cx, &role, &session).map_err(|error| format!("{error:?}"))?;
-            let wanted = NewSession { duration: SESSION.as_secs() as i64, ..NewSession::default() };
-            let issued = cx.cloud.directory().issue(&principal, &wanted).map_err(|error| error.to_string())?;
-            let credentials = Credentials {
-                access_key_id: issued.access_key_id,
-                secret_access_key: issued.secret_access_key,
-                session_token: issued.session_token,
-            };
-            Ok(Identity { credentials, log_stream: log_stream(cx, &configuration.version) })
-        };
+        let identity = async { identity(cx, function, configuration) };
         let outcome = self.environments.invoke(&spec, &invocation, identity).await.map_err(unavailable)?;
+        metrics::invoked(cx, function, configuration, qualifier.as_deref(), &outcome);
         self.logs.deliver(cx, logs::Role { arn: role, session }, spec.log_group, &outcome);
         Ok(outcome)
     }
@@ -290,8 +374,28 @@ impl Runner {
             code,
             layers: self.layers(cx.store(), &configuration.layers).await?,
             log_group,
+            provisioned: false,
         })
     }
+}
+
+/// A tracing header for a call that brought none. Nothing is sampled.
+fn trace(cx: &Context) -> String {
+    let (root, parent) = (cx.random().hex(24), cx.random().hex(16));
+    format!("Root=1-{:08x}-{root};Parent={parent};Sampled=0", cx.now().secs())
+}
+
+/// Who a new environment of a function is.
+fn identity(cx: &Context, function: &Function, configuration: &Configuration) -> Result<Identity, String> {
+    let principal = assume(cx, &configuration.role, &function.name).map_err(|error| format!("{error:?}"))?;
+    let wanted = NewSession { duration: SESSION.as_secs() as i64, ..NewSession::default() };
+    let issued = cx.cloud.directory().issue(&principal, &wanted).map_err(|error| error.to_string())?;
+    let credentials = Credentials {
+        access_key_id: issued.access_key_id,
+        secret_access_key: issued.secret_access_key,
+        session_token: issued.session_token,
+    };
+    Ok(Identity { credentials, log_stream: log_stream(cx, &configuration.version) })
 }
 
 /// The session that Lambda gets by assuming a function's role, if the role lets it.

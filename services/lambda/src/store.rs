@@ -45,9 +45,19 @@ pub struct Function {
     /// By version.
     #[serde(default)]
     pub runtime_management: BTreeMap<String, RuntimeManagement>,
+    /// By version or alias.
+    #[serde(default)]
+    pub provisioned: BTreeMap<String, ProvisionedConcurrency>,
     /// The ARN of a code signing configuration.
     #[serde(default)]
     pub code_signing: Option<String>,
+}
+
+/// How many environments of a version or alias are kept ready.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ProvisionedConcurrency {
+    pub count: i32,
+    pub modified: i64,
 }
 
 /// When a runtime is updated: `Auto` unless it says otherwise.

@@ -128,6 +128,11 @@ impl Instance {
         self.process.sandbox.has_exited()
     }
 
+    /// Nobody waited while it was initialised, so no invocation reports it.
+    pub fn forget_init(&mut self) {
+        self.init = None;
+    }
+
     /// Lets nothing run in the environment until its next invocation.
     pub fn stop(&mut self) {
         if !std::mem::replace(&mut self.stopped, true) {

@@ -75,6 +75,8 @@ pub struct FunctionSpec {
     /// The merged layers, if there are any.
     pub layers: Option<PathBuf>,
     pub log_group: String,
+    /// Started ahead of need, because the function says so.
+    pub provisioned: bool,
 }
 
 /// Who an environment is; asked for only when one starts.

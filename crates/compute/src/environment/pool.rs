@@ -34,6 +34,10 @@ pub(super) struct Inner {
     permits: Arc<Semaphore>,
     /// Told whenever an environment becomes idle or a place becomes free; whoever waits longest hears it.
     freed: Arc<Notify>,
+    /// How many environments of each revision there are, busy ones included.
+    alive: Arc<Mutex<HashMap<String, usize>>>,
+    /// How many of a revision are to be there, whether or not they are used.
+    provided: Mutex<HashMap<String, usize>>,
     reserve: Reserve,
     reaping: OnceLock<()>,
     /// Told when an environment has become idle and is still running.
@@ -50,11 +54,21 @@ enum Room {
 pub(super) struct Place {
     permit: Option<OwnedSemaphorePermit>,
     freed: Arc<Notify>,
+    revision: String,
+    alive: Arc<Mutex<HashMap<String, usize>>>,
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
         drop(self.permit.take());
+        let mut alive = self.alive.lock();
+        if let Some(count) = alive.get_mut(&self.revision) {
+            *count -= 1;
+            if *count == 0 {
+                alive.remove(&self.revision);
+            }
+        }
+        drop(alive);
         self.freed.notify_one();
     }
 }
@@ -86,6 +100,8 @@ impl Environments {
             idle: Mutex::default(),
             permits: Arc::new(Semaphore::new(config.capacity)),
             freed: Arc::default(),
+            alive: Arc::default(),
+            provided: Mutex::default(),
             reserve: Reserve::default(),
             reaping: OnceLock::new(),
             lingering: Arc::default(),
@@ -186,6 +202,46 @@ impl Environments {
         }
     }
 
+    /// Sees to it that so many environments of a function are there, ready for use; returns how many there are.
+    pub async fn provide(
+        &self,
+        function: &FunctionSpec,
+        count: usize,
+        identity: impl Fn() -> Result<Identity, String>,
+    ) -> Result<usize, Error> {
+        let inner = &self.inner;
+        if count > inner.config.capacity {
+            let text = format!("this machine has room for {} environments", inner.config.capacity);
+            return Err(Error::Io(std::io::Error::other(text)));
+        }
+        inner.provided.lock().insert(function.revision.clone(), count);
+        inner.clone().reap_in_background();
+        let alive = || inner.alive.lock().get(&function.revision).copied().unwrap_or_default();
+        while alive() < count {
+            let permit = inner.permits.clone().try_acquire_owned();
+            let Ok(permit) = permit else {
+                if inner.end_oldest_idle() {
+                    continue;
+                }
+                break;
+            };
+            let place = inner.place(&function.revision, permit);
+            let machine = inner.machine().await?;
+            let installation = inner.installation(&machine, &function.runtime)?;
+            let spec = FunctionSpec { provisioned: true, ..function.clone() };
+            let identity = identity().map_err(Error::Identity)?;
+            let mut instance = inner.start(&machine, &installation, &spec, identity, place).await?;
+            instance.forget_init();
+            inner.put_idle(function, Some(instance));
+        }
+        Ok(alive())
+    }
+
+    /// Environments of the revision end like any others again.
+    pub fn release(&self, revision: &str) {
+        self.inner.provided.lock().remove(revision);
+    }
+
     /// Ends the idle environments of a function, because it changed or is gone. Busy ones finish what they do.
     pub fn retire(&self, arn: &str) {
         self.inner.idle.lock().retain(|_, instances| {
@@ -240,7 +296,7 @@ impl Inner {
                 return Room::Warm(instance);
             }
             if let Ok(permit) = self.permits.clone().try_acquire_owned() {
-                return Room::New(Place { permit: Some(permit), freed: self.freed.clone() });
+                return Room::New(self.place(revision, permit));
             }
             if !self.end_oldest_idle() {
                 freed.await;
@@ -248,9 +304,26 @@ impl Inner {
         }
     }
 
+    fn place(&self, revision: &str, permit: OwnedSemaphorePermit) -> Place {
+        *self.alive.lock().entry(revision.to_owned()).or_default() += 1;
+        Place {
+            permit: Some(permit),
+            freed: self.freed.clone(),
+            revision: revision.to_owned(),
+            alive: self.alive.clone(),
+        }
+    }
+
+    /// How many environments of a revision must not end for want of use.
+    fn is_provided(&self, revision: &str) -> bool {
+        let wanted = self.provided.lock().get(revision).copied().unwrap_or_default();
+        wanted > 0 && self.alive.lock().get(revision).copied().unwrap_or_default() <= wanted
+    }
+
     fn end_oldest_idle(&self) -> bool {
         let mut idle = self.idle.lock();
-        let oldest = idle.iter().min_by_key(|(_, instances)| instances.first().map(|(_, one)| one.idle_since));
+        let free = idle.iter().filter(|(revision, _)| !self.is_provided(revision));
+        let oldest = free.min_by_key(|(_, instances)| instances.first().map(|(_, one)| one.idle_since));
         let Some(revision) = oldest.map(|(revision, _)| revision.clone()) else { return false };
         let mut instances = idle.remove(&revision).unwrap_or_default();
         let ended = (!instances.is_empty()).then(|| instances.remove(0));
@@ -321,8 +394,12 @@ async fn reap(inner: Weak<Inner>, period: Duration) {
         let Some(inner) = inner.upgrade() else { return };
         let idle = inner.config.idle;
         inner.reserve.release_unused(RESERVE_IDLE);
-        inner.idle.lock().retain(|_, instances| {
-            instances.retain(|(_, instance)| instance.idle_since.elapsed() < idle && !instance.has_ended());
+        inner.idle.lock().retain(|revision, instances| {
+            let provided = inner.is_provided(revision);
+            instances.retain(|(_, instance)| {
+                let unused = instance.idle_since.elapsed() >= idle && !provided;
+                !unused && !instance.has_ended()
+            });
             !instances.is_empty()
         });
     }

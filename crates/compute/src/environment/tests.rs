@@ -66,6 +66,7 @@ impl Bench {
             code,
             layers: None,
             log_group: "/aws/lambda/f".into(),
+            provisioned: false,
         }
     }
 

@@ -129,10 +129,9 @@ async fn get_shard_iterator(
         request.shard_iterator_type,
         api::ShardIteratorType::AtSequenceNumber | api::ShardIteratorType::AfterSequenceNumber
     );
-    if by_number != named.is_some() {
+    if by_number && named.is_none() {
         return Err(Invalid(format!(
-            "SequenceNumber must {}be specified when ShardIteratorType is {}",
-            if by_number { "" } else { "not " },
+            "SequenceNumber must be specified when ShardIteratorType is {}",
             request.shard_iterator_type.as_str()
         ))
         .into());

@@ -13,6 +13,7 @@ pub mod invocation;
 mod layer;
 pub mod layer_policy;
 mod permission;
+mod provisioned;
 mod runtime;
 mod tag;
 mod url;

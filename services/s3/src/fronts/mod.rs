@@ -25,6 +25,7 @@ fn context(request: &FrontRequest, caller: Caller, region: &str, source: Vec<(St
         secure: request.secure,
         via: None,
         source,
+        trace: None,
     };
     Context::of_request(request.cloud.clone(), caller, &account, region, origin, request.request_id.clone())
 }

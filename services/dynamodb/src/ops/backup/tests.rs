@@ -151,3 +151,24 @@ fn any_second_can_be_restored() {
     bench.db.expire_backups(&bench.cloud.store, bench.cloud.clock.now()).unwrap();
     assert_eq!(bench.ok("ListBackups", json!({}))["BackupSummaries"], json!([]));
 }
+
+#[test]
+fn a_copy_that_was_not_finished_is_cleared_away() {
+    let bench = bench();
+    for n in 0..10 {
+        bench.put("a", &n.to_string(), json!({}));
+    }
+    let table = bench.db.find_table(&bench.cx(), "tab").unwrap().unwrap();
+    let store = &bench.cloud.store;
+    let copied = crate::backup::copy(store, crate::backup::items(&store.snapshot(), table.number)).unwrap();
+    let left = || store.scan(service::Range::prefix(crate::table::table_prefix(copied.number))).count();
+    assert_eq!((left(), copied.sizes.of(crate::table::PRIMARY).1), (10, 10));
+    // The process ends here, and the next one goes on.
+    bench.db.resume(&bench.cloud);
+    let begun = std::time::Instant::now();
+    while left() > 0 {
+        assert!(begun.elapsed().as_secs() < 20, "the copy is still there");
+        std::thread::yield_now();
+    }
+    assert_eq!(count(&bench, "tab"), 10);
+}
