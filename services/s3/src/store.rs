@@ -349,7 +349,7 @@ pub fn find_bucket(store: &service::Store, name: &str) -> Result<Bucket, Error> 
 
 /// Every request reads its bucket, some several times, so what the latest records parse to is remembered. The record itself
 /// is what it is remembered by: a changed bucket is another record.
-fn parse_bucket(record: &service::Bytes) -> Result<Bucket, StoreError> {
+pub fn parse_bucket(record: &service::Bytes) -> Result<Bucket, StoreError> {
     const MOST: usize = 8;
     thread_local! {
         static PARSED: RefCell<VecDeque<(service::Bytes, Bucket)>> = const { RefCell::new(VecDeque::new()) };
