@@ -122,6 +122,25 @@ impl Settings {
     }
 }
 
+/// The settings of a request to create or to update, whose members have the same names.
+macro_rules! settings {
+    ($request:ident) => {
+        Settings {
+            enabled: $request.enabled,
+            batch_size: $request.batch_size,
+            window: $request.maximum_batching_window_in_seconds,
+            parallelization: $request.parallelization_factor,
+            filters: $request.filter_criteria,
+            max_age: $request.maximum_record_age_in_seconds,
+            max_retries: $request.maximum_retry_attempts,
+            bisect: $request.bisect_batch_on_function_error,
+            tumbling: $request.tumbling_window_in_seconds,
+            responses: $request.function_response_types,
+            destinations: $request.destination_config,
+        }
+    };
+}
+
 /// The one kind of source that exists here.
 fn check_source(request: &CreateEventSourceMappingRequest) -> Result<String, Error> {
     let Some(arn) = request.event_source_arn.clone() else {
@@ -185,20 +204,7 @@ async fn create_event_source_mapping(
         last_result: "No records processed".into(),
         ..Mapping::default()
     };
-    let settings = Settings {
-        enabled: request.enabled,
-        batch_size: request.batch_size,
-        window: request.maximum_batching_window_in_seconds,
-        parallelization: request.parallelization_factor,
-        filters: request.filter_criteria,
-        max_age: request.maximum_record_age_in_seconds,
-        max_retries: request.maximum_retry_attempts,
-        bisect: request.bisect_batch_on_function_error,
-        tumbling: request.tumbling_window_in_seconds,
-        responses: request.function_response_types,
-        destinations: request.destination_config,
-    };
-    settings.apply(&mut mapping)?;
+    settings!(request).apply(&mut mapping)?;
     check_destination(cx, &mapping, &configuration.role)?;
 
     // As the poller will: with the role, beginning now if it begins with the latest records.
@@ -302,20 +308,7 @@ async fn update_event_source_mapping(
     }
     let (_, configuration) = resolve(cx, &mapping.reference())?;
     let was_enabled = mapping.enabled;
-    let settings = Settings {
-        enabled: request.enabled,
-        batch_size: request.batch_size,
-        window: request.maximum_batching_window_in_seconds,
-        parallelization: request.parallelization_factor,
-        filters: request.filter_criteria,
-        max_age: request.maximum_record_age_in_seconds,
-        max_retries: request.maximum_retry_attempts,
-        bisect: request.bisect_batch_on_function_error,
-        tumbling: request.tumbling_window_in_seconds,
-        responses: request.function_response_types,
-        destinations: request.destination_config,
-    };
-    settings.apply(&mut mapping)?;
+    settings!(request).apply(&mut mapping)?;
     check_destination(cx, &mapping, &configuration.role)?;
     mapping.modified = cx.now().millis();
     cx.store().write(|tx| {
