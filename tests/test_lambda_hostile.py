@@ -1,5 +1,6 @@
 """A function that means harm gets nowhere, whether the cloud runs as root or not."""
 
+import concurrent.futures
 import json
 import os
 import pathlib
@@ -191,7 +192,7 @@ def hostile(machine):
     return do
 
 
-def refused(results):
+def not_refused(results):
     return {name: result for name, result in results.items() if result[0] != "refused"}
 
 
@@ -201,21 +202,25 @@ def test_it_sees_nothing_of_the_machine(machine, hostile):
     paths = [str(secret), machine.state, f"{machine.state}/store", "/home", __file__, conftest.BINARY]
     found, error = hostile("host", paths=paths, pid=machine.process.pid)
     assert error is None, found
-    seen = refused({path: found[path] for path in paths + ["/etc/shadow", "/root/.bashrc"]})
+    seen = not_refused({path: found[path] for path in paths + ["/etc/shadow", "/root/.bashrc"]})
     assert not seen
-    assert not refused(found["writes"]) and found["core"][0] == "refused"
+    assert not not_refused(found["writes"]) and found["core"][0] == "refused"
     assert found["mount"] == found["unshare"] == found["ptrace"] == -1
     assert found["kill"][0] == "refused" and found["neighbours"] == ["1"]
     assert machine.state not in json.dumps(found["mounts"])
-    assert not [name for name in found["environment"] if "WELKIN" in name or name == "HOME_OF_SERVER"]
+    assert not [name for name in found["environment"] if "WELKIN" in name]
 
 
 def test_a_fork_bomb_and_a_full_disk_hurt_only_itself(machine, hostile):
-    count, error = hostile("fork")
-    assert error is not None or count < 1100, count
-    assert len(children(machine.process.pid)) < 1200
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        bomb, most = pool.submit(hostile, "fork"), 0
+        while not bomb.done():
+            most = max(most, len(children(machine.process.pid)))
+    # It did fork, and was stopped: by an error that it counted up to, or with its whole environment.
+    count, error = bomb.result()
+    assert 10 < most < 1200 and (error is not None or count < 1200), (most, count)
     written, error = hostile("fill")
-    assert error is not None or written <= 512, written
+    assert error is None and written <= 512, written
     answer, error = hostile("linger", function="victim")
     assert (answer, error) == ("answered", None)
 
@@ -247,5 +252,5 @@ def test_it_reaches_nobody(machine, hostile):
     addresses = [["127.0.0.1", 22], ["127.0.0.1", 1], ["10.0.0.1", 80], ["169.254.169.254", 80], ["1.1.1.1", 53]]
     found, error = hostile("network", addresses=addresses, other=other)
     assert error is None, found
-    assert not refused(found)
+    assert not not_refused(found)
     assert hostile("linger", function="victim") == ("answered", None)

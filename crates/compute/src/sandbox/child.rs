@@ -285,6 +285,10 @@ impl Child<'_> {
             self.check(libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0).into());
             limit(libc::RLIMIT_NOFILE, 1024);
             limit(libc::RLIMIT_CORE, 0);
+            if self.plan.user.is_none() {
+                // The namespace counts its processes by itself; without privileges there may be no control group to do it.
+                limit(libc::RLIMIT_NPROC, self.plan.processes);
+            }
             // Changing identity clears this, so it comes after; a parent that died before is noticed by the hang-up.
             self.check(libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL, 0, 0, 0).into());
             let mut parent = libc::pollfd { fd: self.socket, events: 0, revents: 0 };

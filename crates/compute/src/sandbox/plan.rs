@@ -34,6 +34,8 @@ pub struct Plan {
     pub filter: Vec<sock_filter>,
     /// Become this user after everything is set up. `None` in a user namespace, where the only user is already the right one.
     pub user: Option<u32>,
+    /// The most processes and threads that there may be, in a user namespace.
+    pub processes: u64,
 }
 
 /// AWS runs functions as this user.
@@ -74,6 +76,7 @@ impl Plan {
             environment: environment.collect::<io::Result<_>>()?,
             filter: super::seccomp::filter(),
             user,
+            processes: spec.processes.into(),
         })
     }
 }
