@@ -140,9 +140,10 @@ fn version_access(cx: &Context, action: &str, bucket: &Bucket, key: &str, id: Op
 fn on_existing(cx: &Context, action: &str, bucket: &str, key: &str, id: Option<&str>) -> Result<Access, Error> {
     let bucket = find_bucket(cx.store(), bucket)?;
     let mut access = version_access(cx, action, &bucket, key, id)?;
-    // Root of the bucket's own account needs no conditions, unless a policy asks for some.
-    let own = matches!(cx.principal(), Principal::Root { account } if *account == bucket.account);
-    if own && bucket.enforces_owner() && !bucket.configured.contains("policy") {
+    // The object is only looked at where somebody asks for it: a policy with conditions, or an access control list.
+    let contextual =
+        || cx.cloud.directory().policies(cx.principal(), cx.access_key_id()).map(|all| all.are_contextual());
+    if bucket.enforces_owner() && !bucket.configured.contains("policy") && !contextual()? {
         return Ok(access);
     }
     let snapshot = cx.store().snapshot();
