@@ -1,4 +1,4 @@
-//! AWS CloudTrail: the record of every call.
+//! AWS CloudTrail: the record of calls, but for what services read on somebody's behalf (polling would fill it).
 //!
 //! Calls come from the stream of events ([`service::Event::Audit`]) without waiting: they are gathered in memory and written
 //! to the store in batches, at most [`WINDOW`] later, so that the trail costs a call next to nothing. A killed process
