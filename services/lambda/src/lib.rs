@@ -26,6 +26,7 @@ mod package;
 mod permission;
 mod runner;
 mod store;
+mod streaming;
 mod throttle;
 mod url;
 
@@ -91,6 +92,7 @@ service::operations! { Lambda, lambda_api:
     GetProvisionedConcurrencyConfig,
     GetRuntimeManagementConfig,
     Invoke,
+    InvokeWithResponseStream,
     ListAliases,
     ListCodeSigningConfigs,
     ListEventSourceMappings,

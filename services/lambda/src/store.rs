@@ -91,6 +91,9 @@ pub struct Url {
     /// `NONE` or `AWS_IAM`.
     pub auth: String,
     pub cors: Option<CrossOrigin>,
+    /// The function's answers are passed on as they come.
+    #[serde(default)]
+    pub streams: bool,
     pub created: i64,
     pub modified: i64,
 }

@@ -9,12 +9,17 @@ const fs = require('node:fs');
 const path = require('node:path');
 const util = require('node:util');
 const { pathToFileURL } = require('node:url');
+const streaming = require('./stream.cjs');
 
 const [host, port] = process.env.AWS_LAMBDA_RUNTIME_API.split(':');
 const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
 const records = Number(process.env._LAMBDA_TELEMETRY_LOG_FD || 0);
 delete process.env._LAMBDA_TELEMETRY_LOG_FD;
 let requestId;
+// The response that is being streamed.
+let responding;
+
+globalThis.awslambda = { streamifyResponse: streaming.streamifyResponse, HttpResponseStream: streaming.HttpResponseStream };
 
 // ---- The Runtime API
 
@@ -33,11 +38,12 @@ function call(method, where, body, headers) {
   });
 }
 
-const postError = (where, error) =>
-  call('POST', where, JSON.stringify(shape(error, 'trace')), {
-    'content-type': 'application/json',
-    'lambda-runtime-function-error-type': String(typeOf(error)).replace(/[^\x20-\x7e]/g, ''),
-  });
+function postError(where, error) {
+  const type = String(typeOf(error)).replace(/[^\x20-\x7e]/g, '');
+  const body = JSON.stringify(shape(error, 'trace'));
+  if (responding?.begun) return responding.fail(type, body);
+  return call('POST', where, body, { 'content-type': 'application/json', 'lambda-runtime-function-error-type': type });
+}
 
 // ---- Logs
 
@@ -230,6 +236,20 @@ function serialise(result) {
   }
 }
 
+// Ends when the stream has, as AWS's runtime does: a stream that is never ended keeps the function until its timeout.
+async function stream(handler, event, headers, where) {
+  const { succeed, fail, done, ...context } = newContext(headers);
+  const alive = setInterval(() => {}, 1 << 30);
+  const opened = streaming.open(handler, { host, port, agent, path: `/2018-06-01/${where}/response` });
+  responding = opened.stream;
+  try {
+    await Promise.race([handler(event, opened.stream, context), opened.finished.then(() => new Promise(() => {}))]);
+    await opened.finished;
+  } finally {
+    clearInterval(alive);
+  }
+}
+
 async function serve(handler) {
   for (;;) {
     const { headers, body } = await call('GET', 'runtime/invocation/next');
@@ -237,7 +257,13 @@ async function serve(handler) {
     process.env._X_AMZN_TRACE_ID = headers['lambda-runtime-trace-id'] ?? '';
     const where = `runtime/invocation/${requestId}`;
     try {
-      const response = serialise(await run(handler, JSON.parse(body || 'null'), headers));
+      const event = JSON.parse(body || 'null');
+      responding = undefined;
+      if (handler[streaming.MARK]) {
+        await stream(handler, event, headers, where);
+        continue;
+      }
+      const response = serialise(await run(handler, event, headers));
       await call('POST', `${where}/response`, response, { 'content-type': 'application/json' });
     } catch (error) {
       logError('Invoke Error', error);

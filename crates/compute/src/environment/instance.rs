@@ -157,6 +157,7 @@ impl Instance {
             return Invoked::Stale;
         }
         let (payload, function_error, status, reusable) = match ended {
+            Ok(Reply::Streamed) => (Bytes::new(), None, Status::Success, true),
             Ok(Reply::Response(payload)) => (payload, None, Status::Success, true),
             Ok(Reply::Error { kind, payload }) => {
                 let status = if kind.starts_with("Runtime.") { Status::Error(kind.clone()) } else { Status::Success };
@@ -195,6 +196,7 @@ impl Instance {
             trace_id: invocation.trace_id.clone(),
             client_context: invocation.client_context.clone(),
             cognito_identity: invocation.cognito_identity.clone(),
+            sink: invocation.sink.clone(),
         };
         let mut reply = self.process.api.invoke(next).await;
         let answered = answer(&mut reply);

@@ -26,6 +26,7 @@ pub use logs::LogLine;
 pub use pool::Environments;
 pub use report::{Report, Status};
 
+use crate::runtime_api::Sink;
 use crate::sandbox::Backend;
 
 /// What [`Environments`] needs to know about its surroundings.
@@ -102,6 +103,8 @@ pub struct Invocation {
     pub trace_id: Option<String>,
     pub client_context: Option<String>,
     pub cognito_identity: Option<String>,
+    /// Where the parts of a streamed response go as they come.
+    pub sink: Option<Sink>,
 }
 
 /// How an invocation ended.

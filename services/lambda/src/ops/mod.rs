@@ -15,6 +15,7 @@ pub mod layer_policy;
 mod permission;
 mod provisioned;
 mod runtime;
+mod streaming;
 mod tag;
 mod url;
 mod version;
