@@ -17,7 +17,7 @@ use tokio::task::spawn_blocking;
 
 use crate::arn::Reference;
 use crate::error::Error;
-use crate::function::default_log_group;
+use crate::function::{default_log_group, log_format};
 use crate::logs::{self, Logs};
 use crate::metrics;
 use crate::ops::account::CONCURRENCY;
@@ -374,6 +374,7 @@ impl Runner {
             code,
             layers: self.layers(cx.store(), &configuration.layers).await?,
             log_group,
+            log_format: log_format(configuration),
             provisioned: false,
         })
     }

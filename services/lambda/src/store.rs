@@ -133,6 +133,9 @@ pub struct Configuration {
     pub environment: Option<BTreeMap<String, String>>,
     pub architecture: String,
     pub log_group: Option<String>,
+    /// Set where logs are JSON.
+    #[serde(default)]
+    pub log_levels: Option<LogLevels>,
     pub code: Code,
     #[serde(default)]
     pub layers: Vec<LayerUse>,
@@ -141,6 +144,19 @@ pub struct Configuration {
     pub last_modified: i64,
     pub state: State,
     pub update: Update,
+}
+
+/// From which level on JSON records are kept.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LogLevels {
+    pub application: String,
+    pub system: String,
+}
+
+impl Default for LogLevels {
+    fn default() -> Self {
+        Self { application: "INFO".into(), system: "INFO".into() }
+    }
 }
 
 /// A deployment package.

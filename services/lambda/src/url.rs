@@ -284,7 +284,10 @@ mod tests {
         let head = b"{\"statusCode\":201,\"headers\":{\"X-A\":\"b\"},\"cookies\":[\"c=1\"]}\0\0\0\0\0\0\0\0hi";
         let whole = streamed(Some(INTEGRATION), &Bytes::from_static(head)).unwrap();
         assert_eq!((whole.status().as_u16(), &whole.body()[..]), (201, &b"hi"[..]));
-        assert_eq!((&whole.headers()["x-a"], &whole.headers()["set-cookie"]), (&"b".parse().unwrap(), &"c=1".parse().unwrap()));
+        assert_eq!(
+            (&whole.headers()["x-a"], &whole.headers()["set-cookie"]),
+            (&"b".parse().unwrap(), &"c=1".parse().unwrap())
+        );
         assert!(streamed(Some(INTEGRATION), &Bytes::from_static(&head[..20])).is_none());
         assert_eq!(response(head).status().as_u16(), 201);
     }

@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use crate::interpreters::Language;
 
 /// What is written beside each other, by file name.
-const FILES: [(&str, &str); 3] = [
+const FILES: [(&str, &str); 4] = [
     (file(Language::Node), include_str!("node.cjs")),
     (file(Language::Python), include_str!("python.py")),
+    ("logs.cjs", include_str!("logs.cjs")),
     ("stream.cjs", include_str!("stream.cjs")),
 ];
 

@@ -8,6 +8,7 @@
 mod instance;
 mod launch;
 mod logs;
+mod platform;
 mod pool;
 mod process;
 mod report;
@@ -23,6 +24,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 pub use logs::LogLine;
+pub use platform::{Level, LogFormat};
 pub use pool::Environments;
 pub use report::{Report, Status};
 
@@ -76,6 +78,7 @@ pub struct FunctionSpec {
     /// The merged layers, if there are any.
     pub layers: Option<PathBuf>,
     pub log_group: String,
+    pub log_format: LogFormat,
     /// Started ahead of need, because the function says so.
     pub provisioned: bool,
 }

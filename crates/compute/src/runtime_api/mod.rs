@@ -53,7 +53,10 @@ pub enum Reply {
     Response(Bytes),
     /// All of it went to the sink.
     Streamed,
-    Error { kind: String, payload: Bytes },
+    Error {
+        kind: String,
+        payload: Bytes,
+    },
 }
 
 /// Where the runtime is.

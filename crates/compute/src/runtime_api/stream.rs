@@ -26,7 +26,9 @@ const ERROR_BODY: &str = "lambda-runtime-function-error-body";
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Part {
     /// Comes first: what the response says of itself.
-    Begin { content_type: Option<String> },
+    Begin {
+        content_type: Option<String>,
+    },
     Data(Bytes),
 }
 
@@ -65,7 +67,10 @@ impl Drop for Claim {
 
 fn truncated() -> Reply {
     let kind = "Runtime.TruncatedResponse";
-    Reply::Error { kind: kind.into(), payload: error_payload(kind, "The runtime's response ended before it was complete.") }
+    Reply::Error {
+        kind: kind.into(),
+        payload: error_payload(kind, "The runtime's response ended before it was complete."),
+    }
 }
 
 /// Reads a streamed response to its end and settles the invocation. Without a sink it is gathered, as for a caller that wants
