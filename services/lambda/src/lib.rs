@@ -18,6 +18,7 @@ mod error;
 mod events;
 mod front;
 mod function;
+mod lineage;
 mod logs;
 mod mapping;
 mod metrics;
@@ -84,6 +85,7 @@ service::operations! { Lambda, lambda_api:
     GetFunctionConcurrency,
     GetFunctionConfiguration,
     GetFunctionEventInvokeConfig,
+    GetFunctionRecursionConfig,
     GetFunctionUrlConfig,
     GetLayerVersion,
     GetLayerVersionByArn,
@@ -110,6 +112,7 @@ service::operations! { Lambda, lambda_api:
     PutFunctionCodeSigningConfig,
     PutFunctionConcurrency,
     PutFunctionEventInvokeConfig,
+    PutFunctionRecursionConfig,
     PutProvisionedConcurrencyConfig,
     PutRuntimeManagementConfig,
     RemoveLayerVersionPermission,

@@ -51,6 +51,9 @@ pub struct Function {
     /// The ARN of a code signing configuration.
     #[serde(default)]
     pub code_signing: Option<String>,
+    /// A chain of calls may lead back to the function for ever.
+    #[serde(default)]
+    pub recursive: bool,
 }
 
 /// How many environments of a version or alias are kept ready.
@@ -239,6 +242,9 @@ pub struct Event {
     pub qualifier: Option<String>,
     pub payload: String,
     pub client_context: Option<String>,
+    /// The tracing header of the request.
+    #[serde(default)]
+    pub trace: Option<String>,
 }
 
 /// What the functions of an account in a region have reserved of its concurrency, together.

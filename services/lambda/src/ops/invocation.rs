@@ -11,7 +11,7 @@ use crate::Lambda;
 use crate::arn::{LATEST, Reference};
 use crate::error::Error;
 use crate::function::not_found;
-use crate::runner::Runner;
+use crate::runner::{Runner, trace};
 use crate::store::{self as records, Configuration, Event, Function, State};
 
 const SYNCHRONOUS_LIMIT: usize = 6_291_456;
@@ -153,6 +153,7 @@ fn event(cx: &Context, reference: Reference, payload: &[u8], client_context: Opt
         qualifier: reference.qualifier,
         payload: String::from_utf8_lossy(payload).into_owned(),
         client_context,
+        trace: Some(cx.origin().trace.clone().unwrap_or_else(|| trace(cx))),
     }
 }
 

@@ -14,6 +14,7 @@ mod layer;
 pub mod layer_policy;
 mod permission;
 mod provisioned;
+mod recursion;
 mod runtime;
 mod streaming;
 mod tag;
