@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use service::{Key, Snapshot, Store, StoreError, Transaction, from_record, to_record};
 
@@ -127,8 +128,8 @@ pub struct Description {
     pub metadata: BTreeMap<String, String>,
 }
 
-/// A piece of a body: in the store, or in a file.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// A piece of a body: in a file, in the store, or, where it is all of a very small body, in the object's own record.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Segment {
     pub id: String,
     pub len: u64,
@@ -138,6 +139,9 @@ pub struct Segment {
     /// Where the key stream begins with which the piece is encrypted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub iv: Option<[u8; 16]>,
+    /// What lies in the object's record, behind its JSON.
+    #[serde(skip)]
+    pub bytes: Option<Bytes>,
 }
 
 /// A part that an object was put together from.
@@ -337,7 +341,7 @@ pub fn blob_key(id: &str) -> Key {
     Key::new("s3/blob").text(id)
 }
 
-pub fn decode<T: serde::de::DeserializeOwned>(bytes: Option<service::Bytes>) -> Result<Option<T>, StoreError> {
+pub fn decode<T: serde::de::DeserializeOwned>(bytes: Option<Bytes>) -> Result<Option<T>, StoreError> {
     bytes.map(|bytes| from_record(&bytes)).transpose()
 }
 
