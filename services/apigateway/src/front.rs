@@ -12,7 +12,7 @@ use crate::{
     integration,
     log::Log,
     logging, metrics,
-    ops::stage::logs,
+    ops::{client_certificate, stage::logs},
     request::{Caller, Incoming, canonical_name, parse_query},
     store::Place,
     usage,
@@ -24,6 +24,7 @@ use execute_api::{
     site::{self, Address, cut},
     throttle::Throttles,
     tokens::Tokens,
+    trace,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use service::{
@@ -264,7 +265,9 @@ impl Site {
         let port =
             request.authority.rsplit_once(':').map_or(if request.secure { "443" } else { "80" }, |(_, port)| port);
         let now = self.cx.now();
-        let trace = format!("Root=1-{:08x}-{}", now.secs(), self.cx.random().hex(24));
+        let given = request.headers.get("x-amzn-trace-id").and_then(|value| value.to_str().ok());
+        let active = self.stage.tracing_enabled == Some(true);
+        let trace = trace::header(given, active, now, self.cx.random());
         for (name, value) in [
             ("Host", request.authority.as_str()),
             ("X-Amzn-Trace-Id", trace.as_str()),
@@ -328,7 +331,7 @@ impl Site {
         let data = setting.is_some_and(|setting| setting.data_trace_enabled == Some(true));
         let mut log = Log::new(setting.is_some_and(logs), data, &incoming.request_id);
         self.begin(method, &incoming, &mut log);
-        let world = World { cx: self.cx.clone(), timeout: timeout(method) };
+        let world = World { identity: self.identity(), ..World::new(self.cx.clone(), timeout(method)) };
         let invalidator = signer.as_ref().and_then(|signer| signer.as_ref().ok()).cloned();
         let asked = self.ask(front, method, &mut incoming, &world).await;
         let keyed = |usage_key: Option<String>, incoming: &mut Incoming| {
@@ -371,6 +374,15 @@ impl Site {
             logging::access(&self.cx, &incoming, settings, &reply);
         }
         reply
+    }
+
+    /// The stage's client certificate with its key.
+    fn identity(&self) -> Option<(String, String)> {
+        let id = self.stage.client_certificate_id.as_deref()?;
+        let snapshot = self.cx.store().snapshot();
+        let certificate = client_certificate::find(&self.cx, &snapshot, id).ok()?;
+        let key = Place::of_account(&self.cx).client_key(&snapshot, id).ok()??;
+        Some((certificate.pem_encoded_certificate?, key))
     }
 
     /// What an execution log begins with.
@@ -430,7 +442,7 @@ impl Site {
             let (rate, burst) = (setting.throttling_rate_limit, setting.throttling_burst_limit);
             throttles.admits(&key, rate, burst, self.cx.now())
         };
-        if setting.is_none_or(admits) {
+        if setting.is_none_or(admits) && throttles.admits_account(self.cx.account(), self.cx.region(), self.cx.now()) {
             return Ok(());
         }
         Err(Failure::new(gateway_response::THROTTLED, "Too Many Requests"))
@@ -491,6 +503,7 @@ impl Site {
         let key = serde_json::json!([incoming.deployment, id, identity]);
         let key = format!("{}/{}/{key}", incoming.api, incoming.stage);
         let now = self.cx.now();
+        let mut latency = 0;
         let grant = match front.grants.get(&key, now) {
             Some(grant) => grant,
             None => {
@@ -507,7 +520,9 @@ impl Site {
                     credentials: authorizer.authorizer_credentials.clone().filter(|role| !role.is_empty()),
                 };
                 let failed = |_| authorizer::configuration("Invalid permissions on the authorizer's function");
+                let asked = self.cx.now();
                 let grant = authorizer::read(&world.invoke(invocation).await.map_err(failed)?)?;
+                latency = self.cx.now().millis() - asked.millis();
                 let ttl = authorizer.authorizer_result_ttl_in_seconds.unwrap_or(authorizer::DEFAULT_TTL);
                 if ttl > 0 {
                     front.grants.put(key, now.plus_secs(ttl.into()), grant.clone());
@@ -516,7 +531,9 @@ impl Site {
             }
         };
         authorizer::allows(&grant, incoming, &method_arn)?;
-        incoming.authorizer = Some(grant.context);
+        let mut said = grant.context;
+        said["integrationLatency"] = latency.into();
+        incoming.authorizer = Some(said);
         Ok(grant.usage_key)
     }
 

@@ -5,7 +5,7 @@ use crate::{
     ApiGateway,
     backend::session,
     error::Error,
-    patch::{self, Slot},
+    patch::{self, Paths, Slot},
     store,
 };
 use apigateway_api::*;
@@ -36,7 +36,7 @@ async fn update(_: &ApiGateway, cx: &Context, request: UpdateAccountRequest) -> 
     cx.store().write(|tx| {
         let mut account = store::account(cx, tx)?;
         let operations = request.patch_operations.as_deref().unwrap_or_default();
-        patch::apply(&mut account, operations, &["/cloudwatchRoleArn"], slot)?;
+        patch::apply(&mut account, operations, &Paths::members(&["/cloudwatchRoleArn"]), slot)?;
         account.cloudwatch_role_arn = account.cloudwatch_role_arn.filter(|role| !role.is_empty());
         if let Some(role) = &account.cloudwatch_role_arn {
             check_role(cx, role)?;

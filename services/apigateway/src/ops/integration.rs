@@ -6,11 +6,11 @@ use super::{
 };
 use crate::{
     ApiGateway,
-    backend::json_service,
+    backend::{is_here, json_service},
     error::Error,
     execution::{DEFAULT_TIMEOUT_MILLIS, action_of, function_of, path_of},
     parameters,
-    patch::{self, Slot},
+    patch::{self, Paths, Slot},
 };
 use apigateway_api::*;
 use expressions::vtl::Template;
@@ -121,11 +121,6 @@ fn check_uri(cx: &Context, integration: &Integration, r#type: &IntegrationType, 
     }
 }
 
-/// Whether the service of a host is one of this cloud.
-fn is_here(cx: &Context, host: &str) -> bool {
-    cx.cloud.service(host.rsplit('.').next().unwrap_or_default()).is_some()
-}
-
 /// A mapping must lead from something that the method declares to a place in the integration's request.
 fn check_mapping(target: &str, source: &str, method: &Method) -> Result<(), Error> {
     let place = target.strip_prefix("integration.request.").and_then(|rest| rest.split_once('.'));
@@ -157,21 +152,26 @@ async fn get(_: &ApiGateway, cx: &Context, request: GetIntegrationRequest) -> Re
     method.method_integration.ok_or_else(|| Error::NotFound("No integration defined for method".to_owned()))
 }
 
-const PATHS: &[&str] = &[
-    "/cacheKeyParameters/{parameter}",
-    "/cacheNamespace",
-    "/connectionId",
-    "/connectionType",
-    "/contentHandling",
-    "/credentials",
-    "/httpMethod",
-    "/passthroughBehavior",
-    "/requestParameters/{parameter}",
-    "/requestTemplates/{content_type}",
-    "/timeoutInMillis",
-    "/type",
-    "/uri",
-];
+const PATHS: &Paths = &Paths {
+    add: &["/cacheKeyParameters/{parameter}", "/requestParameters/{parameter}", "/requestTemplates/{content_type}"],
+    replace: &[
+        "/cacheKeyParameters/{parameter}",
+        "/cacheNamespace",
+        "/connectionId",
+        "/connectionType",
+        "/contentHandling",
+        "/credentials",
+        "/httpMethod",
+        "/passthroughBehavior",
+        "/requestParameters/{parameter}",
+        "/requestTemplates/{content_type}",
+        "/timeoutInMillis",
+        "/tlsConfig/insecureSkipVerification",
+        "/type",
+        "/uri",
+    ],
+    remove: &["/cacheKeyParameters/{parameter}", "/requestParameters/{parameter}", "/requestTemplates/{content_type}"],
+};
 
 fn slot<'a>(integration: &'a mut Integration, path: &[&str]) -> Option<Slot<'a>> {
     Some(match path {
@@ -195,6 +195,9 @@ fn slot<'a>(integration: &'a mut Integration, path: &[&str]) -> Option<Slot<'a>>
         })),
         ["passthroughBehavior"] => Slot::Text(&mut integration.passthrough_behavior),
         ["timeoutInMillis"] => Slot::Integer(&mut integration.timeout_in_millis),
+        ["tlsConfig", "insecureSkipVerification"] => {
+            Slot::Flag(&mut integration.tls_config.get_or_insert_default().insecure_skip_verification)
+        }
         ["cacheNamespace"] => Slot::Text(&mut integration.cache_namespace),
         ["cacheKeyParameters", name] => Slot::Element(&mut integration.cache_key_parameters, (*name).to_owned()),
         ["requestParameters", name] => Slot::Entry(&mut integration.request_parameters, (*name).to_owned()),

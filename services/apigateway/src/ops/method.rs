@@ -4,7 +4,7 @@ use super::arn;
 use crate::{
     ApiGateway,
     error::Error,
-    patch::{self, Slot},
+    patch::{self, Paths, Slot},
     store::{Place, Reader},
 };
 use ::store::Transaction;
@@ -143,22 +143,25 @@ async fn get(_: &ApiGateway, cx: &Context, request: GetMethodRequest) -> Result<
     read(cx, &request.rest_api_id, &request.resource_id, &request.http_method)
 }
 
-const PATHS: &[&str] = &[
-    "/authorizationType",
-    "/authorizerId",
-    "/authorizationScopes/{scope}",
-    "/apiKeyRequired",
-    "/operationName",
-    "/requestParameters/{parameter}",
-    "/requestModels/{content_type}",
-    "/requestValidatorId",
-];
+const PATHS: &Paths = &Paths {
+    add: &["/authorizationScopes", "/requestParameters/{parameter}", "/requestModels/{content_type}"],
+    replace: &[
+        "/authorizationType",
+        "/authorizerId",
+        "/apiKeyRequired",
+        "/operationName",
+        "/requestParameters/{parameter}",
+        "/requestModels/{content_type}",
+        "/requestValidatorId",
+    ],
+    remove: &["/authorizationScopes", "/requestParameters/{parameter}", "/requestModels/{content_type}"],
+};
 
 fn slot<'a>(method: &'a mut Method, path: &[&str]) -> Option<Slot<'a>> {
     Some(match path {
         ["authorizationType"] => Slot::Text(&mut method.authorization_type),
         ["authorizerId"] => Slot::Text(&mut method.authorizer_id),
-        ["authorizationScopes", scope] => Slot::Element(&mut method.authorization_scopes, (*scope).to_owned()),
+        ["authorizationScopes"] => Slot::List(&mut method.authorization_scopes),
         ["apiKeyRequired"] => Slot::Flag(&mut method.api_key_required),
         ["operationName"] => Slot::Text(&mut method.operation_name),
         ["requestParameters", name] => Slot::FlagEntry(&mut method.request_parameters, (*name).to_owned()),

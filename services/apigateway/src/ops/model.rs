@@ -5,7 +5,7 @@ use crate::{
     ApiGateway,
     definition::model_address,
     error::Error,
-    patch::{self, Slot},
+    patch::{self, Paths, Slot},
     store::{Place, Reader},
 };
 use apigateway_api::*;
@@ -28,12 +28,16 @@ async fn create(_: &ApiGateway, cx: &Context, request: CreateModelRequest) -> Re
         if place.find::<Model>(tx, &request.name)?.is_some() {
             return Err(Error::Conflict("Model name already exists for this REST API".to_owned()));
         }
+        if request.schema.as_deref().unwrap_or_default().is_empty() {
+            let message = "Model schema must have at least 1 property or array items defined";
+            return Err(Error::BadRequest(message.to_owned()));
+        }
         check(place, tx, request.schema.as_deref())?;
         let model = Model {
             id: Some(cx.random().lower_alphanumeric(6)),
             name: Some(request.name.clone()),
             description: request.description,
-            schema: Some(request.schema.unwrap_or_else(|| "{}".to_owned())),
+            schema: request.schema,
             content_type: Some(request.content_type),
         };
         place.put(tx, &request.name, &model);
@@ -85,7 +89,11 @@ async fn update(_: &ApiGateway, cx: &Context, request: UpdateModelRequest) -> Re
         let place = Place::new(cx, &request.rest_api_id);
         let mut model: Model = place.get(tx, &request.model_name)?;
         let operations = request.patch_operations.as_deref().unwrap_or_default();
-        patch::apply(&mut model, operations, &["/description", "/schema"], slot)?;
+        patch::apply(&mut model, operations, &Paths::members(&["/description", "/schema"]), slot)?;
+        if model.schema.as_deref().unwrap_or_default().is_empty() {
+            let message = "Model schema must have at least 1 property or array items defined.";
+            return Err(Error::BadRequest(message.to_owned()));
+        }
         check(place, tx, model.schema.as_deref())?;
         place.put(tx, &request.model_name, &model);
         Ok(model)

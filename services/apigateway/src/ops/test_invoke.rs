@@ -31,7 +31,7 @@ async fn test_invoke(
     let method = find(&mut resource, &request.http_method)?.clone();
     let compiled = Compiled::new(place.definition(&mut snapshot)?);
     let incoming = incoming(cx, &request, &resource);
-    let world = World { cx: cx.clone(), timeout: crate::backend::timeout(&method) };
+    let world = World::new(cx.clone(), crate::backend::timeout(&method));
     let mut log = Log::new(true, true, &incoming.request_id);
     let started = cx.now();
     let result = run(&compiled, &method, &incoming, &world, &mut log).await;
