@@ -17,6 +17,7 @@ pub mod text;
 pub mod throttle;
 pub mod tokens;
 pub mod trace;
+pub mod unsigned;
 pub mod yaml;
 
 pub use backend::{Action, Answer, Fetch, Invocation, Invoked, Unanswered, World};

@@ -311,7 +311,7 @@ async fn relay(
 ) -> Result<Reply, Failure> {
     let outbound = integration::request(compiled, integration, request)?;
     let Some((host, path)) = target::path(&outbound.uri) else { return Err(Failure::configuration("No path")) };
-    let path: Vec<String> = path.trim_start_matches('/').split('/').map(execute_api::relay::encode).collect();
+    let path: Vec<String> = path.trim_start_matches('/').split('/').map(recoded).collect();
     let path = format!("/{}", path.join("/"));
     let endpoint = format!("https://{host}.{}.amazonaws.com{path}", request.region);
     let started = backend.now();
@@ -430,6 +430,11 @@ async fn fetch(
     })?;
     received(backend.now(), started, log, &answer);
     Ok(answer)
+}
+
+/// A part of a path in the encoding that signatures want, whichever it came in.
+fn recoded(part: &str) -> String {
+    execute_api::relay::encode(&percent_encoding::percent_decode_str(part).decode_utf8_lossy())
 }
 
 fn encode(text: &str) -> String {

@@ -24,7 +24,7 @@ use execute_api::{
     site::{self, Address, cut},
     throttle::Throttles,
     tokens::Tokens,
-    trace,
+    trace, unsigned,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use service::{
@@ -261,6 +261,8 @@ impl Site {
             (canonical_name(name.as_str()), String::from_utf8_lossy(value.as_bytes()).into_owned())
         };
         let mut headers: Vec<_> = request.headers.iter().map(pair).collect();
+        // What belongs to the connection does not belong to the request.
+        headers.retain(|(name, _)| !["Connection", "Content-Length", "Transfer-Encoding"].contains(&name.as_str()));
         let scheme = if request.secure { "https" } else { "http" };
         let port =
             request.authority.rsplit_once(':').map_or(if request.secure { "443" } else { "80" }, |(_, port)| port);
@@ -321,7 +323,7 @@ impl Site {
         let compiled = &self.compiled;
         let name = compiled.definition.api.name.as_deref().unwrap_or_default();
         let Some(method) = route(compiled, &mut incoming) else {
-            let failure = Err(Failure::missing_token());
+            let failure = Err(unsigned(&incoming));
             let reply = finish(compiled, &incoming, self.cx.now(), &mut Log::default(), failure);
             let answered = metrics::Answered { status: reply.status, integration_millis: None, cache_hit: None };
             metrics::publish(&self.cx, &incoming, name, false, &answered);
@@ -550,7 +552,7 @@ impl Site {
         let caller = match signer {
             Some(Ok(signer)) if signed => signer,
             Some(Err(error)) if signed => return Err(refused(error)),
-            _ if signed => return Err(Failure::missing_token()),
+            _ if signed => return Err(unsigned(incoming)),
             // Without a policy, a method that asks for no authorization is open to everyone.
             _ if self.compiled.definition.api.policy.is_none() => return Ok(()),
             _ => {
@@ -592,6 +594,18 @@ fn key_shown(incoming: &Incoming) -> String {
 /// The ARN of what a request asks for.
 fn method_arn(incoming: &Incoming) -> String {
     incoming.execution_arn(&incoming.method, if incoming.path.is_empty() { "/" } else { &incoming.path })
+}
+
+/// What a request without a signature is answered with, where there should be one.
+fn unsigned(incoming: &Incoming) -> Failure {
+    let dated = incoming.header("x-amz-date").or_else(|| incoming.header("date")).is_some();
+    match incoming.header("authorization").and_then(|header| unsigned::complaint(header, dated)) {
+        Some(message) => {
+            let kind = Kind { error_type: "IncompleteSignatureException", ..gateway_response::INVALID_SIGNATURE };
+            Failure::new(kind, message)
+        }
+        None => Failure::missing_token(),
+    }
 }
 
 /// What a wrong signature is answered with.

@@ -52,7 +52,7 @@ records! {
     GatewayResponse, "response", |_| "Gateway response type not defined on api".to_owned();
     Deployment, "deployment", |_| "Invalid Deployment identifier specified".to_owned();
     DocumentationPart, "documentation-part", |_| "Invalid Documentation part identifier specified".to_owned();
-    DocumentationVersion, "documentation-version", |_| "Invalid Documentation version identifier specified".to_owned();
+    DocumentationVersion, "documentation-version", |id| format!("Invalid Documentation version identifier specified: {id}");
     Stage, "stage", |_| "Invalid stage identifier specified".to_owned();
 }
 

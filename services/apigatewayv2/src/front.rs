@@ -21,6 +21,7 @@ use execute_api::{
     trace,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
+use percent_encoding::percent_decode_str;
 use serde_json::Value as Json;
 use service::{
     ApiError, BoxFuture, ByteStream, Cloud, Context, Front, FrontRequest, FrontResponse, Measurement, Principal,
@@ -209,15 +210,17 @@ impl Served {
 
     /// The request with where it arrived.
     fn incoming(&self, request: &FrontRequest, address: &Address, id: &str) -> Request {
-        let path = address.path.as_str();
-        let raw_path = if path.is_empty() { "/" } else { path };
+        // An HTTP API decodes a path before it looks at it, and once more the values of its variables.
+        let decoded = |path: &str| percent_decode_str(path).decode_utf8_lossy().into_owned();
+        let path = decoded(&address.path);
+        let raw_path = if path.is_empty() { "/" } else { &path };
         let inner = match self.stage.stage_name.as_str() {
             "$default" => raw_path,
             name => raw_path.strip_prefix('/').and_then(|path| path.strip_prefix(name)).unwrap_or(raw_path),
         };
         Request {
             raw_path: raw_path.to_owned(),
-            shown: address.shown.clone(),
+            shown: address.shown.as_deref().map(decoded),
             path: if inner.is_empty() { "/" } else { inner }.to_owned(),
             api: self.compiled.definition.api.api_id.clone().unwrap_or_default(),
             stage: self.stage.stage_name.clone(),

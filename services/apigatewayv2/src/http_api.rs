@@ -83,7 +83,7 @@ async fn http(world: &World, integration: &Integration, request: &Request, work:
     };
     let mut url = expand(integration.integration_uri.as_deref().unwrap_or_default(), request);
     if integration.request_parameters.as_ref().is_some_and(|all| all.contains_key("overwrite:path")) {
-        url = with_path(&url, &request.raw_path);
+        url = with_path(&url, &percent_encoding::utf8_percent_encode(&request.raw_path, PATH).to_string());
     }
     if !request.raw_query.is_empty() {
         url.push(if url.contains('?') { '&' } else { '?' });

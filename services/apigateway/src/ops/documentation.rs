@@ -80,6 +80,9 @@ fn complete(location: DocumentationPartLocation) -> Result<DocumentationPartLoca
 }
 
 fn check_properties(properties: &str) -> Result<(), Error> {
+    if properties.is_empty() {
+        return Err(Error::BadRequest("Documentation part properties must be non-empty".to_owned()));
+    }
     match serde_json::from_str::<serde_json::Value>(properties) {
         Ok(properties) if properties.is_object() => Ok(()),
         _ => Err(Error::BadRequest("Documentation part properties must be a JSON object".to_owned())),

@@ -2,7 +2,7 @@
 
 use super::{
     arn,
-    method::{change, invalid_mapping, read},
+    method::{change, check_http_method, invalid_mapping, read},
 };
 use crate::{
     ApiGateway,
@@ -66,9 +66,11 @@ pub fn check(cx: &Context, integration: &Integration, method: &Method) -> Result
     let r#type = integration.r#type.clone().unwrap_or_default();
     let uri = integration.uri.as_deref().unwrap_or_default();
     if r#type != IntegrationType::Mock {
-        if integration.http_method.as_deref().unwrap_or_default().is_empty() {
-            return Err(bad("Enumeration value for HttpMethod must be non-empty"));
+        match integration.http_method.as_deref() {
+            None | Some("") => return Err(bad("Enumeration value for HttpMethod must be non-empty")),
+            Some(http_method) => check_http_method(http_method)?,
         }
+        check_credentials(cx, integration)?;
         check_uri(cx, integration, &r#type, uri)?;
     }
     if integration.connection_type == Some(ConnectionType::VpcLink) {
@@ -91,6 +93,17 @@ pub fn check(cx: &Context, integration: &Integration, method: &Method) -> Result
     check_templates(integration.request_templates.as_ref())
 }
 
+/// A role must be one of the account; `arn:aws:iam::*:user/*` stands for the caller.
+fn check_credentials(cx: &Context, integration: &Integration) -> Result<(), Error> {
+    let role = integration.credentials.as_deref().and_then(|role| role.strip_prefix("arn:aws:iam::"));
+    match role.and_then(|role| role.split(':').next()) {
+        Some(account) if account != cx.account() && account != "*" => {
+            Err(Error::AccessDenied("Cross-account pass role is not allowed.".to_owned()))
+        }
+        _ => Ok(()),
+    }
+}
+
 fn check_uri(cx: &Context, integration: &Integration, r#type: &IntegrationType, uri: &str) -> Result<(), Error> {
     let is_lambda = function_of(uri).is_some();
     match r#type {
@@ -107,6 +120,9 @@ fn check_uri(cx: &Context, integration: &Integration, r#type: &IntegrationType, 
             Err(bad("AWS ARN for integration must contain path or action"))
         }
         _ if is_lambda => Ok(()),
+        IntegrationType::Aws if integration.credentials.as_deref().unwrap_or_default().is_empty() => {
+            Err(bad("Role ARN must be specified for AWS integrations"))
+        }
         IntegrationType::AwsProxy if !uri.contains(":firehose:") => Err(bad(
             "Integrations of type 'AWS_PROXY' currently only supports Lambda function and Firehose stream invocations.",
         )),

@@ -23,6 +23,13 @@ pub fn method_arn(cx: &Context, api: &str, resource: &str, method: &str) -> Stri
 
 const METHODS: [&str; 8] = ["GET", "PUT", "POST", "DELETE", "PATCH", "HEAD", "OPTIONS", "ANY"];
 
+pub fn check_http_method(name: &str) -> Result<(), Error> {
+    if METHODS.contains(&name) {
+        return Ok(());
+    }
+    Err(Error::BadRequest(format!("Invalid HttpMethod specified. Valid options are {}", METHODS.join(","))))
+}
+
 /// Finds a method among a resource's.
 pub fn find<'a>(resource: &'a mut Resource, http_method: &str) -> Result<&'a mut Method, Error> {
     let found = resource.resource_methods.as_mut().and_then(|methods| methods.get_mut(http_method));
@@ -53,10 +60,7 @@ pub fn read(cx: &Context, api: &str, resource_id: &str, http_method: &str) -> Re
 }
 
 async fn put(_: &ApiGateway, cx: &Context, request: PutMethodRequest) -> Result<Method, Error> {
-    if !METHODS.contains(&request.http_method.as_str()) {
-        let message = format!("Invalid HttpMethod specified. Valid options are {}", METHODS.join(","));
-        return Err(Error::BadRequest(message));
-    }
+    check_http_method(&request.http_method)?;
     cx.store().write(|tx| {
         let place = Place::new(cx, &request.rest_api_id);
         let mut resource: Resource = place.get(tx, &request.resource_id)?;

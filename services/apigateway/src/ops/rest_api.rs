@@ -128,7 +128,9 @@ pub fn check_policy(policy: Option<&str>) -> Result<(), Error> {
     if object {
         Ok(())
     } else {
-        Err(Error::BadRequest("Invalid policy document. Please check the policy syntax".to_owned()))
+        Err(Error::BadRequest(
+            "Invalid policy document. Please check the policy syntax and ensure that Principals are valid.".to_owned(),
+        ))
     }
 }
 

@@ -38,7 +38,7 @@ async fn create(_: &ApiGateway, cx: &Context, request: CreateUsagePlanRequest) -
             description: request.description,
             api_stages: Some(request.api_stages.unwrap_or_default()),
             throttle: request.throttle,
-            quota: request.quota,
+            quota: request.quota.map(|quota| QuotaSettings { offset: quota.offset.or(Some(0)), ..quota }),
             tags: request.tags,
             product_code: None,
         };
