@@ -316,6 +316,7 @@ async fn put_object(s3: &S3, cx: &Context, request: PutObjectRequest) -> Result<
     let (body, key) = (request.body, settings.key.as_ref());
     let mut received = receive(root(cx), cx.random(), body, MAX_PUT, integrity.hashers(), key).await?;
     let checksum = integrity.verify(&mut received)?;
+    received.draft.embed();
     let object = Object {
         size: received.size,
         etag: settings.etag(received.md5),
