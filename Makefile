@@ -1,6 +1,6 @@
 # Thin: each line calls cargo, xtask or a script of tests/.
 
-.PHONY: up test lint bench labs tools build fuzz
+.PHONY: up test lint bench curve labs tools build fuzz
 
 build:
 	cargo build --release --package welkin
@@ -36,6 +36,10 @@ lint:
 bench:
 	cargo build --release --package welkin --package benches
 	target/release/benches
+
+curve:
+	cargo build --release --package welkin --package benches
+	target/release/benches curve
 
 fuzz:
 	bash fuzz/run.sh

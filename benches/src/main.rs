@@ -5,6 +5,7 @@
 //! time. `benches/README.md` says how to read the table.
 
 mod cloud;
+mod curve;
 mod hello;
 mod http1;
 mod load;
@@ -24,8 +25,9 @@ fn main() -> Result {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build()?;
     match words.as_slice() {
         ["hello", address] => runtime.block_on(hello::serve(address)),
+        ["curve"] => runtime.block_on(curve::all()),
         [] => runtime.block_on(rows::all("")),
         [only] => runtime.block_on(rows::all(only)),
-        _ => Err("usage: benches [WORD OF A ROW'S NAME]".into()),
+        _ => Err("usage: benches [curve | WORD OF A ROW'S NAME]".into()),
     }
 }

@@ -335,6 +335,9 @@ impl<'a> Generator<'a> {
                 if self.streams(reference) {
                     rust_type = "wire::ByteStream".to_owned();
                 }
+                if reference["deferred"] == true {
+                    rust_type = format!("wire::Deferred<{rust_type}>");
+                }
                 if self.boxed.contains(&(name.clone(), member.clone())) {
                     rust_type = format!("Box<{rust_type}>");
                 }

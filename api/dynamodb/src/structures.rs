@@ -917,7 +917,7 @@ wire::structures! {
         expression_attribute_values: Option<std::collections::BTreeMap<String, AttributeValue>> = wire::Member::new("ExpressionAttributeValues", &EXPRESSION_ATTRIBUTE_VALUE_MAP);
     }
     QueryOutput QUERY_OUTPUT = "QueryOutput" {
-        items: Option<Vec<std::collections::BTreeMap<String, AttributeValue>>> = wire::Member::new("Items", &ITEM_LIST);
+        items: Option<wire::Deferred<Vec<std::collections::BTreeMap<String, AttributeValue>>>> = wire::Member::new("Items", &ITEM_LIST);
         count: Option<i32> = wire::Member::new("Count", &wire::simple::INTEGER);
         scanned_count: Option<i32> = wire::Member::new("ScannedCount", &wire::simple::INTEGER);
         last_evaluated_key: Option<std::collections::BTreeMap<String, AttributeValue>> = wire::Member::new("LastEvaluatedKey", &KEY);
@@ -1087,7 +1087,7 @@ wire::structures! {
         consistent_read: Option<bool> = wire::Member::new("ConsistentRead", &wire::simple::BOOLEAN);
     }
     ScanOutput SCAN_OUTPUT = "ScanOutput" {
-        items: Option<Vec<std::collections::BTreeMap<String, AttributeValue>>> = wire::Member::new("Items", &ITEM_LIST);
+        items: Option<wire::Deferred<Vec<std::collections::BTreeMap<String, AttributeValue>>>> = wire::Member::new("Items", &ITEM_LIST);
         count: Option<i32> = wire::Member::new("Count", &wire::simple::INTEGER);
         scanned_count: Option<i32> = wire::Member::new("ScannedCount", &wire::simple::INTEGER);
         last_evaluated_key: Option<std::collections::BTreeMap<String, AttributeValue>> = wire::Member::new("LastEvaluatedKey", &KEY);

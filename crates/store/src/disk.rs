@@ -74,7 +74,7 @@ impl Disk {
         DiskSnapshot { snapshot: self.database.snapshot(), keyspace: self.keyspace.clone() }
     }
 
-    pub fn commit(&self, changes: BTreeMap<Bytes, Change>) -> Result {
+    pub fn commit(&self, changes: &BTreeMap<Bytes, Change>) -> Result {
         let mode = match self.durability {
             Durability::Sync => PersistMode::SyncAll,
             Durability::Window => PersistMode::Buffer,

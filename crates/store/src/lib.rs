@@ -5,12 +5,14 @@
 //! - Transactions are serialised: each reads its own writes, nobody sees half of one, and it either commits as a
 //!   whole or leaves nothing.
 //! - There is one keyspace, because each costs a file sync to create. Services keep apart by key prefix.
+//! - What a record parses to can be remembered until its key is written ([`Store::parsed`]).
 //! - Without a folder ([`Store::memory`]) the same interface works on a persistent map in memory.
 
 mod disk;
 mod error;
 mod key;
 mod memory;
+mod parsed;
 mod transaction;
 
 use std::ops::Bound;
@@ -128,6 +130,7 @@ impl Range {
 pub struct Store {
     backend: Arc<Backend>,
     writer: Arc<Mutex<()>>,
+    parsed: Arc<parsed::Parsed>,
 }
 
 enum Backend {
@@ -150,7 +153,7 @@ impl Store {
     }
 
     fn over(backend: Backend) -> Store {
-        Store { backend: Arc::new(backend), writer: Arc::default() }
+        Store { backend: Arc::new(backend), writer: Arc::default(), parsed: Arc::default() }
     }
 
     /// When a commit is on the disk: what belongs to it and lies elsewhere must be there no later.
@@ -166,6 +169,15 @@ impl Store {
             Backend::Disk(disk) => disk.get(key),
             Backend::Memory(memory) => Ok(memory.get(key)),
         }
+    }
+
+    /// What the record of a key parses to; it is parsed once after each change. For keys with one type of reader.
+    pub fn parsed<T: Send + Sync + 'static, E: From<StoreError>>(
+        &self,
+        key: &[u8],
+        parse: impl FnOnce(&Bytes) -> std::result::Result<T, E>,
+    ) -> std::result::Result<Option<Arc<T>>, E> {
+        self.parsed.get(key, || self.get(key)?.as_ref().map(parse).transpose())
     }
 
     /// A view of the state as it is now, unaffected by later writes.
@@ -192,9 +204,10 @@ impl Store {
         let changes = transaction.into_changes();
         if !changes.is_empty() {
             match &*self.backend {
-                Backend::Disk(disk) => disk.commit(changes)?,
-                Backend::Memory(memory) => memory.commit(changes),
+                Backend::Disk(disk) => disk.commit(&changes)?,
+                Backend::Memory(memory) => memory.commit(&changes),
             }
+            self.parsed.forget(changes.keys().map(|key| &key[..]));
         }
         Ok(value)
     }
@@ -211,12 +224,11 @@ impl Store {
     pub fn clear(&self) -> Result {
         let _one_at_a_time = self.writer.lock();
         match &*self.backend {
-            Backend::Disk(disk) => disk.clear(),
-            Backend::Memory(memory) => {
-                memory.clear();
-                Ok(())
-            }
+            Backend::Disk(disk) => disk.clear()?,
+            Backend::Memory(memory) => memory.clear(),
         }
+        self.parsed.clear();
+        Ok(())
     }
 
     /// Returns when everything written so far is on the disk.

@@ -22,12 +22,12 @@ impl Memory {
         MemorySnapshot(self.map.read().clone())
     }
 
-    pub fn commit(&self, changes: BTreeMap<Bytes, Change>) {
+    pub fn commit(&self, changes: &BTreeMap<Bytes, Change>) {
         let mut map = self.map.write();
         for (key, change) in changes {
             match change {
-                Some(value) => map.insert(key, value),
-                None => map.remove(&key),
+                Some(value) => map.insert(key.clone(), value.clone()),
+                None => map.remove(key),
             };
         }
     }

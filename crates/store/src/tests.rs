@@ -141,3 +141,42 @@ fn a_key_outside_never_widens_a_range() {
     assert_eq!(keys(range().up_to("b/2")), all[..2]);
     assert!(keys(range().after("c")).is_empty() && keys(range().before("a")).is_empty());
 }
+
+#[test]
+fn what_a_record_parses_to_follows_the_record() {
+    let store = Store::memory();
+    let length = |record: &Bytes| Ok::<_, StoreError>(record.len());
+    let now = || store.parsed(b"a", length).unwrap().as_deref().copied();
+    assert_eq!(now(), None);
+    store.put("a", "12").unwrap();
+    assert_eq!((now(), now()), (Some(2), Some(2)));
+    let failed = store.write(|tx| {
+        tx.put("a", "123");
+        assert_eq!(tx.parsed(b"a", length)?.as_deref(), Some(&3));
+        assert_eq!(now(), Some(2));
+        Err::<(), _>(StoreError::Corrupt("no".to_owned()))
+    });
+    assert!(failed.is_err());
+    assert_eq!(now(), Some(2));
+    let words = store.parsed(b"a", |record| Ok::<_, StoreError>(record.to_vec())).unwrap();
+    assert_eq!(words.as_deref(), Some(&b"12".to_vec()));
+    store.clear().unwrap();
+    assert_eq!(now(), None);
+}
+
+/// Readers that race with a writer never keep what was before a write that they have heard of.
+#[test]
+fn nothing_stale_is_remembered() {
+    let store = Store::memory();
+    let value = || store.parsed(b"n", |record| Ok::<_, StoreError>(record.to_vec())).unwrap();
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| (0..20_000).for_each(|_| drop(value())));
+        }
+        for number in 0..2_000u32 {
+            let bytes = number.to_be_bytes().to_vec();
+            store.put("n", bytes.clone()).unwrap();
+            assert_eq!(value().as_deref(), Some(&bytes));
+        }
+    });
+}

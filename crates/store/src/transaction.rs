@@ -1,10 +1,11 @@
 //! A transaction: reads see the state as it was at the start plus the transaction's own writes.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::{Change, Entry, Range, Result, Snapshot, Store};
+use crate::{Change, Entry, Range, Result, Snapshot, Store, StoreError};
 
 pub struct Transaction<'a> {
     store: &'a Store,
@@ -26,6 +27,18 @@ impl<'a> Transaction<'a> {
         match self.changes.get(key) {
             Some(change) => Ok(change.clone()),
             None => self.store.get(key),
+        }
+    }
+
+    /// See [`Store::parsed`]; what this transaction wrote itself is parsed anew.
+    pub fn parsed<T: Send + Sync + 'static, E: From<StoreError>>(
+        &self,
+        key: &[u8],
+        parse: impl FnOnce(&Bytes) -> std::result::Result<T, E>,
+    ) -> std::result::Result<Option<Arc<T>>, E> {
+        match self.changes.get(key) {
+            Some(change) => change.as_ref().map(|record| parse(record).map(Arc::new)).transpose(),
+            None => self.store.parsed(key, parse),
         }
     }
 

@@ -96,6 +96,8 @@ pub trait Decoder {
 
 /// Writes one value. `member`, `element` and `key` announce what the following call writes.
 pub trait Encoder {
+    /// About as many bytes follow.
+    fn reserve(&mut self, _bytes: usize) {}
     fn boolean(&mut self, value: bool);
     fn integer(&mut self, value: i64);
     fn float(&mut self, value: f32) {

@@ -3,7 +3,7 @@
 //! The generated `api` crates declare shapes with static [`Schema`]s; one [`Decoder`] and one [`Encoder`] per
 //! protocol walk them. Everything here is a pure function of bytes and schemas: no I/O, no clock, no policy.
 //!
-//! - [`schema`], [`shape`], [`value`]: what is carried
+//! - [`schema`], [`shape`], [`value`], [`deferred`]: what is carried
 //! - [`json`], [`xml`], [`query`], [`cbor`], [`rest`]: how it is written
 //! - [`protocol`]: which of those a request and its response use
 //! - [`validate`]: the constraints of the model
@@ -12,6 +12,7 @@
 pub mod cbor;
 pub mod client;
 pub mod codec;
+pub mod deferred;
 pub mod error;
 pub mod eventstream;
 pub mod json;
@@ -27,6 +28,7 @@ pub mod value;
 pub mod xml;
 
 pub use codec::{DecodeError, Decoder, Encoder};
+pub use deferred::{Deferred, Source};
 pub use error::ErrorReply;
 pub use schema::{
     Constraints, Kind, Location, Member, OperationModel, Protocol, Schema, ServiceModel, TimestampFormat, simple,

@@ -4,8 +4,11 @@
 //! each attribute's name and value. Lengths are base-128 integers; a value is a tag and its content.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use bytes::Bytes;
+use dynamodb_api::ATTRIBUTE_VALUE;
+use wire::Encoder;
 
 use crate::size;
 use crate::value::{AttributeValue, Item};
@@ -120,6 +123,30 @@ pub fn decode(record: &Bytes) -> Result<(Item, usize), Corrupt> {
     if reader.at == record.len() { Ok((item, weight)) } else { Err(Corrupt) }
 }
 
+/// Whether a record follows the format, so that [`write`] can write it.
+pub fn check(record: &Bytes) -> Result<(), Corrupt> {
+    let mut reader = Reader { record, at: 0 };
+    reader.length()?;
+    reader.skip_map()?;
+    if reader.at == record.len() { Ok(()) } else { Err(Corrupt) }
+}
+
+/// Writes the item of a record that was checked.
+pub fn write(record: &Bytes, encoder: &mut dyn Encoder) {
+    let mut reader = Reader { record, at: 0 };
+    let written = reader.length().and_then(|_| reader.write_map(encoder));
+    debug_assert_eq!(written, Ok(()), "a record is checked before it is written");
+}
+
+/// The place of a tag's member in the union `AttributeValue`.
+fn member(tag: u8) -> Option<usize> {
+    static PLACES: LazyLock<[Option<usize>; 12]> = LazyLock::new(|| {
+        let codes = ["", "S", "N", "B", "SS", "NS", "BS", "M", "L", "NULL", "BOOL", "BOOL"];
+        codes.map(|code| ATTRIBUTE_VALUE.members().iter().position(|member| member.name == code))
+    });
+    PLACES.get(usize::from(tag)).copied().flatten()
+}
+
 struct Reader<'a> {
     record: &'a Bytes,
     at: usize,
@@ -198,12 +225,97 @@ impl Reader<'_> {
             _ => return Err(Corrupt),
         })
     }
+
+    fn str(&mut self) -> Result<&'_ str, Corrupt> {
+        let span = self.span()?;
+        std::str::from_utf8(&self.record[span]).map_err(|_| Corrupt)
+    }
+
+    fn each(&mut self, mut one: impl FnMut(&mut Self) -> Result<(), Corrupt>) -> Result<(), Corrupt> {
+        for _ in 0..self.length()? {
+            one(self)?;
+        }
+        Ok(())
+    }
+
+    fn skip_map(&mut self) -> Result<(), Corrupt> {
+        self.each(|reader| {
+            reader.str()?;
+            reader.skip_value()
+        })
+    }
+
+    fn skip_value(&mut self) -> Result<(), Corrupt> {
+        match self.byte()? {
+            S | N => self.str().map(drop),
+            B => self.span().map(drop),
+            SS | NS => self.each(|reader| reader.str().map(drop)),
+            BS => self.each(|reader| reader.span().map(drop)),
+            M => self.skip_map(),
+            L => self.each(Self::skip_value),
+            NULL | FALSE | TRUE => Ok(()),
+            _ => Err(Corrupt),
+        }
+    }
+
+    fn write_map(&mut self, encoder: &mut dyn Encoder) -> Result<(), Corrupt> {
+        let count = self.length()?;
+        encoder.begin_map(count);
+        for _ in 0..count {
+            encoder.key(self.str()?);
+            self.write_value(encoder)?;
+        }
+        encoder.end_map();
+        Ok(())
+    }
+
+    fn write_value(&mut self, encoder: &mut dyn Encoder) -> Result<(), Corrupt> {
+        let tag = self.byte()?;
+        encoder.begin_structure();
+        encoder.member(member(tag).ok_or(Corrupt)?);
+        match tag {
+            S | N => encoder.string(self.str()?),
+            B => encoder.blob(self.span().map(|span| &self.record[span])?),
+            SS | NS => self.write_list(encoder, |reader, encoder| {
+                encoder.string(reader.str()?);
+                Ok(())
+            })?,
+            BS => self.write_list(encoder, |reader, encoder| {
+                encoder.blob(reader.span().map(|span| &reader.record[span])?);
+                Ok(())
+            })?,
+            M => self.write_map(encoder)?,
+            L => self.write_list(encoder, |reader, encoder| reader.write_value(encoder))?,
+            NULL | TRUE => encoder.boolean(true),
+            _ => encoder.boolean(false),
+        }
+        encoder.end_structure();
+        Ok(())
+    }
+
+    fn write_list(
+        &mut self,
+        encoder: &mut dyn Encoder,
+        one: impl Fn(&mut Self, &mut dyn Encoder) -> Result<(), Corrupt>,
+    ) -> Result<(), Corrupt> {
+        let count = self.length()?;
+        encoder.begin_list(count);
+        for _ in 0..count {
+            encoder.element();
+            one(self, encoder)?;
+        }
+        encoder.end_list();
+        Ok(())
+    }
 }
 
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use crate::read::{Found, Stored};
+    use dynamodb_api as api;
     use proptest::prelude::*;
+    use wire::{Deferred, Shape as _};
 
     pub(crate) fn any_value() -> impl Strategy<Value = AttributeValue> {
         let leaf = prop_oneof![
@@ -227,12 +339,35 @@ pub(crate) mod tests {
         fn records_round_trip(item in prop::collection::btree_map("[a-z]{1,8}", any_value(), 0..6)) {
             let record = Bytes::from(encode(&item));
             prop_assert_eq!(weight(&record), Ok(size::item(&item)));
+            prop_assert_eq!(check(&record), Ok(()));
             prop_assert_eq!(decode(&record), Ok((item, weight(&record).unwrap())));
+        }
+
+        /// Records and items are written alike.
+        #[test]
+        fn records_are_written_as_their_items_are(item in prop::collection::btree_map("[a-z]{1,8}", any_value(), 0..6)) {
+            let output = |items| api::ScanOutput { items: Some(items), ..Default::default() };
+            let json = |output: api::ScanOutput| {
+                let mut encoder = wire::json::JsonEncoder::new(&api::SCAN_OUTPUT, wire::json::Names::Wire);
+                output.encode(&mut encoder);
+                String::from_utf8(encoder.finish()).unwrap()
+            };
+            let cbor = |output: api::ScanOutput| {
+                let mut encoder = wire::cbor::CborEncoder::new(&api::SCAN_OUTPUT);
+                output.encode(&mut encoder);
+                encoder.finish()
+            };
+            let records = output(Deferred::new(Found(vec![Stored::Record(encode(&item).into())])));
+            let items = output(Deferred::Value(vec![item]));
+            prop_assert_eq!(&records, &items);
+            prop_assert_eq!(json(records.clone()), json(items.clone()));
+            prop_assert_eq!(cbor(records), cbor(items));
         }
 
         #[test]
         fn damaged_records_are_refused_not_fatal(bytes in prop::collection::vec(any::<u8>(), 0..64)) {
-            let _ = decode(&Bytes::from(bytes));
+            let record = Bytes::from(bytes);
+            prop_assert_eq!(check(&record).is_ok(), decode(&record).is_ok());
         }
     }
 

@@ -1,6 +1,8 @@
 //! Reading pages: a range of a table or index, from one end or the other, up to a limit.
 
+use bytes::Bytes;
 use store::{Range, Snapshot};
+use wire::{Encoder, Shape as _, Source};
 
 use crate::capacity::Consumed;
 use crate::codec;
@@ -32,7 +34,7 @@ pub struct Reading<'a> {
 
 #[derive(Debug, Default)]
 pub struct Page {
-    pub items: Vec<Item>,
+    pub items: Found,
     /// How many items passed the filter.
     pub count: i32,
     /// How many items were looked at.
@@ -40,6 +42,56 @@ pub struct Page {
     /// Where to go on; set where the page ended before the range did.
     pub last: Option<Item>,
     pub consumed: Consumed,
+}
+
+/// The items of a page, where nothing was to be done with them as they are stored.
+#[derive(Clone, Debug, Default)]
+pub struct Found(pub Vec<Stored>);
+
+#[derive(Clone, Debug)]
+pub enum Stored {
+    /// A record that was checked.
+    Record(Bytes),
+    Item(Item),
+}
+
+impl Stored {
+    pub fn into_item(self) -> Item {
+        match self {
+            Stored::Record(record) => codec::decode(&record).map(|(item, _)| item).unwrap_or_default(),
+            Stored::Item(item) => item,
+        }
+    }
+}
+
+impl Found {
+    pub fn into_items(self) -> impl Iterator<Item = Item> {
+        self.0.into_iter().map(Stored::into_item)
+    }
+}
+
+impl Source<Vec<Item>> for Found {
+    fn encode(&self, encoder: &mut dyn Encoder) {
+        let records = self.0.iter().map(|stored| match stored {
+            Stored::Record(record) => record.len(),
+            Stored::Item(_) => 0,
+        });
+        // Types and punctuation take about as much again as short values.
+        encoder.reserve(records.sum::<usize>() * 3 / 2);
+        encoder.begin_list(self.0.len());
+        for stored in &self.0 {
+            encoder.element();
+            match stored {
+                Stored::Record(record) => codec::write(record, encoder),
+                Stored::Item(item) => item.encode(encoder),
+            }
+        }
+        encoder.end_list();
+    }
+
+    fn value(&self) -> Vec<Item> {
+        self.clone().into_items().collect()
+    }
 }
 
 impl Reading<'_> {
@@ -80,13 +132,19 @@ impl Reading<'_> {
         Ok(page)
     }
 
-    fn position(&self, record: &bytes::Bytes) -> Result<Item, Error> {
+    fn position(&self, record: &Bytes) -> Result<Item, Error> {
         Ok(self.table.position(self.index, &codec::decode(record)?.0))
     }
 
-    fn take(&self, snapshot: &Snapshot, record: &bytes::Bytes, page: &mut Page) -> Result<(), Error> {
+    fn take(&self, snapshot: &Snapshot, record: &Bytes, page: &mut Page) -> Result<(), Error> {
         if !self.wants_items && self.filter.is_none() {
             page.count += 1;
+            return Ok(());
+        }
+        if self.filter.is_none() && self.projection.is_none() && !self.fetches {
+            codec::check(record)?;
+            page.count += 1;
+            page.items.0.push(Stored::Record(record.clone()));
             return Ok(());
         }
         let mut item = codec::decode(record)?.0;
@@ -103,10 +161,10 @@ impl Reading<'_> {
         }
         page.count += 1;
         if self.wants_items {
-            page.items.push(match self.projection {
+            page.items.0.push(Stored::Item(match self.projection {
                 Some(projection) => projection.apply(&item),
                 None => item,
-            });
+            }));
         }
         Ok(())
     }

@@ -4,7 +4,7 @@
 use service::policy::{Effect, Policy, Source};
 use service::{Access, Context, Service as _, StoreError};
 
-use crate::store::{Acl, bucket_key, parse_bucket};
+use crate::store::{Acl, known_bucket};
 use crate::{S3, acl, versions};
 
 /// See the module.
@@ -12,11 +12,9 @@ pub fn policy(s3: &S3, cx: &Context, access: &Access) -> Result<Option<Source>, 
     let source = s3.resource_policy(cx, &access.resource)?;
     let Some(path) = access.resource.strip_prefix("arn:aws:s3:::") else { return Ok(source) };
     let (name, key) = path.split_once('/').map_or((path, None), |(name, key)| (name, Some(key)));
-    let Some(record) = cx.store().get(bucket_key(name).as_slice())? else { return Ok(source) };
-    let bucket = parse_bucket(&record)?;
-    if bucket.enforces_owner() {
+    let Some(bucket) = known_bucket(cx.store(), name)?.filter(|bucket| !bucket.enforces_owner()) else {
         return Ok(source);
-    }
+    };
     let ignore = bucket.public_access.unwrap_or_default().ignore_acls;
     let caller = cx.principal().account();
     let own = Acl::private(&bucket.account);

@@ -1,5 +1,5 @@
-//! Bodies. Small ones lie in the store; larger ones are files, written to a temporary name as they arrive and renamed
-//! when they are whole.
+//! Bodies. Very small ones lie in the record of their object, small ones beside it in the store; larger ones are files,
+//! written to a temporary name as they arrive and renamed when they are whole.
 //!
 //! - A file that no record refers to is garbage: a crash may leave it, and [`sweep`] removes it at start.
 //! - A file is never changed once it has its name. It is removed after the commit that dropped the last reference, or,
@@ -28,6 +28,8 @@ use crate::store::{Segment, blob_key, body_key};
 
 /// Bodies up to this size lie in the store.
 const INLINE: usize = 64 * 1024;
+/// Bodies of objects up to this size lie in the object's record. Listings read those.
+const EMBEDDED: usize = 2 * 1024;
 /// How much of a body waits in memory before it is written.
 const BATCH: usize = 1024 * 1024;
 /// How much of a large file is read at once.
@@ -60,6 +62,9 @@ struct Pin {
 
 impl Drop for Pin {
     fn drop(&mut self) {
+        if self.ids.is_empty() {
+            return;
+        }
         let mut readers = self.blobs.readers.lock();
         for id in &self.ids {
             let Some(entry) = readers.get_mut(id) else { continue };
@@ -109,6 +114,15 @@ impl Draft {
         }
         for segment in self.segments.iter().filter(|segment| segment.file) {
             tx.put(blob_key(&segment.id), Bytes::new());
+        }
+    }
+
+    /// Moves a very small body to where the object's record takes it along. Not for parts: their records hold no bytes.
+    pub fn embed(&mut self) {
+        if let [segment] = self.segments.as_mut_slice()
+            && let Some((_, bytes)) = self.inline.pop_if(|(_, bytes)| bytes.len() <= EMBEDDED)
+        {
+            segment.bytes = Some(bytes);
         }
     }
 
@@ -285,7 +299,7 @@ pub async fn receive(
     }
     let Intake { md5, crc32, hashers, .. } = *intake;
     if size > 0 {
-        draft.segments.push(Segment { id, len: size, file, crc32: crc32.finalize(), iv });
+        draft.segments.push(Segment { id, len: size, file, crc32: crc32.finalize(), iv, bytes: None });
     }
     Ok(Received { draft, size, md5: md5.finalize().into(), hashers })
 }
@@ -326,7 +340,7 @@ pub fn duplicate(
             };
             link().map_err(|error| Error::file("copy a body", &error))?;
             draft.files.push(to);
-        } else {
+        } else if segment.bytes.is_none() {
             draft.inline.push((id.clone(), inline(snapshot, segment)?));
         }
         draft.segments.push(Segment { id, ..segment.clone() });
@@ -335,13 +349,16 @@ pub fn duplicate(
 }
 
 fn inline(snapshot: &Snapshot, segment: &Segment) -> Result<Bytes, Error> {
+    if let Some(bytes) = &segment.bytes {
+        return Ok(bytes.clone());
+    }
     let bytes = snapshot.get(body_key(&segment.id).as_slice())?;
     bytes.ok_or_else(|| StoreError::Corrupt(format!("the body {} is not there", segment.id)).into())
 }
 
 /// Drops the references to a body. After the commit, [`Blobs::remove`] drops its files.
 pub fn forget(tx: &mut Transaction<'_>, body: &[Segment]) {
-    for segment in body {
+    for segment in body.iter().filter(|segment| segment.bytes.is_none()) {
         tx.delete(if segment.file { blob_key(&segment.id) } else { body_key(&segment.id) });
     }
 }
@@ -386,9 +403,11 @@ impl Blobs {
 
     fn pin(self: &Arc<Self>, body: &[Segment]) -> Pin {
         let ids: Vec<String> = body.iter().filter(|segment| segment.file).map(|segment| segment.id.clone()).collect();
-        let mut readers = self.readers.lock();
-        for id in &ids {
-            readers.entry(id.clone()).or_default().count += 1;
+        if !ids.is_empty() {
+            let mut readers = self.readers.lock();
+            for id in &ids {
+                readers.entry(id.clone()).or_default().count += 1;
+            }
         }
         Pin { blobs: self.clone(), ids }
     }

@@ -46,10 +46,10 @@ use std::sync::{Arc, OnceLock};
 
 use http::HeaderMap;
 use jobs::Queue;
-use service::policy::{Effect, Policy, Source};
+use service::policy::{Effect, Policy, Source, Statement};
 use service::{
     Access, AnyOperation, ApiError, Cloud, Context, CrossOrigin, CrossOriginAnswer, Front, Principal, Service,
-    StoreError, Transaction, from_record,
+    StoreError, Transaction,
 };
 use wire::{DecodeError, OperationModel, ServiceModel, Violations};
 
@@ -306,14 +306,19 @@ impl Service for S3 {
     fn resource_policy(&self, cx: &Context, resource: &str) -> Result<Option<Source>, StoreError> {
         let Some(path) = resource.strip_prefix("arn:aws:s3:::") else { return Ok(None) };
         let bucket = path.split('/').next().unwrap_or_default();
-        let Some(text) = cx.store().get(store::policy_key(bucket).as_slice())? else { return Ok(None) };
-        let text = String::from_utf8_lossy(&text);
-        let mut policy =
-            Policy::parse(&text).map_err(|error| StoreError::Corrupt(format!("the policy of {bucket}: {error}")))?;
-        if restricted(cx, bucket, &text)? {
-            policy.statements.retain(|statement| statement.effect == Effect::Deny);
+        let parse = |text: &service::Bytes| {
+            let text = String::from_utf8_lossy(text);
+            let policy = Policy::parse(&text)
+                .map_err(|error| StoreError::Corrupt(format!("the policy of {bucket}: {error}")))?;
+            Ok::<_, StoreError>(BucketPolicy { policy: policy.into(), public: public::is_public(&text) })
+        };
+        let Some(known) = cx.store().parsed(store::policy_key(bucket).as_slice(), parse)? else { return Ok(None) };
+        let mut policy = known.policy.clone();
+        if known.public && restricted(cx, bucket)? {
+            let deny = |statement: &Statement| statement.effect == Effect::Deny;
+            Arc::make_mut(&mut policy).statements.retain(deny);
         }
-        Ok(Some(Source { name: format!("policy of bucket {bucket}"), policy: policy.into() }))
+        Ok(Some(Source { name: format!("policy of bucket {bucket}"), policy }))
     }
 
     fn start(&self, cloud: &Arc<Cloud>) {
@@ -351,10 +356,15 @@ fn malformed_value(text: &str) -> ApiError {
     Error::invalid_argument(text, name, value).into()
 }
 
+/// A bucket's policy, and whether it lets the public in.
+struct BucketPolicy {
+    policy: Arc<Policy>,
+    public: bool,
+}
+
 /// RestrictPublicBuckets: what a public policy allows, it allows only within the bucket's account and to services.
-fn restricted(cx: &Context, bucket: &str, policy: &str) -> Result<bool, StoreError> {
-    let Some(record) = cx.store().get(store::bucket_key(bucket).as_slice())? else { return Ok(false) };
-    let bucket: store::Bucket = from_record(&record)?;
+fn restricted(cx: &Context, bucket: &str) -> Result<bool, StoreError> {
+    let Some(bucket) = store::known_bucket(cx.store(), bucket)? else { return Ok(false) };
     let outsider = !matches!(cx.principal(), Principal::Service { .. }) && cx.principal().account() != bucket.account;
-    Ok(outsider && bucket.public_access.unwrap_or_default().restrict_buckets && public::is_public(policy))
+    Ok(outsider && bucket.public_access.unwrap_or_default().restrict_buckets)
 }

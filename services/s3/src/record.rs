@@ -1,13 +1,17 @@
 //! How an object is written in the store: what a listing shows comes first, in a few bytes that are read without the rest,
-//! and then everything else as JSON. A page of a listing reads a thousand of these.
+//! then everything else as JSON, and last the body where it is so small that a read of its own would cost more. A page of a
+//! listing reads a thousand of these.
 
+use bytes::Bytes;
 use service::StoreError;
 
 use crate::checksum::Algorithm;
-use crate::store::Object;
+use crate::store::{Object, Segment};
 
-/// The format of the head.
-const FORMAT: u8 = 1;
+/// The format that is written.
+const FORMAT: u8 = 2;
+/// Without the length of the JSON, which went to the end.
+const WITHOUT_BODY: u8 = 1;
 const DELETED: u8 = 1;
 const FULL_CHECKSUM: u8 = 2;
 
@@ -39,13 +43,35 @@ pub fn encode(object: &Object) -> Result<Vec<u8>, StoreError> {
         record.push(len);
         record.extend_from_slice(text.as_bytes());
     }
+    let place = record.len();
+    record.extend_from_slice(&[0; 4]);
     serde_json::to_writer(&mut record, object).map_err(|error| corrupt(error.to_string()))?;
+    let len =
+        u32::try_from(record.len() - place - 4).map_err(|_| corrupt("an object's record is too long".to_owned()))?;
+    record[place..place + 4].copy_from_slice(&len.to_be_bytes());
+    if let [Segment { bytes: Some(bytes), .. }] = object.body.as_slice() {
+        record.extend_from_slice(bytes);
+    }
     Ok(record)
 }
 
-pub fn decode(record: &[u8]) -> Result<Object, StoreError> {
+pub fn decode(record: &Bytes) -> Result<Object, StoreError> {
     let (summary, rest) = read(record)?;
-    let object: Object = serde_json::from_slice(rest).map_err(|error| corrupt(error.to_string()))?;
+    let (json, body) = match record.first() {
+        Some(&WITHOUT_BODY) => (rest, &[][..]),
+        _ => {
+            let split = rest.split_first_chunk().and_then(|(len, rest)| {
+                rest.split_at_checked(usize::try_from(u32::from_be_bytes(*len)).unwrap_or(usize::MAX))
+            });
+            split.ok_or_else(|| corrupt("an object's record is cut off".to_owned()))?
+        }
+    };
+    let mut object: Object = serde_json::from_slice(json).map_err(|error| corrupt(error.to_string()))?;
+    if let [only] = object.body.as_mut_slice()
+        && !body.is_empty()
+    {
+        only.bytes = Some(record.slice_ref(body));
+    }
     Ok(Object {
         size: summary.size,
         etag: summary.etag.to_owned(),
@@ -78,7 +104,7 @@ fn read(record: &[u8]) -> Result<(Summary<'_>, &[u8]), StoreError> {
             checksum: Algorithm::parse(algorithm).map(|algorithm| (algorithm, flags & FULL_CHECKSUM != 0)),
             deleted: flags & DELETED != 0,
         };
-        (*format == FORMAT).then_some((summary, rest))
+        matches!(*format, FORMAT | WITHOUT_BODY).then_some((summary, rest))
     };
     parsed().ok_or_else(|| corrupt("an object's record has another form".to_owned()))
 }
@@ -105,11 +131,14 @@ mod tests {
         fn records_round_trip(
             size: u64, modified: i64, etag in "[0-9a-f]{32}(-[0-9]{1,5})?", class in proptest::option::of("[A-Z_]{1,20}"),
             deleted: bool, full: bool, algorithm in 0..11usize, tags in proptest::collection::btree_map(".{1,5}", ".{0,5}", 0..4),
+            small in proptest::option::of(proptest::collection::vec(any::<u8>(), 1..9)),
         ) {
             let algorithm = Algorithm::ALL.get(algorithm).copied();
             let checksum = algorithm.map(|algorithm| Checksum { algorithm, value: "AAAA".to_owned(), full });
-            let object = Object { size, modified, etag, storage_class: class, deleted, checksum, tags, ..Object::default() };
-            let record = encode(&object).unwrap();
+            let segment = |bytes: Vec<u8>| Segment { len: 3, bytes: Some(bytes.into()), ..Segment::default() };
+            let body: Vec<Segment> = small.map(segment).into_iter().collect();
+            let object = Object { size, modified, etag, storage_class: class, deleted, checksum, tags, body, ..Object::default() };
+            let record = Bytes::from(encode(&object).unwrap());
             prop_assert_eq!(decode(&record).unwrap(), object.clone());
             let summary = summary(&record).unwrap();
             prop_assert_eq!((summary.size, summary.modified, summary.etag), (size, modified, object.etag.as_str()));
@@ -118,8 +147,19 @@ mod tests {
 
         #[test]
         fn damaged_records_are_errors(record in proptest::collection::vec(any::<u8>(), 0..80)) {
+            let record = Bytes::from(record);
             let _ = decode(&record);
-            prop_assert!(decode(&record[..record.len().min(20)]).is_err());
+            prop_assert!(decode(&record.slice(..record.len().min(20))).is_err());
         }
+    }
+
+    #[test]
+    fn records_of_the_first_format_are_read() {
+        let object = Object { size: 7, etag: "e".to_owned(), ..Object::default() };
+        let mut record = encode(&object).unwrap();
+        let json = record.iter().position(|byte| *byte == b'{').unwrap();
+        record.drain(json - 4..json);
+        record[0] = WITHOUT_BODY;
+        assert_eq!(decode(&record.into()).unwrap(), object);
     }
 }

@@ -2,11 +2,12 @@
 //!
 //! A listing reads records and no bodies: those lie under keys of their own, or in files.
 
-use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use service::{Key, Snapshot, StoreError, Transaction, from_record, to_record};
+use service::{Key, Snapshot, Store, StoreError, Transaction, from_record, to_record};
 
 use crate::Error;
 use crate::checksum::{Algorithm, Checksum};
@@ -127,8 +128,8 @@ pub struct Description {
     pub metadata: BTreeMap<String, String>,
 }
 
-/// A piece of a body: in the store, or in a file.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// A piece of a body: in a file, in the store, or, where it is all of a very small body, in the object's own record.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Segment {
     pub id: String,
     pub len: u64,
@@ -138,6 +139,9 @@ pub struct Segment {
     /// Where the key stream begins with which the piece is encrypted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub iv: Option<[u8; 16]>,
+    /// What lies in the object's record, behind its JSON.
+    #[serde(skip)]
+    pub bytes: Option<Bytes>,
 }
 
 /// A part that an object was put together from.
@@ -355,32 +359,24 @@ pub fn blob_key(id: &str) -> Key {
     Key::new("s3/blob").text(id)
 }
 
-pub fn decode<T: serde::de::DeserializeOwned>(bytes: Option<service::Bytes>) -> Result<Option<T>, StoreError> {
+pub fn decode<T: serde::de::DeserializeOwned>(bytes: Option<Bytes>) -> Result<Option<T>, StoreError> {
     bytes.map(|bytes| from_record(&bytes)).transpose()
 }
 
-/// The bucket of a name, or S3's error.
-pub fn find_bucket(store: &service::Store, name: &str) -> Result<Bucket, Error> {
-    let record = store.get(bucket_key(name).as_slice())?.ok_or_else(|| Error::no_such_bucket(name))?;
-    Ok(parse_bucket(&record)?)
+/// The bucket of a name. Every request asks for it, some several times.
+pub fn known_bucket(store: &Store, name: &str) -> Result<Option<Arc<Bucket>>, StoreError> {
+    store.parsed(bucket_key(name).as_slice(), |record| from_record(record))
 }
 
-/// Every request reads its bucket, some several times, so what the latest records parse to is remembered. The record itself
-/// is what it is remembered by: a changed bucket is another record.
-pub fn parse_bucket(record: &service::Bytes) -> Result<Bucket, StoreError> {
-    const MOST: usize = 8;
-    thread_local! {
-        static PARSED: RefCell<VecDeque<(service::Bytes, Bucket)>> = const { RefCell::new(VecDeque::new()) };
-    }
-    PARSED.with_borrow_mut(|parsed| {
-        if let Some((_, bucket)) = parsed.iter().find(|(known, _)| known == record) {
-            return Ok(bucket.clone());
-        }
-        let bucket: Bucket = from_record(record)?;
-        parsed.truncate(MOST - 1);
-        parsed.push_front((record.clone(), bucket.clone()));
-        Ok(bucket)
-    })
+/// The bucket of a name, or S3's error.
+pub fn find_bucket(store: &Store, name: &str) -> Result<Arc<Bucket>, Error> {
+    known_bucket(store, name)?.ok_or_else(|| Error::no_such_bucket(name))
+}
+
+/// The bucket in a transaction that does not change it.
+pub fn bucket_in(tx: &Transaction<'_>, name: &str) -> Result<Arc<Bucket>, Error> {
+    let bucket = tx.parsed(bucket_key(name).as_slice(), |record| from_record(record))?;
+    bucket.ok_or_else(|| Error::no_such_bucket(name))
 }
 
 pub fn load_bucket(tx: &Transaction<'_>, name: &str) -> Result<Bucket, Error> {

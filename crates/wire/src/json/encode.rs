@@ -62,9 +62,22 @@ impl JsonEncoder {
     }
 }
 
+/// How many bytes are looked at together for what needs escaping.
+const STRIDE: usize = 32;
+
+/// Without an early exit, so that it is done for all the bytes at once.
+fn needs_escape(bytes: &[u8]) -> bool {
+    bytes.iter().fold(false, |found, byte| found | (*byte < 0x20) | (*byte == b'"') | (*byte == b'\\'))
+}
+
 /// Appends a JSON string literal.
 pub fn write_string(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
+    if !text.as_bytes().chunks(STRIDE).any(needs_escape) {
+        out.extend_from_slice(text.as_bytes());
+        out.push(b'"');
+        return;
+    }
     let mut from = 0;
     for (at, byte) in text.bytes().enumerate() {
         let escape: &[u8] = match byte {
@@ -100,6 +113,10 @@ fn write_double(out: &mut Vec<u8>, value: f64) {
 }
 
 impl Encoder for JsonEncoder {
+    fn reserve(&mut self, bytes: usize) {
+        self.out.reserve(bytes);
+    }
+
     fn boolean(&mut self, value: bool) {
         self.out.extend_from_slice(if value { b"true" } else { b"false" });
     }
@@ -126,7 +143,10 @@ impl Encoder for JsonEncoder {
 
     fn blob(&mut self, value: &[u8]) {
         self.out.push(b'"');
-        self.out.extend_from_slice(STANDARD.encode(value).as_bytes());
+        let (start, room) = (self.out.len(), value.len().div_ceil(3) * 4);
+        self.out.resize(start + room, 0);
+        // The room is what base64 takes, so it fits.
+        let _ = STANDARD.encode_slice(value, &mut self.out[start..]);
         self.out.push(b'"');
     }
 

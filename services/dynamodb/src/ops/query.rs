@@ -5,6 +5,7 @@ use std::ops::Bound;
 use dynamodb_api as api;
 use service::{Context, operation};
 use store::Range;
+use wire::Deferred;
 
 use crate::DynamoDb;
 use crate::access;
@@ -132,7 +133,7 @@ async fn query(db: &DynamoDb, cx: &Context, mut request: api::QueryInput) -> Res
     let page = reading.page(&cx.store().snapshot())?;
     db.charge(cx, &table, Direction::Read, &page.consumed);
     Ok(api::QueryOutput {
-        items: wanted.items.then_some(page.items),
+        items: wanted.items.then(|| Deferred::new(page.items)),
         count: Some(page.count),
         scanned_count: Some(page.scanned),
         last_evaluated_key: page.last,

@@ -5,6 +5,7 @@ use std::ops::Bound;
 use dynamodb_api as api;
 use service::{Access, Context, operation};
 use store::Range;
+use wire::Deferred;
 
 use crate::DynamoDb;
 use crate::access;
@@ -116,7 +117,7 @@ async fn scan(db: &DynamoDb, cx: &Context, mut request: api::ScanInput) -> Resul
     let page = reading.page(&cx.store().snapshot())?;
     db.charge(cx, &table, Direction::Read, &page.consumed);
     Ok(api::ScanOutput {
-        items: wanted.items.then_some(page.items),
+        items: wanted.items.then(|| Deferred::new(page.items)),
         count: Some(page.count),
         scanned_count: Some(page.scanned),
         last_evaluated_key: page.last,

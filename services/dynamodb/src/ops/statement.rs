@@ -23,7 +23,7 @@ use crate::ops::transaction::{Member, MemberKind};
 use crate::partiql::plan::Plan;
 use crate::partiql::statement::{Returning, Select};
 use crate::partiql::{Statement, parse};
-use crate::read::{Page, Reading};
+use crate::read::{Page, Reading, Stored};
 use crate::table::{Table, index_prefix};
 use crate::value::{AttributeValue, Item, compare};
 use crate::write::{Action, Failure, Outcome, Write, Writer, check_put, check_update};
@@ -56,7 +56,7 @@ async fn execute_statement(
         };
         let (table, page, next) = db.select(cx, select, request)?;
         return Ok(api::ExecuteStatementOutput {
-            items: Some(page.items),
+            items: Some(page.items.into_items().collect()),
             next_token: next.map(|place| place.encode(hasher.finish())),
             last_evaluated_key: page.last,
             consumed_capacity: page.consumed.report(&table, &table.name, wanted),
@@ -199,7 +199,7 @@ impl DynamoDb {
             self.charge(cx, &table, Direction::Read, &part.consumed);
             page.scanned += part.scanned;
             page.consumed.merge(&part.consumed);
-            page.items.extend(part.items.into_iter().map(|item| select.pick(item)));
+            page.items.0.extend(part.items.into_items().map(|item| Stored::Item(select.pick(item))));
             page.last = part.last;
             if page.last.is_some() {
                 break;

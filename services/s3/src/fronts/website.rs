@@ -48,7 +48,7 @@ struct Site<'a> {
 fn found(request: &FrontRequest, bucket: &str) -> Result<(String, WebsiteConfiguration), Error> {
     let record = find_bucket(&request.cloud.store, bucket)?;
     let set = config::find(&request.cloud.store.snapshot(), &record, "website")?;
-    Ok((record.region, set.ok_or_else(|| Error::no_website(bucket))?))
+    Ok((record.region.clone(), set.ok_or_else(|| Error::no_website(bucket))?))
 }
 
 async fn answer(request: &FrontRequest, bucket: &str) -> FrontResponse {

@@ -104,7 +104,7 @@ operation! {
 async fn head_bucket(_: &S3, cx: &Context, request: HeadBucketRequest) -> Result<HeadBucketOutput, Error> {
     let bucket = bucket_of(cx, &request.bucket, request.expected_bucket_owner.as_deref())?;
     Ok(HeadBucketOutput {
-        bucket_region: Some(bucket.region),
+        bucket_region: Some(bucket.region.clone()),
         bucket_arn: Some(format!("arn:aws:s3:::{}", bucket.name)),
         access_point_alias: Some(false),
         ..HeadBucketOutput::default()
@@ -115,7 +115,7 @@ operation! {
     S3, GetBucketLocation,
     // Every region tells where a bucket is.
     access: |_, cx, request| crate::store::find_bucket(cx.store(), &request.bucket).map(|bucket| {
-        vec![Access::new("s3:GetBucketLocation", format!("arn:aws:s3:::{}", bucket.name)).owned_by(bucket.account)]
+        vec![Access::new("s3:GetBucketLocation", format!("arn:aws:s3:::{}", bucket.name)).owned_by(&bucket.account)]
     }),
     handler: get_bucket_location
 }

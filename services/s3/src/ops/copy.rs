@@ -74,7 +74,7 @@ impl Source {
     /// What reading it needs to be allowed.
     pub(super) fn access(&self, cx: &Context) -> Result<service::Access, Error> {
         // The source may be in any region.
-        let region = crate::store::find_bucket(cx.store(), &self.bucket)?.region;
+        let region = crate::store::find_bucket(cx.store(), &self.bucket)?.region.clone();
         let there = cx.clone().in_place(cx.account(), &region);
         on_existing(&there, "s3:GetObject", &self.bucket, &self.key, self.version.as_deref())
     }

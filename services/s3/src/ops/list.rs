@@ -6,7 +6,7 @@ use s3_api::{
     ListObjectsV2, ListObjectsV2Output, ListObjectsV2Request, ObjectStorageClass, OptionalObjectAttributes,
     RestoreStatus,
 };
-use service::{Access, Context, Timestamp, decode_token, encode_token, operation};
+use service::{Access, Bytes, Context, Timestamp, decode_token, encode_token, operation};
 
 use super::{bucket_of, charge, on_bucket, owner};
 use crate::listing::{Entry, Listing, Query, list};
@@ -84,7 +84,7 @@ impl<'a> Detail<'a> {
         Detail { bucket, owner, restore }
     }
 
-    fn tell(&self, cx: &Context, record: &[u8], shown: &mut s3_api::Object) -> Result<(), Error> {
+    fn tell(&self, cx: &Context, record: &Bytes, shown: &mut s3_api::Object) -> Result<(), Error> {
         let owned = self.owner && !self.bucket.enforces_owner();
         if !owned && !self.restore {
             shown.owner = self.owner.then(|| owner(&self.bucket.account));

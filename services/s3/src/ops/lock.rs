@@ -35,7 +35,7 @@ async fn get_object_lock_configuration(
         let text = "Object Lock configuration does not exist for this bucket";
         return Err(Error::no_such_configuration("ObjectLockConfigurationNotFoundError", text, &bucket.name));
     }
-    let rule = bucket.default_retention.map(|default| ObjectLockRule {
+    let rule = bucket.default_retention.as_ref().map(|default| ObjectLockRule {
         default_retention: Some(DefaultRetention {
             mode: Some(ObjectLockRetentionMode::from(default.mode.as_str())),
             days: default.days,

@@ -32,6 +32,7 @@ pub(crate) use list::KEPT;
 pub(crate) use multipart::drop_parts;
 
 use std::path::Path;
+use std::sync::Arc;
 
 use s3_api::{Owner, RequestCharged, RequestPayer};
 use service::{Access, Context, Principal, Snapshot, Transaction};
@@ -39,7 +40,7 @@ use service::{Access, Context, Principal, Snapshot, Transaction};
 use crate::blob::Draft;
 use crate::bucket::canonical_id;
 use crate::precondition::check_write;
-use crate::store::{Bucket, Object, find_bucket, load_bucket};
+use crate::store::{Bucket, Object, bucket_in, find_bucket};
 use crate::versions;
 use crate::{Error, S3};
 
@@ -65,12 +66,13 @@ fn check_region(cx: &Context, bucket: &Bucket) -> Result<(), Error> {
 fn on_bucket(cx: &Context, action: &str, bucket: &str) -> Result<Access, Error> {
     let record = find_bucket(cx.store(), bucket)?;
     check_region(cx, &record)?;
-    Ok(Access::new(action, format!("arn:aws:s3:::{bucket}")).owned_by(record.account))
+    Ok(Access::new(action, format!("arn:aws:s3:::{bucket}")).owned_by(&record.account))
 }
 
 /// `action` on an object.
 fn on_object(cx: &Context, action: &str, bucket: &str, key: &str) -> Result<Access, Error> {
-    object_access(cx, action, &find_bucket(cx.store(), bucket)?, key)
+    let bucket = find_bucket(cx.store(), bucket)?;
+    object_access(cx, action, &bucket, key)
 }
 
 fn object_access(cx: &Context, action: &str, bucket: &Bucket, key: &str) -> Result<Access, Error> {
@@ -79,7 +81,7 @@ fn object_access(cx: &Context, action: &str, bucket: &Bucket, key: &str) -> Resu
 }
 
 /// The bucket of a request, which must belong to whom the client thinks it does.
-fn bucket_of(cx: &Context, name: &str, expected_owner: Option<&str>) -> Result<Bucket, Error> {
+fn bucket_of(cx: &Context, name: &str, expected_owner: Option<&str>) -> Result<Arc<Bucket>, Error> {
     let bucket = find_bucket(cx.store(), name)?;
     check_owner(&bucket, expected_owner)?;
     Ok(bucket)
@@ -116,7 +118,8 @@ fn check_key(key: &str) -> Result<(), Error> {
 
 /// `action` on an object, or the action of the same kind on the version that the request names.
 fn on_version(cx: &Context, action: &str, bucket: &str, key: &str, id: Option<&str>) -> Result<Access, Error> {
-    version_access(cx, action, &find_bucket(cx.store(), bucket)?, key, id)
+    let bucket = find_bucket(cx.store(), bucket)?;
+    version_access(cx, action, &bucket, key, id)
 }
 
 fn version_access(cx: &Context, action: &str, bucket: &Bucket, key: &str, id: Option<&str>) -> Result<Access, Error> {
@@ -271,7 +274,7 @@ fn commit(
 ) -> Result<Object, Error> {
     let Written { bucket, key, event } = *written;
     let removed = cx.store().write(|tx| {
-        let bucket = load_bucket(tx, bucket)?;
+        let bucket = bucket_in(tx, bucket)?;
         let current = versions::current(tx, &bucket.name, key)?;
         let (if_match, if_none_match) = (conditions.if_match.as_deref(), conditions.if_none_match.as_deref());
         check_write(if_match, if_none_match, key, current.as_ref())?;

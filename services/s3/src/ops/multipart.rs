@@ -100,7 +100,7 @@ async fn create_multipart_upload(
         Ok::<_, Error>(())
     })?;
     let mut output = CreateMultipartUploadOutput {
-        bucket: Some(bucket.name),
+        bucket: Some(bucket.name.clone()),
         key: Some(request.key),
         upload_id: Some(upload.id.clone()),
         checksum_type: algorithm.map(|_| checksum_type(upload.full)),
@@ -391,7 +391,7 @@ async fn list_multipart_uploads(
         }
     }
     Ok(ListMultipartUploadsOutput {
-        bucket: Some(bucket.name),
+        bucket: Some(bucket.name.clone()),
         key_marker: Some(naming.write(&key_marker)),
         upload_id_marker: Some(id_marker),
         next_key_marker: truncated.then(|| naming.write(&last.0)),

@@ -226,7 +226,7 @@ async fn list_parts(_: &S3, cx: &Context, request: ListPartsRequest) -> Result<L
         Ok::<_, Error>(Some(shown))
     })?;
     Ok(ListPartsOutput {
-        bucket: Some(bucket.name),
+        bucket: Some(bucket.name.clone()),
         key: Some(upload.key.clone()),
         upload_id: Some(upload.id.clone()),
         part_number_marker: Some(marker),

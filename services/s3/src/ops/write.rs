@@ -289,6 +289,7 @@ async fn put_object(s3: &S3, cx: &Context, request: PutObjectRequest) -> Result<
     let mut received =
         receive(Place::of(&cx.cloud), cx.random(), body, MAX_PUT, integrity.hashers(), encryption.key.as_ref()).await?;
     let checksum = integrity.verify(&mut received)?;
+    received.draft.embed();
     let object = Object {
         size: received.size,
         etag: encryption.etag(received.md5),
