@@ -35,5 +35,5 @@ pub use tags::{TagError, check_tags};
 pub use bytes::Bytes;
 pub use events;
 pub use policy;
-pub use store::{Key, Range, Scan, Snapshot, Store, StoreError, Transaction};
+pub use store::{Durability, Key, Range, Scan, Snapshot, Store, StoreError, Transaction};
 pub use wire::{ByteStream, Operation, Timestamp};

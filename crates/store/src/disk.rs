@@ -34,6 +34,10 @@ impl From<fjall::Error> for StoreError {
 }
 
 impl Disk {
+    pub fn durability(&self) -> Durability {
+        self.durability
+    }
+
     pub fn open(folder: &Path, durability: Durability) -> Result<Disk> {
         let failed = |reason: String| StoreError::Open { folder: folder.to_owned(), reason };
         std::fs::create_dir_all(folder).map_err(|error| failed(error.to_string()))?;

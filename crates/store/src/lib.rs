@@ -156,6 +156,14 @@ impl Store {
         Store { backend: Arc::new(backend), writer: Arc::default(), parsed: Arc::default() }
     }
 
+    /// When a commit is on the disk: what belongs to it and lies elsewhere must be there no later.
+    pub fn durability(&self) -> Durability {
+        match &*self.backend {
+            Backend::Disk(disk) => disk.durability(),
+            Backend::Memory(_) => Durability::Window,
+        }
+    }
+
     pub fn get(&self, key: &[u8]) -> Result<Option<Bytes>> {
         match &*self.backend {
             Backend::Disk(disk) => disk.get(key),
