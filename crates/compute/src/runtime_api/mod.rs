@@ -3,9 +3,15 @@
 //! Every environment has a listener of its own, so a function cannot take or answer another's invocations. One invocation
 //! is in flight at a time; an answer for any other request id is refused and changes nothing.
 //!
+//! Beside it are the APIs of extensions: [`agents`] is who they are, [`extensions`] what they may ask, [`telemetry`] what they
+//! are sent.
+//!
 //! `GET /2018-06-01/welkin/assignment` is ours: a runtime that was started before its function was known waits there.
 
+mod agents;
+mod extensions;
 mod stream;
+mod telemetry;
 
 use std::convert::Infallible;
 use std::io;
@@ -24,7 +30,9 @@ use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::AbortHandle;
 
+pub use agents::{About, Agents, Fault};
 pub use stream::{Part, STREAM_LIMIT, Sink};
+pub use telemetry::Kind;
 
 use stream::Claim;
 
@@ -96,6 +104,7 @@ impl Phases {
 }
 
 struct Shared {
+    agents: Arc<Agents>,
     taken: AtomicBool,
     phase: watch::Sender<Phase>,
     assignment: watch::Sender<Option<Bytes>>,
@@ -117,6 +126,7 @@ impl RuntimeApi {
         let (queue, receiver) = mpsc::channel(1);
         let (phase_sender, phase) = watch::channel(Phase::Starting);
         let shared = Arc::new(Shared {
+            agents: Arc::default(),
             taken: AtomicBool::new(false),
             phase: phase_sender,
             assignment: watch::channel(None).0,
@@ -135,6 +145,11 @@ impl RuntimeApi {
     /// Whether the runtime has been given the latest invocation.
     pub fn taken(&self) -> bool {
         self.shared.taken.load(Ordering::Acquire)
+    }
+
+    /// The extensions of the environment.
+    pub fn agents(&self) -> &Arc<Agents> {
+        &self.shared.agents
     }
 
     /// Tells a waiting runtime which function it is.
@@ -187,7 +202,9 @@ type Answer = Response<Full<Bytes>>;
 impl Shared {
     async fn answer(&self, request: Request<Incoming>) -> Answer {
         let path = request.uri().path().to_owned();
-        let Some(path) = path.strip_prefix(VERSION) else { return not_found() };
+        let Some(path) = path.strip_prefix(VERSION) else {
+            return extensions::answer(&self.agents, request).await.unwrap_or_else(not_found);
+        };
         let parts: Vec<&str> = path.split('/').collect();
         match (request.method(), &parts[..]) {
             (&Method::GET, ["runtime", "invocation", "next"]) => self.next().await,
@@ -200,6 +217,7 @@ impl Shared {
     }
 
     async fn next(&self) -> Answer {
+        self.agents.close();
         self.phase.send_if_modified(|phase| {
             let first = !matches!(phase, Phase::Ready);
             *phase = Phase::Ready;
