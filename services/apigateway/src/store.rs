@@ -348,12 +348,12 @@ pub fn delete_key(cx: &Context, tx: &mut Transaction<'_>, key: &ApiKey) {
 
 /// The settings of an account in a region.
 pub fn account(cx: &Context, reader: &impl Reader) -> Result<Account, Error> {
-    let found = reader.get(settings(cx).as_slice())?;
+    let found = reader.get(settings(cx.account(), cx.region()).as_slice())?;
     Ok(found.map(|record| from_record(&record)).transpose()?.unwrap_or_default())
 }
 
 pub fn put_account(cx: &Context, tx: &mut Transaction<'_>, account: &Account) {
-    tx.put(settings(cx), to_record(account));
+    tx.put(settings(cx.account(), cx.region()), to_record(account));
 }
 
 fn to_record<T: Structure>(value: &T) -> Vec<u8> {
