@@ -301,3 +301,25 @@ def test_model_templates(boto, api):
     schema = json.dumps({"type": "object", "properties": {"room": {"type": "string"}}})
     model = gateway.create_model(ApiId=api, Name="Join", Schema=schema, ContentType="application/json")["ModelId"]
     assert '"room" : "$inputRoot.room"' in gateway.get_model_template(ApiId=api, ModelId=model)["Value"]
+
+
+def test_connections_may_need_a_key(cloud, boto, api):
+    gateway, rest = boto("apigatewayv2"), boto("apigateway")
+    integration = gateway.create_integration(ApiId=api, IntegrationType="MOCK", RequestTemplates={"$default": '{"statusCode": 200}'})["IntegrationId"]
+    add_route(gateway, api, "$connect", integration, two_way=False, ApiKeyRequired=True)
+    add_route(gateway, api, "$default", integration)
+    deploy(gateway, api)
+    key = rest.create_api_key(name="k", enabled=True)
+    assert error_of(rest.create_usage_plan, name="p", apiStages=[{"apiId": api, "stage": "nope"}])[0] == "NotFoundException"
+    plan = rest.create_usage_plan(name="p", apiStages=[{"apiId": api, "stage": "dev"}], quota={"limit": 1, "period": "DAY"})["id"]
+
+    def refusal(**headers):
+        with pytest.raises(websocket.WebSocketBadStatusException) as refused:
+            connect(cloud, api, header=headers)
+        return refused.value.status_code
+
+    mine = {"x-api-key": key["value"]}
+    assert [refusal(), refusal(**mine), refusal(**{"x-api-key": "x" * 20})] == [403, 403, 403]
+    rest.create_usage_plan_key(usagePlanId=plan, keyId=key["id"], keyType="API_KEY")
+    connect(cloud, api, header=mine).close()
+    assert refusal(**mine) == 429
