@@ -15,7 +15,6 @@ use crate::{
     ops::{client_certificate, stage::logs},
     request::{Caller, Incoming, canonical_name, parse_query},
     store::Place,
-    usage,
 };
 use apigateway_api::{ApiKeySourceType, Method, MethodSetting, Stage};
 use bytes::Bytes;
@@ -25,6 +24,7 @@ use execute_api::{
     throttle::Throttles,
     tokens::Tokens,
     trace, unsigned,
+    usage::{self, Refused},
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use service::{
@@ -428,7 +428,14 @@ impl Site {
         let from_authorizer = self.compiled.definition.api.api_key_source == Some(ApiKeySourceType::Authorizer);
         let value = if from_authorizer { usage_key } else { incoming.header("x-api-key").map(str::to_owned) };
         let own = format!("{}/{}", incoming.resource_path, incoming.method);
-        let key = usage::admit(&self.cx, throttles, value.as_deref(), &incoming.api, &incoming.stage, &own)?;
+        let Incoming { api, stage, .. } = &*incoming;
+        let key =
+            usage::admit(&self.cx, throttles, value.as_deref(), api, stage, &own).map_err(|refused| match refused {
+                Refused::Forbidden => Failure::new(gateway_response::INVALID_API_KEY, "Forbidden"),
+                Refused::Throttled => Failure::new(gateway_response::THROTTLED, "Too Many Requests"),
+                Refused::Exceeded => Failure::new(gateway_response::QUOTA_EXCEEDED, "Limit Exceeded"),
+                Refused::Failed(error) => Failure::configuration(error),
+            })?;
         incoming.api_key = key.id.zip(key.value);
         Ok(())
     }

@@ -279,7 +279,7 @@ impl Served {
     }
 
     /// The settings of a route: its own, else those of all.
-    fn settings(&self, key: &str) -> Option<&RouteSettings> {
+    pub fn settings(&self, key: &str) -> Option<&RouteSettings> {
         let own = self.stage.route_settings.as_ref().and_then(|all| all.get(key));
         own.or(self.stage.default_route_settings.as_ref())
     }

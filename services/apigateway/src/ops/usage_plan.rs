@@ -6,9 +6,12 @@ use crate::{
     error::Error,
     patch::{self, Paths, Slot},
     store::{Place, Reader, Record},
-    usage::{day, plan_key_id, set_left, used, used_in_period},
 };
 use apigateway_api::*;
+use execute_api::{
+    site,
+    usage::{day, plan_key_id, set_left, used, used_in_period, web_socket_stage},
+};
 use service::{Context, Timestamp, operation};
 use std::collections::BTreeMap;
 
@@ -71,11 +74,20 @@ fn check(cx: &Context, reader: &impl Reader, plan: &UsagePlan) -> Result<(), Err
     }
     for stage in plan.api_stages.iter().flatten() {
         let (api, name) = (stage.api_id.as_deref().unwrap_or_default(), stage.stage.as_deref().unwrap_or_default());
-        if Place::new(cx, api).find::<Stage>(reader, name)?.is_none() {
+        if !has_stage(cx, reader, api, name)? {
             return Err(Error::NotFound(format!("API Stage not found: {api}:{name}")));
         }
     }
     Ok(())
+}
+
+/// Whether a plan can cover a stage: of a REST API or of a WebSocket API.
+fn has_stage(cx: &Context, reader: &impl Reader, api: &str, name: &str) -> Result<bool, Error> {
+    if Place::new(cx, api).find::<Stage>(reader, name)?.is_some() {
+        return Ok(true);
+    }
+    let web_socket = site::find(reader, api)?.is_some_and(|known| known.kind == site::Kind::WebSocket);
+    Ok(web_socket && reader.get(web_socket_stage(cx, api, name).as_slice())?.is_some())
 }
 
 async fn get(_: &ApiGateway, cx: &Context, request: GetUsagePlanRequest) -> Result<UsagePlan, Error> {
@@ -217,7 +229,7 @@ async fn delete(_: &ApiGateway, cx: &Context, request: DeleteUsagePlanRequest) -
         // Stages that are gone do not hold a plan.
         for stage in plan.api_stages.iter().flatten() {
             let (api, name) = (stage.api_id.as_deref().unwrap_or_default(), stage.stage.as_deref().unwrap_or_default());
-            if Place::new(cx, api).find::<Stage>(tx, name)?.is_some() {
+            if has_stage(cx, tx, api, name)? {
                 return Err(Error::BadRequest(format!(
                     "Cannot delete Usage Plan {} because there are API Stages associated with it, including {api}:{name}",
                     request.usage_plan_id
