@@ -1,11 +1,12 @@
 """Event source mappings of DynamoDB Streams: order, filters, retries, halving, partial answers, destinations, restarts."""
 
 import json
+import time
 
 import pytest
 
 from conftest import error_of, wait_for
-from test_lambda_async import Functions, messages
+from test_lambda_async import Functions, advance, messages
 
 RECORD = """
 import json
@@ -170,3 +171,69 @@ def test_what_is_refused(stream):
     code, message, _ = error_of(stream.map, "sink")
     assert code == "InvalidParameterValueException" and message.startswith(f"Cannot access stream {stream.arn}.")
     assert not stream.client.list_event_source_mappings()["EventSourceMappings"]
+
+
+def test_tumbling_windows(stream):
+    stream.make("sums", """
+import json
+def handler(event, context):
+    shown = {key: event[key] for key in event if key != "Records"}
+    if "huge" in event["state"]:
+        shown["state"] = "huge"
+    ids = [record["dynamodb"]["Keys"]["id"]["S"] for record in event["Records"]]
+    print("WINDOW " + json.dumps({**shown, "ids": ids}))
+    if "huge" in ids:
+        return {"state": {"huge": "x" * (1 << 20)}}
+    return {"state": {"seen": event["state"].get("seen", []) + ids}}
+""", Timeout=10)
+
+    def seen():
+        texts = messages(stream.cloud.client("logs"), "sums")
+        return [json.loads(text[7:]) for text in texts if text.startswith("WINDOW ")]
+
+    # A window has just begun.
+    advance(stream.cloud, int((61 - time.time() % 60) * 1000))
+    both = dict(TumblingWindowInSeconds=60, ParallelizationFactor=2)
+    assert error_of(stream.map, "sums", **both)[0] == "InvalidParameterValueException"
+    made = stream.map("sums", TumblingWindowInSeconds=60)
+    assert made["TumblingWindowInSeconds"] == 60
+    stream.put("a")
+    [first] = wait_for(seen, "the first batch")
+    assert first["state"] == {} and not first["isFinalInvokeForWindow"] and not first["isWindowTerminatedEarly"]
+    assert first["eventSourceARN"] == stream.arn and first["shardId"].startswith("shardId-")
+    assert first["window"]["start"] < first["window"]["end"] and first["window"]["start"].endswith(":00Z")
+    stream.put("b")
+    wait_for(lambda: len(seen()) == 2, "the second batch")
+    assert seen()[1]["state"] == {"seen": ["a"]} and seen()[1]["window"] == first["window"]
+    wait_for(lambda: stream.client.get_event_source_mapping(UUID=made["UUID"])["LastProcessingResult"] == "OK", "the result")
+    # The state outlives what is in memory.
+    stream.client.update_event_source_mapping(UUID=made["UUID"], MaximumRetryAttempts=3)
+    advance(stream.cloud, 60_000)
+    wait_for(lambda: len(seen()) == 3, "the end of the window")
+    last = seen()[2]
+    assert last["isFinalInvokeForWindow"] and last["ids"] == [] and last["window"] == first["window"]
+    assert last["state"] == {"seen": ["a", "b"]}
+    stream.put("c")
+    wait_for(lambda: len(seen()) == 4, "the next window")
+    assert seen()[3]["state"] == {} and seen()[3]["window"]["start"] == first["window"]["end"]
+    stream.put("huge")
+    wait_for(lambda: len(seen()) == 6, "the end of a window whose state is too large")
+    assert seen()[5]["isFinalInvokeForWindow"] and seen()[5]["isWindowTerminatedEarly"]
+
+
+def test_a_stream_that_cannot_be_read(stream):
+    stream.handler("sink", "return None")
+    made = stream.map("sink")
+    stream.put("a")
+    wait_for(lambda: flat(stream.batches("sink")) == ["a"], "the record")
+    stream.iam.delete_role_policy(RoleName="f", PolicyName="read")
+    stream.iam.delete_role_policy(RoleName="f", PolicyName="dynamodb-GetRecords")
+    result = lambda: stream.client.get_event_source_mapping(UUID=made["UUID"])["LastProcessingResult"]
+    wait_for(lambda: result() == "PROBLEM: Lambda cannot read from the event source.", "the problem")
+    stream.put("b")
+    for action in READ:
+        stream.allow(action, stream.arn)
+    wait_for(lambda: flat(stream.batches("sink")) == ["a", "b"], "the record after the problem")
+    wait_for(lambda: result() == "OK", "the result")
+    stream.cloud.log.seek(0)
+    assert stream.cloud.log.read().count("an event source cannot be read") == 1

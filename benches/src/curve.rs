@@ -182,8 +182,7 @@ impl Curve {
         let mut lines = names.map(|name| Line { name, costs: Vec::new() });
         for count in COUNTS {
             let key = json!({ "pk": item(0)["pk"], "sk": item(0)["sk"] });
-            let get =
-                |number| self.dynamodb("GetItem", &json!({ "TableName": format!("many{number}"), "Key": key }));
+            let get = |number| self.dynamodb("GetItem", &json!({ "TableName": format!("many{number}"), "Key": key }));
             let put =
                 |number| self.dynamodb("PutItem", &json!({ "TableName": format!("many{number}"), "Item": item(0) }));
             let file = |number| path(&format!("many{number}"), 0);

@@ -68,6 +68,7 @@ wire::operations_of! {
     GetRuntimeManagementConfig(GetRuntimeManagementConfigRequest) -> GetRuntimeManagementConfigResponse = wire::OperationModel::new("GetRuntimeManagementConfig", "GET", "/2021-07-20/functions/{FunctionName}/runtime-management-config");
     Invoke(InvocationRequest) -> InvocationResponse = wire::OperationModel::new("Invoke", "POST", "/2015-03-31/functions/{FunctionName}/invocations");
     InvokeAsync(InvokeAsyncRequest) -> InvokeAsyncResponse = wire::OperationModel::new("InvokeAsync", "POST", "/2014-11-13/functions/{FunctionName}/invoke-async").status(202);
+    InvokeWithResponseStream(InvokeWithResponseStreamRequest) -> InvokeWithResponseStreamResponse = wire::OperationModel::new("InvokeWithResponseStream", "POST", "/2021-11-15/functions/{FunctionName}/response-streaming-invocations");
     ListAliases(ListAliasesRequest) -> ListAliasesResponse = wire::OperationModel::new("ListAliases", "GET", "/2015-03-31/functions/{FunctionName}/aliases");
     ListCapacityProviders(ListCapacityProvidersRequest) -> ListCapacityProvidersResponse = wire::OperationModel::new("ListCapacityProviders", "GET", "/2025-11-30/capacity-providers");
     ListCodeSigningConfigs(ListCodeSigningConfigsRequest) -> ListCodeSigningConfigsResponse = wire::OperationModel::new("ListCodeSigningConfigs", "GET", "/2020-04-22/code-signing-configs");
@@ -112,5 +113,4 @@ wire::operations_of! {
     UpdateFunctionEventInvokeConfig(UpdateFunctionEventInvokeConfigRequest) -> FunctionEventInvokeConfig = wire::OperationModel::new("UpdateFunctionEventInvokeConfig", "POST", "/2019-09-25/functions/{FunctionName}/event-invoke-config");
     UpdateFunctionUrlConfig(UpdateFunctionUrlConfigRequest) -> UpdateFunctionUrlConfigResponse = wire::OperationModel::new("UpdateFunctionUrlConfig", "PUT", "/2021-10-31/functions/{FunctionName}/url");
     ;
-    wire::OperationModel::new("InvokeWithResponseStream", "POST", "/2021-11-15/functions/{FunctionName}/response-streaming-invocations");
 }

@@ -904,7 +904,7 @@ wire::structures! {
     InvokeWithResponseStreamResponse INVOKE_WITH_RESPONSE_STREAM_RESPONSE = "InvokeWithResponseStreamResponse" {
         status_code: Option<i32> = wire::Member::new("StatusCode", &wire::simple::INTEGER).status();
         executed_version: Option<String> = wire::Member::new("ExecutedVersion", &VERSION).header("X-Amz-Executed-Version");
-        event_stream: Option<InvokeWithResponseStreamResponseEvent> = wire::Member::new("EventStream", &INVOKE_WITH_RESPONSE_STREAM_RESPONSE_EVENT).payload();
+        event_stream: Option<wire::ByteStream> = wire::Member::new("EventStream", &wire::simple::BLOB).payload().streaming();
         response_stream_content_type: Option<String> = wire::Member::new("ResponseStreamContentType", &wire::simple::STRING).header("Content-Type");
     }
     InvokeWithResponseStreamResponseEvent INVOKE_WITH_RESPONSE_STREAM_RESPONSE_EVENT = "InvokeWithResponseStreamResponseEvent" {

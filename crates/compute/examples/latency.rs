@@ -78,6 +78,7 @@ fn function(runtime: &str, code: &Path) -> FunctionSpec {
         code: code.into(),
         layers: None,
         log_group: "/aws/lambda/latency".into(),
+        log_format: Default::default(),
         provisioned: false,
     }
 }

@@ -24,4 +24,5 @@ pub mod sdk;
 mod time;
 
 pub use environment::{Credentials, Environments, FunctionSpec, Identity, Invocation, LogLine, Outcome, Report};
+pub use runtime_api::{Part, Sink};
 pub use sandbox::{Backend, Probe};

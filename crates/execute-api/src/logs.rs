@@ -4,7 +4,25 @@ use logs_api::{
     CreateLogGroup, CreateLogGroupRequest, CreateLogStream, CreateLogStreamRequest, InputLogEvent, PutLogEvents,
     PutLogEventsRequest,
 };
-use service::{ApiError, Context, Principal};
+use service::{ApiError, Context, Key, Principal, StoreError};
+
+use crate::backend::session;
+
+/// The place of an account's settings in a region, which REST APIs manage and all kinds follow.
+pub fn settings(cx: &Context) -> Key {
+    Key::new("apigateway/account").text(cx.account()).text(cx.region())
+}
+
+/// As whom execution logs are written: the role that the account's settings name.
+pub fn writer(cx: &Context) -> Result<Option<Principal>, StoreError> {
+    let Some(record) = cx.store().snapshot().get(settings(cx).as_slice())? else { return Ok(None) };
+    let record: serde_json::Value =
+        serde_json::from_slice(&record).map_err(|error| StoreError::Corrupt(error.to_string()))?;
+    match record["cloudwatchRoleArn"].as_str() {
+        Some(role) => session(cx, role),
+        None => Ok(None),
+    }
+}
 
 /// The log group that a destination names.
 pub fn group_of(destination: &str) -> Option<&str> {

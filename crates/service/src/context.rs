@@ -159,6 +159,12 @@ impl Context {
         self
     }
 
+    /// The same call as a part of another chain of calls (`X-Amzn-Trace-Id`).
+    pub fn with_trace(mut self, trace: Option<String>) -> Self {
+        Arc::make_mut(&mut self.call).origin.trace = trace;
+        self
+    }
+
     /// The same call seen in another account or region.
     pub fn in_place(mut self, account: &str, region: &str) -> Self {
         let call = Arc::make_mut(&mut self.call);

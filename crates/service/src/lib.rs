@@ -28,7 +28,7 @@ pub use front::{Front, FrontRequest, FrontResponse};
 pub use operation::{Access, AnyOperation, BoxFuture, CrossOrigin, CrossOriginAnswer, Implements, Service, Typed};
 pub use page::{Page, decode_token, encode_token};
 pub use principal::Principal;
-pub use random::{Random, uuid_text};
+pub use random::{Random, hex, uuid_text};
 pub use record::{from_record, to_record};
 pub use tags::{TagError, check_tags};
 

@@ -6,11 +6,14 @@
 use crate::{definition::Definition, error::Error};
 use ::store::{Snapshot, Transaction};
 use apigateway_api::{
-    Account, ApiKey, Authorizer, Deployment, DocumentationPart, DocumentationVersion, GatewayResponse, Model,
-    RequestValidator, Resource, RestApi, Stage, UsagePlan, UsagePlanKey,
+    Account, ApiKey, Authorizer, ClientCertificate, Deployment, DocumentationPart, DocumentationVersion,
+    GatewayResponse, Model, RequestValidator, Resource, RestApi, Stage, UsagePlan, UsagePlanKey,
 };
 use bytes::Bytes;
-use execute_api::site::{self, Site};
+use execute_api::{
+    logs::settings,
+    site::{self, Site},
+};
 use serde_json::{Value as Json, json};
 use service::{Context, Key, Page, Range, StoreError, decode_token, encode_token};
 use wire::{
@@ -39,6 +42,7 @@ macro_rules! records {
 
 records! {
     ApiKey, "key", |_| "Invalid API Key identifier specified".to_owned();
+    ClientCertificate, "client-certificate", |_| "Invalid client certificate identifier specified".to_owned();
     UsagePlan, "plan", |_| "Invalid Usage Plan ID specified".to_owned();
     UsagePlanKey, "plan-key", |_| "Invalid API Key identifier specified".to_owned();
     Authorizer, "authorizer", |_| "Invalid Authorizer identifier specified".to_owned();
@@ -48,7 +52,7 @@ records! {
     GatewayResponse, "response", |_| "Gateway response type not defined on api".to_owned();
     Deployment, "deployment", |_| "Invalid Deployment identifier specified".to_owned();
     DocumentationPart, "documentation-part", |_| "Invalid Documentation part identifier specified".to_owned();
-    DocumentationVersion, "documentation-version", |_| "Invalid Documentation version identifier specified".to_owned();
+    DocumentationVersion, "documentation-version", |id| format!("Invalid Documentation version identifier specified: {id}");
     Stage, "stage", |_| "Invalid stage identifier specified".to_owned();
 }
 
@@ -140,6 +144,48 @@ impl<'a> Place<'a> {
         records.iter().map(|record| Ok(from_record(record)?)).collect()
     }
 
+    /// The records of one kind of all of an account's APIs.
+    pub fn all_of_account<T: Record>(cx: &Context, reader: &mut impl Reader) -> Result<Vec<T>, Error> {
+        let records = reader.all(Range::prefix(Key::new(T::KIND).text(cx.account()).text(cx.region())))?;
+        records.iter().map(|record| Ok(from_record(record)?)).collect()
+    }
+
+    /// The private key of a client certificate.
+    pub fn client_key(self, reader: &impl Reader, id: &str) -> Result<Option<String>, Error> {
+        let found = reader.get(self.key(CLIENT_KEY).text(id).as_slice())?;
+        Ok(found.map(|key| String::from_utf8_lossy(&key).into_owned()))
+    }
+
+    pub fn put_client_key(self, tx: &mut Transaction<'_>, id: &str, key: &str) {
+        tx.put(self.key(CLIENT_KEY).text(id), key.to_owned());
+    }
+
+    pub fn delete_client_key(self, tx: &mut Transaction<'_>, id: &str) {
+        tx.delete(self.key(CLIENT_KEY).text(id));
+    }
+
+    /// Keeps the documentation parts of a version as they are.
+    pub fn put_documented(
+        self,
+        tx: &mut Transaction<'_>,
+        version: &str,
+        parts: &[DocumentationPart],
+    ) -> Result<(), Error> {
+        tx.put(self.key(DOCUMENTED).text(version), Json::from(as_list(parts)?).to_string());
+        Ok(())
+    }
+
+    pub fn delete_documented(self, tx: &mut Transaction<'_>, version: &str) {
+        tx.delete(self.key(DOCUMENTED).text(version));
+    }
+
+    /// The documentation parts of a version.
+    pub fn documented(self, reader: &impl Reader, version: &str) -> Result<Vec<DocumentationPart>, Error> {
+        let Some(record) = reader.get(self.key(DOCUMENTED).text(version).as_slice())? else { return Ok(Vec::new()) };
+        let record: Json = serde_json::from_slice(&record).map_err(|error| StoreError::Corrupt(error.to_string()))?;
+        Ok(from_list(&record)?)
+    }
+
     /// A page of records of one kind, and the position of the next.
     pub fn page<T: Record>(
         self,
@@ -177,7 +223,7 @@ impl<'a> Place<'a> {
             DocumentationVersion::KIND,
             Stage::KIND,
         ];
-        for kind in kinds.into_iter().chain([API, SNAPSHOT]) {
+        for kind in kinds.into_iter().chain([API, SNAPSHOT, DOCUMENTED]) {
             tx.delete_range(Range::prefix(self.key(kind)))?;
         }
         site::delete(tx, self.api);
@@ -236,7 +282,8 @@ impl<'a> Place<'a> {
 const API: &str = "apigateway/api";
 const SNAPSHOT: &str = "apigateway/snapshot";
 const KEY_VALUE: &str = "apigateway/key-value";
-const ACCOUNT: &str = "apigateway/account";
+const DOCUMENTED: &str = "apigateway/documented";
+const CLIENT_KEY: &str = "apigateway/client-key";
 
 /// The page length when none is asked for, and the longest.
 const PAGE: usize = 25;
@@ -301,12 +348,12 @@ pub fn delete_key(cx: &Context, tx: &mut Transaction<'_>, key: &ApiKey) {
 
 /// The settings of an account in a region.
 pub fn account(cx: &Context, reader: &impl Reader) -> Result<Account, Error> {
-    let found = reader.get(Key::new(ACCOUNT).text(cx.account()).text(cx.region()).as_slice())?;
+    let found = reader.get(settings(cx).as_slice())?;
     Ok(found.map(|record| from_record(&record)).transpose()?.unwrap_or_default())
 }
 
 pub fn put_account(cx: &Context, tx: &mut Transaction<'_>, account: &Account) {
-    tx.put(Key::new(ACCOUNT).text(cx.account()).text(cx.region()), to_record(account));
+    tx.put(settings(cx), to_record(account));
 }
 
 fn to_record<T: Structure>(value: &T) -> Vec<u8> {

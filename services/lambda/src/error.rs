@@ -15,6 +15,8 @@ service::errors! {
         PolicyLengthExceeded = 400 "PolicyLengthExceededException",
         PreconditionFailed = 412 "PreconditionFailedException",
         ProvisionedConcurrencyConfigNotFound = 404 "ProvisionedConcurrencyConfigNotFoundException",
+        /// A chain of calls led back to the function too often.
+        RecursiveInvocation = 400 "RecursiveInvocationException",
         RequestTooLarge = 413 "RequestTooLargeException",
         ResourceConflict = 409 "ResourceConflictException",
         ResourceNotFound = 404 "ResourceNotFoundException",

@@ -14,6 +14,7 @@ use service::{Cloud, Context, Principal, StoreError, from_record, to_record};
 use crate::arn::Reference;
 use crate::destination::Target;
 use crate::error::Error;
+use crate::lineage;
 use crate::ops::invocation::active;
 use crate::runner::{Runner, assume};
 use crate::store::{self as records, Configuration, Event, Function};
@@ -71,7 +72,8 @@ impl Invoker {
         let event: Event = from_record(&job.payload)?;
         let cx = cloud
             .context(Principal::service("lambda.amazonaws.com"), &event.account, &event.region)
-            .with_request_id(event.request_id.clone());
+            .with_request_id(event.request_id.clone())
+            .with_trace(event.trace.clone());
         let reference = event.reference();
         let (function, configuration) = match active(&self.runner, &cx, &reference).await {
             Ok(found) => found,
@@ -80,7 +82,12 @@ impl Invoker {
             Err(_) => return Ok(Outcome::Postponed),
         };
         let settings = function.event_invoke.get(&records::qualifier(&reference)).cloned().unwrap_or_default();
-        let ending = Ending { cx: &cx, reference, function: &function, configuration: &configuration, event: &event };
+        // A destination is the next link of the chain.
+        let arn = reference.unqualified().to_string();
+        let told = event.trace.as_deref().and_then(|trace| lineage::pass(trace, &arn, true));
+        let ending_cx = cx.clone().with_trace(told);
+        let ending =
+            Ending { cx: &ending_cx, reference, function: &function, configuration: &configuration, event: &event };
         let age = i64::from(settings.age.unwrap_or(AGE)) * 1000;
         if job.attempts > 0 || job.due > job.first_due {
             let waited = cx.now().millis() - job.first_due.millis();
@@ -106,6 +113,10 @@ impl Invoker {
                 Outcome::Done
             }
             Ok(_) => Outcome::Failed,
+            Err(Error::RecursiveInvocation(_)) => {
+                ending.tell(settings.on_failure.as_deref(), "RecursiveInvocation", job.attempts, None).await;
+                Outcome::Done
+            }
             // Throttled, or no place to run it: no fault of the function.
             Err(_) => Outcome::Postponed,
         })

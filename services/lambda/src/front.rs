@@ -2,18 +2,20 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
-use compute::Invocation;
-use http::{HeaderMap, Method, Response, StatusCode};
+use bytes::{Bytes, BytesMut};
+use compute::{Invocation, Part};
+use futures_util::stream::{Stream, StreamExt as _, once, unfold};
+use http::{HeaderMap, Method, StatusCode};
 use serde_json::json;
 use service::{Access, BoxFuture, Context, Front, FrontRequest, FrontResponse, Principal, from_record};
-use wire::ByteStream;
+use wire::{ByteStream, StreamError};
 
 use crate::arn::Reference;
 use crate::error::Error;
 use crate::ops::invocation::active;
 use crate::runner::Runner;
 use crate::store::{self as records, Url, UrlOwner};
+use crate::streaming::{Step, Streaming};
 use crate::url::{self, Incoming};
 
 /// The most that a request may carry.
@@ -37,15 +39,11 @@ impl Front for Urls {
     fn serve(&self, request: FrontRequest) -> BoxFuture<'static, FrontResponse> {
         let runner = self.runner.clone();
         Box::pin(async move {
-            let response = match answer(&runner, &request).await {
-                Ok(response) => response,
-                Err(error) => {
-                    let error = service::ApiError::from(error);
-                    let status = StatusCode::from_u16(error.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-                    url::plain(status, json!({ "Message": error.message }).to_string().into())
-                }
-            };
-            response.map(ByteStream::from)
+            answer(&runner, &request).await.unwrap_or_else(|error| {
+                let error = service::ApiError::from(error);
+                let status = StatusCode::from_u16(error.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+                url::plain(status, json!({ "Message": error.message }).to_string().into()).map(ByteStream::from)
+            })
         })
     }
 }
@@ -64,12 +62,12 @@ fn find(request: &FrontRequest) -> Result<(Reference, Url), Error> {
     Ok((reference, url))
 }
 
-async fn answer(runner: &Arc<Runner>, request: &FrontRequest) -> Result<Response<Bytes>, Error> {
+async fn answer(runner: &Arc<Runner>, request: &FrontRequest) -> Result<FrontResponse, Error> {
     let (reference, url) = find(request)?;
     let origin = request.headers.get("origin").and_then(|origin| origin.to_str().ok()).unwrap_or_default();
     let preflight = request.method == Method::OPTIONS && request.headers.contains_key("access-control-request-method");
     let mut response = match &url.cors {
-        Some(_) if preflight => url::plain(StatusCode::OK, Bytes::new()),
+        Some(_) if preflight => url::plain(StatusCode::OK, Bytes::new()).map(ByteStream::from),
         _ => invoke(runner, request, &reference, &url).await?,
     };
     if let Some(cors) = url.cors.as_ref().filter(|_| !origin.is_empty()) {
@@ -83,8 +81,8 @@ async fn invoke(
     request: &FrontRequest,
     reference: &Reference,
     url: &Url,
-) -> Result<Response<Bytes>, Error> {
-    let Some(cx) = authorize(request, reference, url) else { return Ok(url::forbidden()) };
+) -> Result<FrontResponse, Error> {
+    let Some(cx) = authorize(request, reference, url) else { return Ok(url::forbidden().map(ByteStream::from)) };
     let body = request.body.collect(BODY_LIMIT).await;
     let body = body.map_err(|_| {
         Error::RequestTooLarge(format!(
@@ -116,8 +114,56 @@ async fn invoke(
         ..Invocation::default()
     };
     let cx = cx.in_place(&reference.account, &reference.region);
+    if url.streams {
+        return stream(Streaming::start(runner.clone(), cx, function, configuration, invocation)).await;
+    }
     let outcome = runner.run(&cx, &function, &configuration, invocation).await?;
-    Ok(if outcome.function_error.is_some() { url::bad_gateway() } else { url::response(&outcome.payload) })
+    let response = if outcome.function_error.is_some() { url::bad_gateway() } else { url::response(&outcome.payload) };
+    Ok(response.map(ByteStream::from))
+}
+
+/// A response that goes on while the function writes it. It begins when its head is known.
+async fn stream(mut streaming: Streaming) -> Result<FrontResponse, Error> {
+    let (mut kind, mut arrived) = (None, BytesMut::new());
+    loop {
+        match streaming.next().await {
+            Step::Part(Part::Begin { content_type }) => kind = content_type,
+            Step::Part(Part::Data(data)) => arrived.extend_from_slice(&data),
+            // The function did not stream: its answer is the body as it is.
+            Step::Ended(ended) => {
+                let outcome = (*ended)?;
+                let response = match outcome.function_error {
+                    Some(_) => url::bad_gateway(),
+                    None if kind.is_none() => url::plain(StatusCode::OK, outcome.payload),
+                    None => url::streamed(kind.as_deref(), &arrived.freeze()).unwrap_or_else(url::bad_gateway),
+                };
+                return Ok(response.map(ByteStream::from));
+            }
+        }
+        let sofar = Bytes::copy_from_slice(&arrived);
+        if let Some(response) = url::streamed(kind.as_deref(), &sofar).filter(|_| !sofar.is_empty()) {
+            return Ok(response.map(|first| ByteStream::new(rest(first, streaming), None)));
+        }
+    }
+}
+
+/// What has arrived of a body, and what is to come. A function that fails now can only break the response off.
+fn rest(first: Bytes, streaming: Streaming) -> impl Stream<Item = Result<Bytes, StreamError>> {
+    let begun = once(async move { Ok(first) });
+    begun.chain(unfold(Some(streaming), |state| async move {
+        let mut streaming = state?;
+        match streaming.next().await {
+            Step::Part(Part::Begin { .. }) => Some((Ok(Bytes::new()), Some(streaming))),
+            Step::Part(Part::Data(data)) => Some((Ok(data), Some(streaming))),
+            Step::Ended(ended) => match *ended {
+                Ok(outcome) if outcome.function_error.is_none() => None,
+                _ => {
+                    let message = "the function failed while it was answering".to_owned();
+                    Some((Err(StreamError { code: "InternalError", message }), None))
+                }
+            },
+        }
+    }))
 }
 
 /// The caller, if the function's policy, or for signed requests the caller's own, allows the call.

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use compute::environment::{Level, LogFormat};
 use lambda_api as api;
 use service::Timestamp;
 
@@ -124,7 +125,7 @@ impl Settings {
             configuration.environment = Some(check_environment(environment.variables.unwrap_or_default())?);
         }
         if let Some(logging) = self.logging_config {
-            configuration.log_group = logging.log_group;
+            logging_config(logging, configuration)?;
         }
         set(&mut configuration.role, self.role);
         set(&mut configuration.handler, self.handler);
@@ -141,13 +142,11 @@ impl Settings {
             vpc.is_some_and(|vpc| vpc.subnet_ids.iter().chain(&vpc.security_group_ids).any(|ids| !ids.is_empty()));
         let dead_letter = self.dead_letter_config.as_ref().and_then(|config| config.target_arn.as_deref());
         let traced = self.tracing_config.as_ref().and_then(|config| config.mode.as_ref());
-        let format = self.logging_config.as_ref().and_then(|config| config.log_format.as_ref());
         let snapshots = self.snap_start.as_ref().and_then(|config| config.apply_on.as_ref());
         let asked = [
             (in_vpc, "VpcConfig"),
             (dead_letter.is_some_and(|arn| !arn.is_empty()), "DeadLetterConfig"),
             (traced == Some(&api::TracingMode::Active), "TracingConfig with Active tracing"),
-            (format == Some(&api::LogFormat::Json), "LoggingConfig with JSON logs"),
             (snapshots == Some(&api::SnapStartApplyOn::PublishedVersions), "SnapStart"),
             (self.file_system_configs.as_ref().is_some_and(|configs| !configs.is_empty()), "FileSystemConfigs"),
             (self.image_config.is_some(), "ImageConfig"),
@@ -157,6 +156,37 @@ impl Settings {
             Some((_, what)) => Err(Error::NotImplemented(format!("{what} is not implemented for functions."))),
             None => Ok(()),
         }
+    }
+}
+
+/// What is not given stays as it was; levels belong to JSON only.
+fn logging_config(logging: api::LoggingConfig, configuration: &mut Configuration) -> Result<(), Error> {
+    let json = match logging.log_format {
+        Some(format) => format == api::LogFormat::Json,
+        None => configuration.log_levels.is_some(),
+    };
+    let (application, system) = (logging.application_log_level, logging.system_log_level);
+    if !json && (application.is_some() || system.is_some()) {
+        return Err(Error::InvalidParameterValue(
+            "LogLevel is not supported when LogFormat is set to \"Text\". Remove LogLevel from your request or change the LogFormat to \"Json\" and try again.".into(),
+        ));
+    }
+    let mut levels = configuration.log_levels.take().unwrap_or_default();
+    set(&mut levels.application, application.map(|level| level.as_str().to_owned()));
+    set(&mut levels.system, system.map(|level| level.as_str().to_owned()));
+    configuration.log_levels = json.then_some(levels);
+    if logging.log_group.is_some() {
+        configuration.log_group = logging.log_group;
+    }
+    Ok(())
+}
+
+/// How the function's log is written.
+pub fn log_format(configuration: &Configuration) -> LogFormat {
+    let level = |name: &str| Level::parse(name).unwrap_or_default();
+    match &configuration.log_levels {
+        Some(levels) => LogFormat::Json { application: level(&levels.application), system: level(&levels.system) },
+        None => LogFormat::Text,
     }
 }
 
@@ -223,6 +253,7 @@ pub fn describe(function: &Function, configuration: &Configuration, arn: String)
     let updating = configuration.update == Update::InProgress;
     let reason = |yes: bool| yes.then(|| "The function is being created.".to_owned());
     let variables = configuration.environment.clone();
+    let levels = configuration.log_levels.as_ref();
     api::FunctionConfiguration {
         function_name: Some(function.name.clone()),
         function_arn: Some(arn),
@@ -262,9 +293,10 @@ pub fn describe(function: &Function, configuration: &Configuration, arn: String)
             error: None,
         }),
         logging_config: Some(api::LoggingConfig {
-            log_format: Some(api::LogFormat::Text),
+            log_format: Some(if levels.is_some() { api::LogFormat::Json } else { api::LogFormat::Text }),
+            application_log_level: levels.map(|levels| levels.application.as_str().into()),
+            system_log_level: levels.map(|levels| levels.system.as_str().into()),
             log_group: Some(group),
-            ..api::LoggingConfig::default()
         }),
         ..api::FunctionConfiguration::default()
     }

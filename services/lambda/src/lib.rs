@@ -18,6 +18,7 @@ mod error;
 mod events;
 mod front;
 mod function;
+mod lineage;
 mod logs;
 mod mapping;
 mod metrics;
@@ -26,6 +27,7 @@ mod package;
 mod permission;
 mod runner;
 mod store;
+mod streaming;
 mod throttle;
 mod url;
 
@@ -83,6 +85,7 @@ service::operations! { Lambda, lambda_api:
     GetFunctionConcurrency,
     GetFunctionConfiguration,
     GetFunctionEventInvokeConfig,
+    GetFunctionRecursionConfig,
     GetFunctionUrlConfig,
     GetLayerVersion,
     GetLayerVersionByArn,
@@ -91,6 +94,7 @@ service::operations! { Lambda, lambda_api:
     GetProvisionedConcurrencyConfig,
     GetRuntimeManagementConfig,
     Invoke,
+    InvokeWithResponseStream,
     ListAliases,
     ListCodeSigningConfigs,
     ListEventSourceMappings,
@@ -108,6 +112,7 @@ service::operations! { Lambda, lambda_api:
     PutFunctionCodeSigningConfig,
     PutFunctionConcurrency,
     PutFunctionEventInvokeConfig,
+    PutFunctionRecursionConfig,
     PutProvisionedConcurrencyConfig,
     PutRuntimeManagementConfig,
     RemoveLayerVersionPermission,

@@ -52,6 +52,12 @@ pub fn invoked(
     publish(cx, function, configuration, qualifier, values);
 }
 
+/// An invocation that was stopped because it belongs to a loop.
+pub fn stopped(cx: &Context, function: &Function, configuration: &Configuration, qualifier: Option<&str>) {
+    let values = vec![Measurement { name: "RecursiveInvocationsDropped", value: 1.0, unit: "Count" }];
+    publish(cx, function, configuration, qualifier, values);
+}
+
 /// An invocation that was refused for want of concurrency.
 pub fn throttled(cx: &Context, function: &Function, configuration: &Configuration, qualifier: Option<&str>) {
     let values = vec![Measurement { name: "Throttles", value: 1.0, unit: "Count" }];

@@ -17,7 +17,8 @@ use tokio::task::spawn_blocking;
 
 use crate::arn::Reference;
 use crate::error::Error;
-use crate::function::default_log_group;
+use crate::function::{default_log_group, log_format};
+use crate::lineage;
 use crate::logs::{self, Logs};
 use crate::metrics;
 use crate::ops::account::CONCURRENCY;
@@ -338,6 +339,13 @@ impl Runner {
             metrics::throttled(cx, function, configuration, qualifier.as_deref());
         })?;
         let trace_id = invocation.trace_id.or_else(|| cx.origin().trace.clone()).unwrap_or_else(|| trace(cx));
+        let arn = function.reference().to_string();
+        let trace_id = lineage::pass(&trace_id, &arn, function.recursive).ok_or_else(|| {
+            metrics::stopped(cx, function, configuration, qualifier.as_deref());
+            Error::RecursiveInvocation("Lambda has detected your function being invoked in a recursive loop with other AWS resources and stopped your function's invocation.".into())
+        })?;
+        // Whatever is done on behalf of the function belongs to its chain.
+        let cx = &cx.clone().with_trace(Some(trace_id.clone()));
         let invocation = Invocation { trace_id: Some(trace_id), ..invocation };
         let spec = self.spec(cx, function, configuration).await?;
         let role = configuration.role.clone();
@@ -374,13 +382,14 @@ impl Runner {
             code,
             layers: self.layers(cx.store(), &configuration.layers).await?,
             log_group,
+            log_format: log_format(configuration),
             provisioned: false,
         })
     }
 }
 
 /// A tracing header for a call that brought none. Nothing is sampled.
-fn trace(cx: &Context) -> String {
+pub fn trace(cx: &Context) -> String {
     let (root, parent) = (cx.random().hex(24), cx.random().hex(16));
     format!("Root=1-{:08x}-{root};Parent={parent};Sampled=0", cx.now().secs())
 }

@@ -51,6 +51,9 @@ pub struct Function {
     /// The ARN of a code signing configuration.
     #[serde(default)]
     pub code_signing: Option<String>,
+    /// A chain of calls may lead back to the function for ever.
+    #[serde(default)]
+    pub recursive: bool,
 }
 
 /// How many environments of a version or alias are kept ready.
@@ -91,6 +94,9 @@ pub struct Url {
     /// `NONE` or `AWS_IAM`.
     pub auth: String,
     pub cors: Option<CrossOrigin>,
+    /// The function's answers are passed on as they come.
+    #[serde(default)]
+    pub streams: bool,
     pub created: i64,
     pub modified: i64,
 }
@@ -130,6 +136,9 @@ pub struct Configuration {
     pub environment: Option<BTreeMap<String, String>>,
     pub architecture: String,
     pub log_group: Option<String>,
+    /// Set where logs are JSON.
+    #[serde(default)]
+    pub log_levels: Option<LogLevels>,
     pub code: Code,
     #[serde(default)]
     pub layers: Vec<LayerUse>,
@@ -138,6 +147,19 @@ pub struct Configuration {
     pub last_modified: i64,
     pub state: State,
     pub update: Update,
+}
+
+/// From which level on JSON records are kept.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LogLevels {
+    pub application: String,
+    pub system: String,
+}
+
+impl Default for LogLevels {
+    fn default() -> Self {
+        Self { application: "INFO".into(), system: "INFO".into() }
+    }
 }
 
 /// A deployment package.
@@ -220,6 +242,9 @@ pub struct Event {
     pub qualifier: Option<String>,
     pub payload: String,
     pub client_context: Option<String>,
+    /// The tracing header of the request.
+    #[serde(default)]
+    pub trace: Option<String>,
 }
 
 /// What the functions of an account in a region have reserved of its concurrency, together.

@@ -10,6 +10,7 @@ use http::{HeaderMap, Response, StatusCode};
 use serde_json::{Map, Value, json};
 
 use crate::store::CrossOrigin;
+use crate::streaming::{INTEGRATION, Prelude, prelude};
 
 const LABEL: &str = ".lambda-url.";
 
@@ -130,7 +131,10 @@ fn parameters(query: &str) -> Map<String, Value> {
 
 /// The response that a function's answer means. An answer without a status code is itself the body.
 pub fn response(payload: &[u8]) -> Response<Bytes> {
-    let Ok(answer) = serde_json::from_slice::<Value>(payload) else { return bad_gateway() };
+    let Ok(answer) = serde_json::from_slice::<Value>(payload) else {
+        // What a function streamed was gathered.
+        return streamed(Some(INTEGRATION), &Bytes::copy_from_slice(payload)).unwrap_or_else(bad_gateway);
+    };
     let Some(status) = answer.get("statusCode").and_then(Value::as_u64) else {
         return plain(StatusCode::OK, Bytes::copy_from_slice(payload));
     };
@@ -146,7 +150,11 @@ pub fn response(payload: &[u8]) -> Response<Bytes> {
         Some(Value::String(body)) => Bytes::copy_from_slice(body.as_bytes()),
         Some(other) => other.to_string().into(),
     };
-    let mut response = plain(status, body);
+    with_head(&answer, plain(status, body))
+}
+
+/// The headers and cookies that an answer asks for.
+fn with_head(answer: &Value, mut response: Response<Bytes>) -> Response<Bytes> {
     for (name, value) in answer["headers"].as_object().into_iter().flatten() {
         let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         if let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), HeaderValue::from_str(&value)) {
@@ -159,6 +167,26 @@ pub fn response(payload: &[u8]) -> Response<Bytes> {
         }
     }
     response
+}
+
+/// The response that a stream means, with what has arrived of its body; `None` while its head is not complete. A stream has
+/// a head of its own only where its content type says so.
+pub fn streamed(content_type: Option<&str>, arrived: &Bytes) -> Option<Response<Bytes>> {
+    let kind = HeaderValue::from_str(content_type.unwrap_or("application/octet-stream")).ok();
+    let kind = kind.unwrap_or(HeaderValue::from_static("application/octet-stream"));
+    if kind != INTEGRATION {
+        let mut response = plain(StatusCode::OK, arrived.clone());
+        response.headers_mut().insert(CONTENT_TYPE, kind);
+        return Some(response);
+    }
+    let Prelude { head, rest } = prelude(arrived)?;
+    let Ok(head) = serde_json::from_slice::<Value>(&head) else { return Some(bad_gateway()) };
+    let status = head.get("statusCode").and_then(Value::as_u64).unwrap_or(200);
+    let status = u16::try_from(status).ok().and_then(|status| StatusCode::from_u16(status).ok());
+    let Some(status) = status else { return Some(bad_gateway()) };
+    let mut response = plain(status, rest);
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
+    Some(with_head(&head, response))
 }
 
 /// The function failed, or its answer makes no sense.
@@ -246,6 +274,22 @@ mod tests {
         let bare = response(br#""text""#);
         assert_eq!((bare.status().as_u16(), &bare.body()[..]), (200, &b"\"text\""[..]));
         assert_eq!(response(br#"{"statusCode":9999}"#).status().as_u16(), 502);
+    }
+
+    #[test]
+    fn streams_with_and_without_a_head() {
+        let plain = streamed(Some("text/plain"), &Bytes::from_static(b"x")).unwrap();
+        assert_eq!((plain.status().as_u16(), &plain.body()[..]), (200, &b"x"[..]));
+        assert_eq!(plain.headers()["content-type"], "text/plain");
+        let head = b"{\"statusCode\":201,\"headers\":{\"X-A\":\"b\"},\"cookies\":[\"c=1\"]}\0\0\0\0\0\0\0\0hi";
+        let whole = streamed(Some(INTEGRATION), &Bytes::from_static(head)).unwrap();
+        assert_eq!((whole.status().as_u16(), &whole.body()[..]), (201, &b"hi"[..]));
+        assert_eq!(
+            (&whole.headers()["x-a"], &whole.headers()["set-cookie"]),
+            (&"b".parse().unwrap(), &"c=1".parse().unwrap())
+        );
+        assert!(streamed(Some(INTEGRATION), &Bytes::from_static(&head[..20])).is_none());
+        assert_eq!(response(head).status().as_u16(), 201);
     }
 
     #[test]

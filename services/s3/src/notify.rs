@@ -62,6 +62,9 @@ struct Notification {
     account: String,
     region: String,
     event: Value,
+    /// The tracing header of the change, by which Lambda recognises loops.
+    #[serde(default)]
+    trace: Option<String>,
 }
 
 /// Delivers notifications.
@@ -70,9 +73,9 @@ pub struct Delivery;
 impl Handler for Delivery {
     async fn run(&self, cloud: &Arc<Cloud>, job: &Job) -> Outcome {
         let Ok(notification) = serde_json::from_slice::<Notification>(&job.payload) else { return Outcome::Done };
-        let Notification { function, bucket, account, region, event } = notification;
+        let Notification { function, bucket, account, region, event, trace } = notification;
         let source = format!("arn:aws:s3:::{bucket}");
-        let cx = cloud.context(Principal::service(PRINCIPAL), &account, &region);
+        let cx = cloud.context(Principal::service(PRINCIPAL), &account, &region).with_trace(trace);
         let cx =
             cx.acting_as(Principal::service(PRINCIPAL), &[("aws:SourceArn", &source), ("aws:SourceAccount", &account)]);
         let request = lambda_api::InvocationRequest {
@@ -123,6 +126,7 @@ pub fn schedule(
             account: bucket.account.clone(),
             region: bucket.region.clone(),
             event: json!({ "Records": [record] }),
+            trace: cx.origin().trace.clone(),
         };
         let payload = serde_json::to_vec(&notification).map_err(|error| StoreError::Corrupt(error.to_string()))?;
         queue.schedule(tx, &cx.random().uuid(), *due, payload)?;

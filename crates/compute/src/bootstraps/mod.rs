@@ -5,8 +5,13 @@ use std::path::{Path, PathBuf};
 
 use crate::interpreters::Language;
 
-const NODE: &str = include_str!("node.cjs");
-const PYTHON: &str = include_str!("python.py");
+/// What is written beside each other, by file name.
+const FILES: [(&str, &str); 4] = [
+    (file(Language::Node), include_str!("node.cjs")),
+    (file(Language::Python), include_str!("python.py")),
+    ("logs.cjs", include_str!("logs.cjs")),
+    ("stream.cjs", include_str!("stream.cjs")),
+];
 
 /// Writes the bootstraps where a sandbox can mount them, and returns the directory.
 pub fn install(work: &Path) -> io::Result<PathBuf> {
@@ -15,7 +20,7 @@ pub fn install(work: &Path) -> io::Result<PathBuf> {
     for mount_point in [NODE_SDK, PYTHON_SDK] {
         std::fs::create_dir_all(directory.join(mount_point))?;
     }
-    for (name, text) in [(file(Language::Node), NODE), (file(Language::Python), PYTHON)] {
+    for (name, text) in FILES {
         let path = directory.join(name);
         if std::fs::read_to_string(&path).ok().as_deref() != Some(text) {
             std::fs::write(path, text)?;

@@ -1,7 +1,7 @@
 // Loads a Node.js handler and answers invocations through the Lambda Runtime API.
 //
-// A handler may be CommonJS or ESM, asynchronous or with a callback. What console.* writes goes out as whole records in
-// AWS's text format. With WELKIN_ASSIGNMENT the process starts before its function is known and is told later.
+// A handler may be CommonJS or ESM, asynchronous or with a callback, or one that streams (stream.cjs). What console.* writes
+// goes out as whole records (logs.cjs). With WELKIN_ASSIGNMENT the process starts before its function is known and is told later.
 'use strict';
 
 const http = require('node:http');
@@ -9,12 +9,16 @@ const fs = require('node:fs');
 const path = require('node:path');
 const util = require('node:util');
 const { pathToFileURL } = require('node:url');
+const logs = require('./logs.cjs');
+const streaming = require('./stream.cjs');
 
 const [host, port] = process.env.AWS_LAMBDA_RUNTIME_API.split(':');
 const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
-const records = Number(process.env._LAMBDA_TELEMETRY_LOG_FD || 0);
-delete process.env._LAMBDA_TELEMETRY_LOG_FD;
 let requestId;
+// The response that is being streamed.
+let responding;
+
+globalThis.awslambda = { streamifyResponse: streaming.streamifyResponse, HttpResponseStream: streaming.HttpResponseStream };
 
 // ---- The Runtime API
 
@@ -33,30 +37,11 @@ function call(method, where, body, headers) {
   });
 }
 
-const postError = (where, error) =>
-  call('POST', where, JSON.stringify(shape(error, 'trace')), {
-    'content-type': 'application/json',
-    'lambda-runtime-function-error-type': String(typeOf(error)).replace(/[^\x20-\x7e]/g, ''),
-  });
-
-// ---- Logs
-
-// One record on the log descriptor: magic, length, time in microseconds, text. Without it, a line on standard output.
-function writeRecord(text) {
-  if (!records) return void fs.writeSync(1, text + '\n');
-  const body = Buffer.from(text);
-  const frame = Buffer.allocUnsafe(16 + body.length);
-  frame.writeUInt32BE(0xa55a0003, 0);
-  frame.writeUInt32BE(body.length, 4);
-  frame.writeBigUInt64BE(BigInt(Date.now()) * 1000n, 8);
-  body.copy(frame, 16);
-  for (let at = 0; at < frame.length; ) at += fs.writeSync(records, frame, at);
-}
-
-const log = (level, message) => writeRecord(`${new Date().toISOString()}\t${requestId}\t${level}\t${message}`);
-
-for (const [method, level] of Object.entries({ log: 'INFO', info: 'INFO', debug: 'DEBUG', warn: 'WARN', error: 'ERROR', trace: 'TRACE' })) {
-  console[method] = (...values) => log(level, util.format(...values));
+function postError(where, error) {
+  const type = String(typeOf(error)).replace(/[^\x20-\x7e]/g, '');
+  const body = JSON.stringify(shape(error, 'trace'));
+  if (responding?.begun) return responding.fail(type, body);
+  return call('POST', where, body, { 'content-type': 'application/json', 'lambda-runtime-function-error-type': type });
 }
 
 // The SDK tells every function that its Node.js will be too old one day; the machine's owner decides that, not the function.
@@ -84,20 +69,8 @@ function shape(error, stackName) {
   return { errorType: error.name, errorMessage: error.message, [stackName]: String(error.stack ?? '').split('\n') };
 }
 
-function logError(what, error) {
-  const { errorType, errorMessage, stack } = shape(error, 'stack');
-  const extra = isError(error) ? Object.fromEntries(Object.entries(error).filter(([key]) => key !== 'name')) : {};
-  let text;
-  try {
-    text = JSON.stringify({ errorType, errorMessage, ...extra, stack });
-  } catch {
-    text = JSON.stringify({ errorType, errorMessage, stack });
-  }
-  log('ERROR', `${what} \t${text}`);
-}
-
 async function die(what, error, status) {
-  logError(what, error);
+  logs.error(what, error, shape);
   const where = requestId === undefined ? 'runtime/init/error' : `runtime/invocation/${requestId}/error`;
   await postError(where, error).catch(() => {});
   process.exit(status);
@@ -230,17 +203,37 @@ function serialise(result) {
   }
 }
 
+// Ends when the stream has, as AWS's runtime does: a stream that is never ended keeps the function until its timeout.
+async function stream(handler, event, headers, where) {
+  const { succeed, fail, done, ...context } = newContext(headers);
+  const alive = setInterval(() => {}, 1 << 30);
+  const opened = streaming.open(handler, { host, port, agent, path: `/2018-06-01/${where}/response` });
+  responding = opened.stream;
+  try {
+    await Promise.race([handler(event, opened.stream, context), opened.finished.then(() => new Promise(() => {}))]);
+    await opened.finished;
+  } finally {
+    clearInterval(alive);
+  }
+}
+
 async function serve(handler) {
   for (;;) {
     const { headers, body } = await call('GET', 'runtime/invocation/next');
-    requestId = headers['lambda-runtime-aws-request-id'];
+    requestId = logs.context.requestId = headers['lambda-runtime-aws-request-id'];
     process.env._X_AMZN_TRACE_ID = headers['lambda-runtime-trace-id'] ?? '';
     const where = `runtime/invocation/${requestId}`;
     try {
-      const response = serialise(await run(handler, JSON.parse(body || 'null'), headers));
+      const event = JSON.parse(body || 'null');
+      responding = undefined;
+      if (handler[streaming.MARK]) {
+        await stream(handler, event, headers, where);
+        continue;
+      }
+      const response = serialise(await run(handler, event, headers));
       await call('POST', `${where}/response`, response, { 'content-type': 'application/json' });
     } catch (error) {
-      logError('Invoke Error', error);
+      logs.error('Invoke Error', error, shape);
       await postError(`${where}/error`, error);
     }
   }
@@ -287,6 +280,7 @@ function resolveModulesIn(directory) {
 async function main() {
   if (process.env.WELKIN_MODULES) resolveModulesIn(process.env.WELKIN_MODULES);
   if (process.env.WELKIN_ASSIGNMENT) await assignment();
+  logs.configure(process.env);
   let handler;
   try {
     handler = await loadHandler(process.env.LAMBDA_TASK_ROOT, process.env._HANDLER);

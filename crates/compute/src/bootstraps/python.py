@@ -69,10 +69,47 @@ class LogHandler(logging.Handler):
         write_record(self.format(record))
 
 
+class JsonFormatter(logging.Formatter):
+    """One object a record, with what the record was given in addition."""
+
+    converter = time.gmtime
+    own = {*vars(logging.makeLogRecord({})), "message", "asctime", "aws_request_id"}
+
+    def format(self, record):
+        found = {
+            "timestamp": self.formatTime(record, "%Y-%m-%dT%H:%M:%SZ"),
+            "level": record.levelname,
+            "message": record.getMessage(),
+            "logger": record.name,
+        }
+        if record.exc_info and record.exc_info[0]:
+            import traceback
+
+            kind, error, trace = record.exc_info
+            found["stackTrace"] = traceback.format_tb(trace)
+            found.update(errorType=kind.__name__, errorMessage=str(error))
+        found["requestId"] = Context.current or None
+        if record.exc_info:
+            found["location"] = f"{record.pathname}:{record.funcName}:{record.lineno}"
+        found.update({name: value for name, value in vars(record).items() if name not in self.own and name not in found})
+        return json.dumps({name: value for name, value in found.items() if value is not None}, default=str)
+
+
+LEVELS = {"TRACE": logging.DEBUG, "FATAL": logging.CRITICAL}
+json_logs = False
+
+
 def install_logging():
-    handler = LogHandler()
-    handler.setFormatter(LogFormatter("[%(levelname)s]\t%(asctime)s.%(msecs)03dZ\t%(aws_request_id)s\t%(message)s", "%Y-%m-%dT%H:%M:%S"))
-    logging.getLogger().addHandler(handler)
+    global json_logs
+    json_logs = os.environ.get("AWS_LAMBDA_LOG_FORMAT", "").upper() == "JSON"
+    handler, root = LogHandler(), logging.getLogger()
+    if json_logs:
+        handler.setFormatter(JsonFormatter())
+        level = os.environ.get("AWS_LAMBDA_LOG_LEVEL", "INFO").upper()
+        root.setLevel(LEVELS.get(level, level))
+    else:
+        handler.setFormatter(LogFormatter("[%(levelname)s]\t%(asctime)s.%(msecs)03dZ\t%(aws_request_id)s\t%(message)s", "%Y-%m-%dT%H:%M:%S"))
+    root.addHandler(handler)
 
 
 class Identity:
@@ -136,6 +173,9 @@ def describe(error, request_id):
 
 
 def log_error(error):
+    if json_logs:
+        head = {"timestamp": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "log_level": "ERROR"}
+        return write_record(json.dumps({**head, **error}))
     lines = [f"[ERROR] {error['errorType']}: {error['errorMessage']}", "Traceback (most recent call last):"]
     write_record("\n".join(lines) + "\n" + "".join(error["stackTrace"]))
 
@@ -230,12 +270,12 @@ def main():
     sys.path.append(os.path.join(runtime, "python"))
     # The machine's site packages are left out, and with them the module that defines these.
     builtins.exit = builtins.quit = sys.exit
-    install_logging()
     api = RuntimeApi(os.environ["AWS_LAMBDA_RUNTIME_API"])
     if "WELKIN_ASSIGNMENT" in os.environ:
         await_assignment(api)
         os.chdir(task)
         sys.path[1:1] = filter(None, os.environ.get("PYTHONPATH", "").split(":"))
+    install_logging()
     try:
         handler = load_handler(os.environ["_HANDLER"])
     except SystemExit:

@@ -7,9 +7,10 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::launch::mebibytes;
+use super::platform::{Event, LogFormat};
 use super::pool::Place;
 use super::process::{Ended, Process};
-use super::report::{Report, Status, millis};
+use super::report::{Report, Status};
 use super::{FunctionSpec, Invocation, LogLine, Outcome, WallClock};
 use crate::runtime_api::{Next, Phase, Reply, error_payload};
 use crate::sandbox::Exit;
@@ -46,15 +47,17 @@ pub fn unstartable(
         memory_mb: function.memory_mb,
         peak_mb: 0,
         init: None,
-        status: Status::Error(INVALID_ENTRYPOINT.into()),
+        status: Status::Failure(INVALID_ENTRYPOINT.into()),
     };
+    let error = (function.log_format == LogFormat::Text).then(|| format!("{message}\n{INVALID_ENTRYPOINT}"));
+    let line = |event: Event<'_>| event.line(function.log_format, now);
     let lines = [
-        format!("START RequestId: {id} Version: {}", function.version),
-        format!("{message}\n{INVALID_ENTRYPOINT}"),
-        format!("END RequestId: {id}"),
-        report.line(),
+        line(Event::Start { request_id: id, version: &function.version }),
+        error,
+        line(Event::End { request_id: id }),
+        line(Event::Report(&report)),
     ];
-    let logs = lines.into_iter().map(|message| LogLine { timestamp_millis: now, message }).collect();
+    let logs = lines.into_iter().flatten().map(|message| LogLine { timestamp_millis: now, message }).collect();
     let payload = error_payload(INVALID_ENTRYPOINT, &message);
     Outcome { payload, function_error: Some("Unhandled"), logs, log_stream, report }
 }
@@ -85,7 +88,8 @@ impl Instance {
         place: Place,
         begun: Instant,
     ) -> Box<Self> {
-        process.logs.push(init_start(function));
+        process.logs.format = function.log_format;
+        process.logs.tell(&Event::InitStart(function));
         let phases = process.api.phases();
         let initialised = phases.reached(|phase| matches!(phase, Phase::Ready | Phase::Failed { .. }));
         let deadline = begun + INIT_LIMIT + function.timeout;
@@ -103,13 +107,9 @@ impl Instance {
             Ended::TimedOut => Some(Failure::timeout(function.timeout)),
             Ended::OutOfMemory => Some(Failure::out_of_memory()),
         };
-        if let Some(failure) = &failure {
-            let status = match &failure.status {
-                Status::Timeout => "timeout".to_owned(),
-                _ => format!("error\tError Type: {}", failure.kind),
-            };
-            process.logs.push(format!("INIT_REPORT Init Duration: {}\tPhase: init\tStatus: {status}", millis(init)));
-        }
+        let status = failure.as_ref().map_or(&Status::Success, |failure| &failure.status);
+        process.logs.tell(&Event::InitRuntimeDone { function, status });
+        process.logs.tell(&Event::InitReport { function, status, duration: init });
         let now = Instant::now();
         Box::new(Self {
             process,
@@ -145,7 +145,7 @@ impl Instance {
             self.process.sandbox.resume();
         }
         let id = &invocation.request_id;
-        self.process.logs.push(format!("START RequestId: {id} Version: {}", function.version));
+        self.process.logs.tell(&Event::Start { request_id: id, version: &function.version });
         let begun = Instant::now();
         let ended = match self.failure.take() {
             Some(failure) => Err(failure),
@@ -157,19 +157,19 @@ impl Instance {
             return Invoked::Stale;
         }
         let (payload, function_error, status, reusable) = match ended {
+            Ok(Reply::Streamed) => (Bytes::new(), None, Status::Success, true),
             Ok(Reply::Response(payload)) => (payload, None, Status::Success, true),
-            Ok(Reply::Error { kind, payload }) => {
-                let status = if kind.starts_with("Runtime.") { Status::Error(kind.clone()) } else { Status::Success };
-                (payload, Some("Unhandled"), status, true)
-            }
+            Ok(Reply::Error { kind, payload }) => (payload, Some("Unhandled"), Status::Error(kind), true),
             Err(failure) => {
                 let payload = self.conclude(id, &failure);
                 (payload, Some("Unhandled"), failure.status, false)
             }
         };
+        let produced = payload.len();
+        self.process.logs.tell(&Event::RuntimeDone { request_id: id, status: &status, duration, produced });
         let report = self.report(function, id, duration, status);
-        self.process.logs.push(format!("END RequestId: {id}"));
-        self.process.logs.push(report.line());
+        self.process.logs.tell(&Event::End { request_id: id });
+        self.process.logs.tell(&Event::Report(&report));
         let outcome = Outcome {
             payload,
             function_error,
@@ -195,6 +195,7 @@ impl Instance {
             trace_id: invocation.trace_id.clone(),
             client_context: invocation.client_context.clone(),
             cognito_identity: invocation.cognito_identity.clone(),
+            sink: invocation.sink.clone(),
         };
         let mut reply = self.process.api.invoke(next).await;
         let answered = answer(&mut reply);
@@ -213,23 +214,26 @@ impl Instance {
             return payload.clone();
         }
         let Failure { kind, message, .. } = failure;
-        match failure.status {
+        let (said, logged) = match failure.status {
             Status::Timeout => {
                 let time = crate::time::iso8601((self.clock)());
-                self.process.logs.push(format!("{time} {id} {message}\n"));
-                error_payload(kind, &format!("RequestId: {id} Error: {message}"))
+                (format!("RequestId: {id} Error: {message}"), format!("{time} {id} {message}\n"))
             }
             _ => {
                 let message = format!("RequestId: {id} Error: {message}");
-                self.process.logs.push(format!("{message}\n{kind}"));
-                error_payload(kind, &message)
+                (message.clone(), format!("{message}\n{kind}"))
             }
+        };
+        // In JSON the records of the end of the runtime say it.
+        if self.process.logs.format == LogFormat::Text {
+            self.process.logs.push(logged);
         }
+        error_payload(kind, &said)
     }
 
     fn report(&mut self, function: &FunctionSpec, id: &str, duration: Duration, status: Status) -> Report {
         let peak = self.process.peak.div_ceil(1 << 20) as u32;
-        let peak_mb = if status == Status::Error(OUT_OF_MEMORY.into()) { function.memory_mb } else { peak };
+        let peak_mb = if status == Status::Failure(OUT_OF_MEMORY.into()) { function.memory_mb } else { peak };
         Report {
             request_id: id.to_owned(),
             duration,
@@ -251,7 +255,7 @@ impl Failure {
     }
 
     fn error(kind: &str, message: String) -> Self {
-        Self::new(kind, message, Status::Error(kind.into()))
+        Self::new(kind, message, Status::Failure(kind.into()))
     }
 
     fn exit(exit: Exit) -> Self {
@@ -292,14 +296,4 @@ fn signal_name(signal: i32) -> String {
         libc::SIGTERM => "terminated".into(),
         other => format!("signal {other}"),
     }
-}
-
-fn init_start(function: &FunctionSpec) -> String {
-    let FunctionSpec { runtime, region, .. } = function;
-    let (family, version) =
-        runtime.split_at(runtime.find(|letter: char| letter.is_ascii_digit()).unwrap_or(runtime.len()));
-    let version = version.trim_end_matches(".x");
-    format!(
-        "INIT_START Runtime Version: {family}:{version}.v0\tRuntime Version ARN: arn:aws:lambda:{region}::runtime:{runtime}"
-    )
 }

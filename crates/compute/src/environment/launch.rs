@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Error, FunctionSpec, Identity};
+use super::{Error, FunctionSpec, Identity, LogFormat};
 use crate::bootstraps;
 use crate::interpreters::{Interpreter, Language};
 use crate::sandbox::{Backend, Mount, Spec};
@@ -90,6 +90,10 @@ pub fn variables(
         ("_HANDLER", function.handler.clone()),
         ("LD_LIBRARY_PATH", format!("{task}:{task}/lib:{layers}/lib")),
     ];
+    if let LogFormat::Json { application, .. } = function.log_format {
+        variables.push(("AWS_LAMBDA_LOG_FORMAT", "JSON".into()));
+        variables.push(("AWS_LAMBDA_LOG_LEVEL", application.name().into()));
+    }
     if runtime_name.starts_with("nodejs") {
         let major = runtime_name.trim_start_matches("nodejs").trim_end_matches(".x");
         let own =

@@ -10,6 +10,7 @@ use std::os::fd::AsFd;
 use tokio::net::unix::pipe::Receiver;
 
 use super::WallClock;
+use super::platform::{Event, LogFormat};
 use crate::sandbox::Sandbox;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +36,7 @@ pub struct Logs {
     lines: Vec<LogLine>,
     /// Bytes in `lines`.
     kept: usize,
+    pub format: LogFormat,
     clock: WallClock,
 }
 
@@ -42,7 +44,16 @@ impl Logs {
     pub fn new(sandbox: &mut Sandbox, clock: WallClock) -> io::Result<Self> {
         let output = sandbox.output.take().map(Source::new).transpose()?;
         let records = sandbox.records.take().map(Source::new).transpose()?;
-        Ok(Self { output, records, partial: Vec::new(), frames: Vec::new(), lines: Vec::new(), kept: 0, clock })
+        Ok(Self {
+            output,
+            records,
+            partial: Vec::new(),
+            frames: Vec::new(),
+            lines: Vec::new(),
+            kept: 0,
+            format: LogFormat::Text,
+            clock,
+        })
     }
 
     /// Adds a line of our own, after everything that the function has written so far.
@@ -50,6 +61,15 @@ impl Logs {
         self.drain();
         let timestamp_millis = (self.clock)();
         self.lines.push(LogLine { timestamp_millis, message: message.into() });
+    }
+
+    /// Adds what is to be said of an event, after everything that the function has written so far.
+    pub fn tell(&mut self, event: &Event<'_>) {
+        self.drain();
+        let timestamp_millis = (self.clock)();
+        if let Some(message) = event.line(self.format, timestamp_millis) {
+            self.lines.push(LogLine { timestamp_millis, message });
+        }
     }
 
     pub fn take(&mut self) -> Vec<LogLine> {
@@ -116,6 +136,9 @@ impl Logs {
     }
 
     fn keep(&mut self, line: &[u8], timestamp_millis: i64) {
+        if !self.format.keeps(line) {
+            return;
+        }
         let message = String::from_utf8_lossy(&line[..line.len().min(LONGEST)]).into_owned();
         let before = self.kept;
         self.kept += message.len();
@@ -195,6 +218,7 @@ mod tests {
             frames: Vec::new(),
             lines: Vec::new(),
             kept: 0,
+            format: LogFormat::Text,
             clock: Arc::new(|| 7),
         };
         (logs, out, rec)
@@ -238,6 +262,7 @@ mod tests {
                 frames: Vec::new(),
                 lines: Vec::new(),
                 kept: 0,
+                format: LogFormat::Text,
                 clock: Arc::new(|| 7),
             };
             let mut rest = &bytes[..];
@@ -262,6 +287,7 @@ mod tests {
                 frames: bytes,
                 lines: Vec::new(),
                 kept: 0,
+                format: LogFormat::Text,
                 clock: Arc::new(|| 7),
             };
             logs.finish();

@@ -8,6 +8,7 @@
 mod instance;
 mod launch;
 mod logs;
+mod platform;
 mod pool;
 mod process;
 mod report;
@@ -23,9 +24,11 @@ use std::time::Duration;
 use bytes::Bytes;
 
 pub use logs::LogLine;
+pub use platform::{Level, LogFormat};
 pub use pool::Environments;
 pub use report::{Report, Status};
 
+use crate::runtime_api::Sink;
 use crate::sandbox::Backend;
 
 /// What [`Environments`] needs to know about its surroundings.
@@ -75,6 +78,7 @@ pub struct FunctionSpec {
     /// The merged layers, if there are any.
     pub layers: Option<PathBuf>,
     pub log_group: String,
+    pub log_format: LogFormat,
     /// Started ahead of need, because the function says so.
     pub provisioned: bool,
 }
@@ -102,6 +106,8 @@ pub struct Invocation {
     pub trace_id: Option<String>,
     pub client_context: Option<String>,
     pub cognito_identity: Option<String>,
+    /// Where the parts of a streamed response go as they come.
+    pub sink: Option<Sink>,
 }
 
 /// How an invocation ended.

@@ -18,8 +18,10 @@ pub struct Report {
 pub enum Status {
     Success,
     Timeout,
-    /// The runtime ended, or could not start.
+    /// The function failed with an error of this type.
     Error(String),
+    /// The runtime ended, or could not start.
+    Failure(String),
 }
 
 impl Report {
@@ -42,7 +44,9 @@ impl Report {
         match &self.status {
             Status::Success => {}
             Status::Timeout => line += "Status: timeout",
-            Status::Error(kind) => line += &format!("Status: error\tError Type: {kind}"),
+            // A function's own error is no matter of this line.
+            Status::Error(kind) if !kind.starts_with("Runtime.") => {}
+            Status::Error(kind) | Status::Failure(kind) => line += &format!("Status: error\tError Type: {kind}"),
         }
         line
     }

@@ -66,6 +66,7 @@ impl Bench {
             code,
             layers: None,
             log_group: "/aws/lambda/f".into(),
+            log_format: LogFormat::Text,
             provisioned: false,
         }
     }

@@ -4,7 +4,7 @@ use super::{arn, now, rest_api::check_api_tags};
 use crate::{
     ApiGateway,
     error::Error,
-    patch::{self, Slot},
+    patch::{self, Paths, Slot},
     store::{Place, Record, delete_key, key_of, put_key},
 };
 use apigateway_api::*;
@@ -90,7 +90,7 @@ async fn update(_: &ApiGateway, cx: &Context, request: UpdateApiKeyRequest) -> R
     cx.store().write(|tx| {
         let place = Place::of_account(cx);
         let mut key: ApiKey = place.find(tx, &request.api_key)?.ok_or_else(missing)?;
-        let paths = &["/name", "/description", "/customerId", "/enabled"];
+        let paths = &Paths::members(&["/name", "/description", "/customerId", "/enabled"]);
         patch::apply(&mut key, request.patch_operations.as_deref().unwrap_or_default(), paths, slot)?;
         key.last_updated_date = Some(now(cx));
         place.put(tx, &request.api_key, &key);

@@ -30,9 +30,7 @@ async fn create(_: &ApiGatewayV2, cx: &Context, request: CreateStageRequest) -> 
         let mut stage: Stage = convert(&request)?;
         stage.created_date = Some(deploy::now(cx));
         stage.last_updated_date = Some(deploy::now(cx));
-        let settings = stage.default_route_settings.get_or_insert_default();
-        settings.detailed_metrics_enabled.get_or_insert(false);
-        stage.route_settings.get_or_insert_default();
+        complete(&mut stage);
         stage.stage_variables.get_or_insert_default();
         stage.tags.get_or_insert_default();
         check_stage(place, tx, &api, &stage)?;
@@ -43,6 +41,16 @@ async fn create(_: &ApiGatewayV2, cx: &Context, request: CreateStageRequest) -> 
         }
         convert(&stage)
     })
+}
+
+/// Puts the defaults into a stage's settings.
+fn complete(stage: &mut Stage) {
+    stage.default_route_settings.get_or_insert_default();
+    stage.route_settings.get_or_insert_default();
+    let own = stage.route_settings.iter_mut().flat_map(|all| all.values_mut());
+    for settings in stage.default_route_settings.iter_mut().chain(own) {
+        settings.detailed_metrics_enabled.get_or_insert(false);
+    }
 }
 
 fn check_stage(place: Place<'_>, reader: &mut impl Reader, api: &Api, stage: &Stage) -> Result<(), Error> {
@@ -119,6 +127,7 @@ async fn update(_: &ApiGatewayV2, cx: &Context, request: UpdateStageRequest) -> 
         if stage.auto_deploy == Some(true) && request.deployment_id.is_some() {
             return bad("Deployment ID cannot be set on a stage when auto-deploy is enabled");
         }
+        complete(&mut stage);
         check_stage(place, tx, &place.api(tx)?, &stage)?;
         stage.last_updated_date = Some(deploy::now(cx));
         place.put(tx, &request.stage_name, &stage);

@@ -111,7 +111,7 @@ async fn connect(front: &WebSocketFront, served: Served, mut request: FrontReque
     let compiled = served.compiled.clone();
     let mut protocol = None;
     if let Some(route) = compiled.route_of_key("$connect") {
-        let world = World { cx: served.cx.clone(), timeout: Duration::from_secs(29) };
+        let world = World::new(served.cx.clone(), Duration::from_secs(29));
         let authorizer = compiled.authorizer(route);
         let question = question(&opening, &of);
         let signer = request.signer.take();

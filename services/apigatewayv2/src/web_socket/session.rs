@@ -208,7 +208,7 @@ pub async fn execute(
 ) -> Result<Outcome, Refusal> {
     let timeout = served.compiled.integration(route).and_then(|integration| integration.timeout_in_millis);
     let timeout = Duration::from_millis(u64::try_from(timeout.unwrap_or(29_000)).unwrap_or_default());
-    let world = World { cx: served.cx.clone(), timeout };
+    let world = World::new(served.cx.clone(), timeout);
     let started = world.now();
     let result = route::run(&world, &served.compiled, route, request, of, kind).await;
     let spent = world.now().millis() - started.millis();

@@ -16,6 +16,7 @@ use service::{ApiError, Cloud, Context, Principal, StoreError, Timestamp, to_rec
 use super::batch::{Next, Verdict, next, pause, verdict};
 use super::record::{self, Mapping, Place, place, places_key};
 use super::source::{Entry, Position, Source};
+use super::window::Window;
 use crate::destination::Target;
 use crate::error::Error;
 use crate::ops::invocation::active;
@@ -24,6 +25,8 @@ use crate::store::{Configuration, Function};
 
 /// How often a stream is read that brings nothing; AWS's pollers do it as often.
 const POLL: Duration = Duration::from_millis(250);
+/// The longest pause after a problem.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// The most bytes of records in an event.
 const MOST_BYTES: usize = 6 * 1024 * 1024 - 1024;
 
@@ -62,6 +65,7 @@ impl Pollers {
                 cx: cloud.context(Principal::service("lambda.amazonaws.com"), &mapping.account, &mapping.region),
                 filters: mapping.filters.iter().filter_map(|text| EventPattern::parse(text).ok()).collect(),
                 runner: pollers.runner.clone(),
+                windows: Mutex::default(),
                 mapping,
             };
             poller.run().await;
@@ -77,24 +81,31 @@ impl Pollers {
     }
 }
 
-struct Poller {
-    cx: Context,
+pub(super) struct Poller {
+    pub cx: Context,
     runner: Arc<Runner>,
-    mapping: Mapping,
+    pub mapping: Mapping,
     filters: Vec<EventPattern>,
+    /// Tumbling windows that are open, by shard; each is stored with the shard's place.
+    pub windows: Mutex<BTreeMap<String, Window>>,
 }
 
 /// Why a poller stops for now.
-enum Stop {
+pub(super) enum Stop {
     /// The mapping is no longer what this poller works on.
     Outdated,
     /// Something failed, and is tried again after a while.
     Problem(String),
+    /// There is no such stream (any more).
+    Gone,
 }
 
 impl From<ApiError> for Stop {
     fn from(error: ApiError) -> Self {
-        Stop::Problem(format!("{}: {}", error.code, error.message))
+        match error.code.as_str() {
+            "ResourceNotFoundException" => Stop::Gone,
+            _ => Stop::Problem(format!("{}: {}", error.code, error.message)),
+        }
     }
 }
 
@@ -117,16 +128,29 @@ struct Reading {
 }
 
 impl Poller {
+    /// Problems are tried again after pauses that become longer, and said once each.
     async fn run(&self) {
+        let (mut failures, mut said) = (0, String::new());
         loop {
-            match self.read_all().await {
+            let begun = tokio::time::Instant::now();
+            let (problem, shown) = match self.read_all().await {
                 Stop::Outdated => return,
-                Stop::Problem(text) => {
-                    tracing::warn!(problem = text, mapping = self.mapping.uuid, "an event source cannot be read");
-                    self.note("PROBLEM: Lambda cannot read from the event source.".to_owned());
+                Stop::Gone => ("the stream does not exist".to_owned(), "PROBLEM: Stream not found"),
+                Stop::Problem(text) => (text, "PROBLEM: Lambda cannot read from the event source."),
+            };
+            self.note(shown.to_owned());
+            if problem != said {
+                tracing::warn!(problem, mapping = self.mapping.uuid, "an event source cannot be read");
+                said = problem;
+            }
+            failures = if begun.elapsed() > LONGEST_PAUSE { 1 } else { failures + 1 };
+            let until = tokio::time::Instant::now() + (POLL * (1 << failures.min(8))).min(LONGEST_PAUSE);
+            while tokio::time::Instant::now() < until {
+                tokio::time::sleep(POLL * 4).await;
+                if matches!(self.is_current(), Ok(false)) {
+                    return;
                 }
             }
-            tokio::time::sleep(POLL * 4).await;
         }
     }
 
@@ -189,6 +213,9 @@ impl Poller {
             if place.as_ref().is_some_and(|place| place.finished) {
                 continue;
             }
+            if let Some(window) = place.as_ref().and_then(|place| place.window.clone()) {
+                self.windows.lock().insert(shard.id.clone(), window);
+            }
             let waits = match shard.parent.as_ref().filter(|parent| shards.iter().any(|other| other.id == **parent)) {
                 Some(parent) => !self.is_finished(parent)?,
                 None => false,
@@ -236,6 +263,7 @@ impl Poller {
     async fn advance(&self, source: &Source, reading: &mut Reading) -> Result<bool, Stop> {
         let mut busy = false;
         let most = self.most();
+        let looked = self.cx.now();
         if let Some(iterator) = reading.iterator.take_if(|_| reading.gathered.len() < most) {
             let (entries, next) = match source.read(&iterator).await {
                 Ok(read) => read,
@@ -265,6 +293,14 @@ impl Poller {
             reading.since = now;
             self.process(&reading.id, batch).await?;
             busy = true;
+        }
+        if let Some(window) = self.window(&reading.id).filter(|_| reading.gathered.is_empty() && !busy) {
+            // Everything that arrived before this look has been seen.
+            let ended = window.has_ended(looked);
+            if ended || reading.iterator.is_none() {
+                self.end_window(&reading.id, !ended).await?;
+                busy = true;
+            }
         }
         if reading.gathered.is_empty() && (busy || reading.iterator.is_none()) {
             self.reached(reading)?;
@@ -298,11 +334,12 @@ impl Poller {
         if reading.seen.is_none() && !finished {
             return Ok(());
         }
-        self.put_place(&reading.id, &Place { sequence: reading.seen.clone(), iterator: None, finished })
+        self.put_place(&reading.id, &Place { sequence: reading.seen.clone(), finished, ..Place::default() })
     }
 
-    fn put_place(&self, shard: &str, place: &Place) -> Result<(), StoreError> {
-        let record = to_record(place)?;
+    /// Notes how far a shard has been dealt with, and its window.
+    pub fn put_place(&self, shard: &str, place: &Place) -> Result<(), StoreError> {
+        let record = to_record(&Place { window: self.window(shard), ..place.clone() })?;
         self.cx.cloud.store.write(|tx| {
             // A mapping that was deleted meanwhile leaves nothing behind.
             if tx.contains(self.mapping.key().as_slice())? {
@@ -330,7 +367,7 @@ impl Poller {
             done?;
         }
         if let Some(sequence) = last {
-            self.put_place(shard, &Place { sequence: Some(sequence), iterator: None, finished: false })?;
+            self.put_place(shard, &Place { sequence: Some(sequence), ..Place::default() })?;
         }
         Ok(())
     }
@@ -338,7 +375,7 @@ impl Poller {
     /// Deals with records in their order. `alone`: no other lane works on the shard, so what is done can be noted at once.
     async fn lane(&self, shard: &str, entries: Vec<Entry>, alone: bool) -> Result<(), Stop> {
         let size = self.mapping.batch_size.max(1).unsigned_abs() as usize;
-        let mut waiting: Vec<Vec<Entry>> = chunks(entries, size);
+        let mut waiting: Vec<Vec<Entry>> = chunks(entries, size, self.mapping.tumbling);
         waiting.reverse();
         while let Some(batch) = waiting.pop() {
             let last = batch.last().map(|entry| entry.sequence.clone());
@@ -346,15 +383,21 @@ impl Poller {
             let mut halves = None;
             while !batch.is_empty() {
                 batch = self.without_the_old(shard, batch).await;
-                if batch.is_empty() {
-                    break;
-                }
-                let (done, outcome) = match self.invoke(&batch).await {
-                    Ok((Verdict::Done, _)) => (batch.len(), None),
-                    Ok((Verdict::FailedFrom(index), outcome)) => (index, Some(Ok(outcome))),
+                let Some(first) = batch.first() else { break };
+                self.enter_window(shard, first.arrived).await?;
+                let (done, failure) = match self.invoke(shard, &batch).await {
+                    Ok((Verdict::Done, outcome)) => {
+                        self.carry(shard, &outcome).await?;
+                        (batch.len(), None)
+                    }
+                    Ok((Verdict::FailedFrom(index), outcome)) => {
+                        if index > 0 {
+                            self.carry(shard, &outcome).await?;
+                        }
+                        (index, Some(Ok(outcome)))
+                    }
                     Err(error) => (0, Some(Err(error))),
                 };
-                let failure = outcome;
                 if done > 0 {
                     let rest = batch.split_off(done);
                     if let Some(entry) = batch.last().filter(|_| alone) {
@@ -401,7 +444,7 @@ impl Poller {
     }
 
     /// Waits on the cloud's clock, but no longer than the mapping stays as it is.
-    async fn pause(&self, attempts: u32) -> Result<(), Stop> {
+    pub async fn pause(&self, attempts: u32) -> Result<(), Stop> {
         let until = self.cx.now().plus_millis(pause(attempts));
         loop {
             let waited = tokio::time::timeout(POLL, self.cx.clock().wait_until(until)).await;
@@ -428,16 +471,25 @@ impl Poller {
         rest
     }
 
-    async fn invoke(&self, batch: &[Entry]) -> Result<(Verdict, Outcome), Error> {
+    /// Invokes the function once.
+    pub async fn call(&self, event: &Value) -> Result<Outcome, Error> {
         let (function, configuration) = self.function().await?;
-        let records: Vec<&Value> = batch.iter().map(|entry| &entry.event).collect();
         let invocation = Invocation {
             request_id: self.cx.random().uuid(),
-            payload: Bytes::from(json!({ "Records": records }).to_string()),
+            payload: Bytes::from(event.to_string()),
             invoked_arn: self.mapping.reference().to_string(),
             ..Invocation::default()
         };
-        let outcome = self.runner.run(&self.cx, &function, &configuration, invocation).await?;
+        self.runner.run(&self.cx, &function, &configuration, invocation).await
+    }
+
+    async fn invoke(&self, shard: &str, batch: &[Entry]) -> Result<(Verdict, Outcome), Error> {
+        let records: Vec<&Value> = batch.iter().map(|entry| &entry.event).collect();
+        let mut event = json!({ "Records": records });
+        if let Some(window) = self.window(shard) {
+            window.describe(&mut event, shard, &self.mapping.source, false, false);
+        }
+        let outcome = self.call(&event).await?;
         let found = if outcome.function_error.is_some() {
             Verdict::FailedFrom(0)
         } else if self.mapping.partial_failures {
@@ -507,7 +559,7 @@ impl Poller {
     }
 
     /// What the mapping shows as the result of its latest batch.
-    fn note(&self, result: String) {
+    pub fn note(&self, result: String) {
         let noted = self.cx.cloud.store.write(|tx| {
             let key = self.mapping.key();
             let Some(record) = tx.get(key.as_slice())? else { return Ok(()) };
@@ -528,14 +580,19 @@ fn size_of(entry: &Entry) -> usize {
     entry.event.to_string().len()
 }
 
-/// Batches of at most `size` records and as many bytes as an event may have.
-fn chunks(entries: Vec<Entry>, size: usize) -> Vec<Vec<Entry>> {
+/// Batches of at most `size` records and as many bytes as an event may have, each within a tumbling window if there are such.
+fn chunks(entries: Vec<Entry>, size: usize, tumbling: i32) -> Vec<Vec<Entry>> {
+    let together = |one: &Entry, other: &Entry| tumbling <= 0 || Window::of(one.arrived, tumbling).holds(other.arrived);
     let mut batches: Vec<Vec<Entry>> = Vec::new();
     let mut bytes = 0;
     for entry in entries {
         let more = size_of(&entry);
         match batches.last_mut() {
-            Some(batch) if batch.len() < size && bytes + more <= MOST_BYTES => {
+            Some(batch)
+                if batch.len() < size
+                    && bytes + more <= MOST_BYTES
+                    && batch.first().is_none_or(|first| together(first, &entry)) =>
+            {
                 bytes += more;
                 batch.push(entry);
             }

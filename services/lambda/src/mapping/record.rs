@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use service::{Key, Range, StoreError, Timestamp, from_record};
 use store::{Store, Transaction};
 
+use super::window::Window;
 use crate::arn::Reference;
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -26,6 +27,9 @@ pub struct Mapping {
     /// Seconds that records wait for others.
     pub window: i32,
     pub parallelization: i32,
+    /// The seconds of a tumbling window, or 0.
+    #[serde(default)]
+    pub tumbling: i32,
     /// `TRIM_HORIZON` or `LATEST`.
     pub position: String,
     /// Patterns; a record that matches one of them is passed on.
@@ -53,6 +57,9 @@ pub struct Place {
     pub iterator: Option<String>,
     /// The shard was read to its end.
     pub finished: bool,
+    /// The tumbling window that is open, with its state after that record.
+    #[serde(default)]
+    pub window: Option<Window>,
 }
 
 pub fn mappings_key(account: &str, region: &str) -> Key {
@@ -102,7 +109,7 @@ impl Mapping {
             maximum_record_age_in_seconds: Some(self.max_age),
             bisect_batch_on_function_error: Some(self.bisect),
             maximum_retry_attempts: Some(self.max_retries),
-            tumbling_window_in_seconds: Some(0),
+            tumbling_window_in_seconds: Some(self.tumbling),
             function_response_types: Some(if self.partial_failures { responses } else { Vec::new() }),
             event_source_mapping_arn: Some(self.arn()),
             ..api::EventSourceMappingConfiguration::default()

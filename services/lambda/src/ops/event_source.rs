@@ -81,9 +81,6 @@ struct Settings {
 
 impl Settings {
     fn apply(self, mapping: &mut Mapping) -> Result<(), Error> {
-        if self.tumbling.is_some_and(|seconds| seconds > 0) {
-            return Err(Error::NotImplemented("Tumbling windows are not implemented.".into()));
-        }
         if self.max_age.is_some_and(|seconds| (0..60).contains(&seconds)) {
             return invalid("MaximumRecordAgeInSeconds must be -1 or between 60 and 604800.");
         }
@@ -111,8 +108,12 @@ impl Settings {
         set(&mut mapping.batch_size, self.batch_size);
         set(&mut mapping.window, self.window);
         set(&mut mapping.parallelization, self.parallelization);
+        set(&mut mapping.tumbling, self.tumbling);
         set(&mut mapping.max_age, self.max_age);
         set(&mut mapping.max_retries, self.max_retries);
+        if mapping.tumbling > 0 && mapping.parallelization > 1 {
+            return invalid("Tumbling windows are not supported with a ParallelizationFactor greater than 1.");
+        }
         mapping.bisect = self.bisect.unwrap_or(mapping.bisect);
         mapping.enabled = self.enabled.unwrap_or(mapping.enabled);
         if let Some(responses) = self.responses {

@@ -11,7 +11,7 @@ use crate::Lambda;
 use crate::arn::{LATEST, Reference};
 use crate::error::Error;
 use crate::function::not_found;
-use crate::runner::Runner;
+use crate::runner::{Runner, trace};
 use crate::store::{self as records, Configuration, Event, Function, State};
 
 const SYNCHRONOUS_LIMIT: usize = 6_291_456;
@@ -30,7 +30,7 @@ async fn invoke(lambda: &Lambda, cx: &Context, request: InvocationRequest) -> Re
     let (mut function, mut configuration) = resolve(cx, &reference)?;
     let kind = request.invocation_type.unwrap_or(InvocationType::RequestResponse);
     let payload = request.payload.filter(|payload| !payload.is_empty()).unwrap_or_else(|| "{}".into());
-    check_payload(&payload, kind == InvocationType::Event)?;
+    check_payload(&payload, kind == InvocationType::Event, "InvokeFunction")?;
     let accepted = |status| Ok(InvocationResponse { status_code: Some(status), ..InvocationResponse::default() });
     match kind {
         InvocationType::DryRun => return accepted(204),
@@ -120,11 +120,11 @@ fn share(cx: &Context) -> f64 {
     f64::from(u32::from_be_bytes(bytes)) / (f64::from(u32::MAX) + 1.0)
 }
 
-fn check_payload(payload: &[u8], asynchronous: bool) -> Result<(), Error> {
+pub fn check_payload(payload: &[u8], asynchronous: bool, operation: &str) -> Result<(), Error> {
     let limit = if asynchronous { ASYNCHRONOUS_LIMIT } else { SYNCHRONOUS_LIMIT };
     if payload.len() > limit {
         return Err(Error::RequestTooLarge(format!(
-            "Request must be smaller than {limit} bytes for the InvokeFunction operation"
+            "Request must be smaller than {limit} bytes for the {operation} operation"
         )));
     }
     serde_json::from_slice::<serde::de::IgnoredAny>(payload).map(drop).map_err(|error| {
@@ -135,7 +135,7 @@ fn check_payload(payload: &[u8], asynchronous: bool) -> Result<(), Error> {
 }
 
 /// Comes as base64, goes to the function as JSON.
-fn client_context(encoded: Option<String>) -> Result<Option<String>, Error> {
+pub fn client_context(encoded: Option<String>) -> Result<Option<String>, Error> {
     let Some(encoded) = encoded else { return Ok(None) };
     let decoded = BASE64_STANDARD.decode(&encoded).ok().and_then(|bytes| String::from_utf8(bytes).ok());
     let valid = decoded.filter(|text| serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok());
@@ -153,11 +153,12 @@ fn event(cx: &Context, reference: Reference, payload: &[u8], client_context: Opt
         qualifier: reference.qualifier,
         payload: String::from_utf8_lossy(payload).into_owned(),
         client_context,
+        trace: Some(cx.origin().trace.clone().unwrap_or_else(|| trace(cx))),
     }
 }
 
 /// The last 4 KB of the log, as base64.
-fn tail(outcome: &Outcome) -> String {
+pub fn tail(outcome: &Outcome) -> String {
     let mut log = String::new();
     for line in &outcome.logs {
         log.push_str(&line.message);

@@ -53,11 +53,8 @@ fn missing() -> Error {
     Error::ResourceNotFound("The resource you requested does not exist.".into())
 }
 
-fn check_mode(mode: Option<&InvokeMode>) -> Result<(), Error> {
-    match mode {
-        Some(InvokeMode::ResponseStream) => Err(Error::NotImplemented("Response streaming is not implemented.".into())),
-        _ => Ok(()),
-    }
+fn mode(url: &Url) -> InvokeMode {
+    if url.streams { InvokeMode::ResponseStream } else { InvokeMode::Buffered }
 }
 
 fn describe(cx: &Context, reference: &Reference, url: &Url) -> FunctionUrlConfig {
@@ -68,7 +65,7 @@ fn describe(cx: &Context, reference: &Reference, url: &Url) -> FunctionUrlConfig
         last_modified_time: last_modified(url.modified),
         cors: url.cors.clone().map(Cors::from),
         auth_type: FunctionUrlAuthType::from(url.auth.as_str()),
-        invoke_mode: Some(InvokeMode::Buffered),
+        invoke_mode: Some(mode(url)),
     }
 }
 
@@ -78,13 +75,13 @@ async fn create_function_url_config(
     request: CreateFunctionUrlConfigRequest,
 ) -> Result<CreateFunctionUrlConfigResponse, Error> {
     let reference = reference(cx, &request.function_name, request.qualifier.as_deref())?;
-    check_mode(request.invoke_mode.as_ref())?;
     resolve(cx, &reference)?;
     let now = cx.now().millis();
     let url = Url {
         id: cx.random().lower_alphanumeric(32),
         auth: request.auth_type.as_str().to_owned(),
         cors: request.cors.map(CrossOrigin::from),
+        streams: request.invoke_mode == Some(InvokeMode::ResponseStream),
         created: now,
         modified: now,
     };
@@ -172,7 +169,6 @@ async fn update_function_url_config(
     request: UpdateFunctionUrlConfigRequest,
 ) -> Result<UpdateFunctionUrlConfigResponse, Error> {
     let reference = reference(cx, &request.function_name, request.qualifier.as_deref())?;
-    check_mode(request.invoke_mode.as_ref())?;
     let url = cx.store().write(|tx| {
         let mut function = records::function_in(tx, &reference)?.ok_or_else(|| not_found(&reference))?;
         let url = function.urls.get_mut(&qualifier(&reference)).ok_or_else(missing)?;
@@ -181,6 +177,9 @@ async fn update_function_url_config(
         }
         if let Some(cors) = request.cors {
             url.cors = Some(CrossOrigin::from(cors));
+        }
+        if let Some(mode) = request.invoke_mode {
+            url.streams = mode == InvokeMode::ResponseStream;
         }
         url.modified = cx.now().millis();
         let url = url.clone();

@@ -253,7 +253,7 @@ pub(super) fn check_length(length: Option<i64>) -> Result<(), Error> {
 }
 
 pub(super) fn hex(md5: [u8; 16]) -> String {
-    md5.iter().map(|byte| format!("{byte:02x}")).collect()
+    service::hex(&md5)
 }
 
 /// Last-Modified has whole seconds.

@@ -5,6 +5,8 @@
 //!
 //! `GET /2018-06-01/welkin/assignment` is ours: a runtime that was started before its function was known waits there.
 
+mod stream;
+
 use std::convert::Infallible;
 use std::io;
 use std::net::TcpListener;
@@ -22,6 +24,10 @@ use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::AbortHandle;
 
+pub use stream::{Part, STREAM_LIMIT, Sink};
+
+use stream::Claim;
+
 /// The largest response that a function may give.
 pub const RESPONSE_LIMIT: usize = 6_291_556;
 
@@ -37,13 +43,20 @@ pub struct Next {
     pub trace_id: Option<String>,
     pub client_context: Option<String>,
     pub cognito_identity: Option<String>,
+    /// Where a response goes that the runtime streams.
+    pub sink: Option<Sink>,
 }
 
 /// What the runtime said.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reply {
     Response(Bytes),
-    Error { kind: String, payload: Bytes },
+    /// All of it went to the sink.
+    Streamed,
+    Error {
+        kind: String,
+        payload: Bytes,
+    },
 }
 
 /// Where the runtime is.
@@ -87,7 +100,14 @@ struct Shared {
     phase: watch::Sender<Phase>,
     assignment: watch::Sender<Option<Bytes>>,
     queue: tokio::sync::Mutex<mpsc::Receiver<Next>>,
-    current: Mutex<Option<(String, oneshot::Sender<Reply>)>>,
+    current: Mutex<Option<Current>>,
+}
+
+/// The invocation that waits for an answer.
+struct Current {
+    request_id: String,
+    reply: oneshot::Sender<Reply>,
+    sink: Option<Sink>,
 }
 
 impl RuntimeApi {
@@ -127,7 +147,8 @@ impl RuntimeApi {
     pub async fn invoke(&self, next: Next) -> oneshot::Receiver<Reply> {
         let (sender, reply) = oneshot::channel();
         self.shared.taken.store(false, Ordering::Release);
-        *self.shared.current.lock() = Some((next.request_id.clone(), sender));
+        *self.shared.current.lock() =
+            Some(Current { request_id: next.request_id.clone(), reply: sender, sink: next.sink.clone() });
         if self.queue.send(next).await.is_err() {
             self.shared.current.lock().take();
         }
@@ -207,14 +228,17 @@ impl Shared {
     }
 
     async fn respond(&self, id: &str, request: Request<Incoming>) -> Answer {
+        if stream::is_streaming(request.headers()) {
+            let Some(Current { reply, sink, .. }) = self.take(id) else { return unknown_request() };
+            let (head, body) = request.into_parts();
+            stream::pass_on(Claim::new(reply, sink), &head.headers, body).await;
+            return accepted();
+        }
         match Limited::new(request.into_body(), RESPONSE_LIMIT).collect().await {
             Ok(body) => self.settle(id, Reply::Response(body.to_bytes())),
             Err(error) if error.is::<http_body_util::LengthLimitError>() => {
-                let kind = "Function.ResponseSizeTooLarge";
-                let message =
-                    format!("Response payload size exceeded maximum allowed payload size ({RESPONSE_LIMIT} bytes).");
-                self.settle(id, Reply::Error { kind: kind.into(), payload: error_payload(kind, &message) });
-                refuse(StatusCode::PAYLOAD_TOO_LARGE, "RequestEntityTooLarge", &message)
+                self.settle(id, too_large(RESPONSE_LIMIT));
+                refuse(StatusCode::PAYLOAD_TOO_LARGE, "RequestEntityTooLarge", &size_exceeded(RESPONSE_LIMIT))
             }
             Err(_) => refuse(StatusCode::BAD_REQUEST, "InvalidRequest", "The body could not be read"),
         }
@@ -260,18 +284,28 @@ impl Shared {
     }
 
     fn settle(&self, id: &str, reply: Reply) -> Answer {
-        let mut current = self.current.lock();
-        match current.take() {
-            Some((expected, sender)) if expected == id => {
-                let _ = sender.send(reply);
-                accepted()
-            }
-            other => {
-                *current = other;
-                refuse(StatusCode::BAD_REQUEST, "InvalidRequestID", "Invalid request ID")
-            }
-        }
+        let Some(current) = self.take(id) else { return unknown_request() };
+        let _ = current.reply.send(reply);
+        accepted()
     }
+
+    /// Whoever takes an invocation is the only one who can answer it.
+    fn take(&self, id: &str) -> Option<Current> {
+        self.current.lock().take_if(|current| current.request_id == id)
+    }
+}
+
+fn unknown_request() -> Answer {
+    refuse(StatusCode::BAD_REQUEST, "InvalidRequestID", "Invalid request ID")
+}
+
+fn size_exceeded(limit: usize) -> String {
+    format!("Response payload size exceeded maximum allowed payload size ({limit} bytes).")
+}
+
+fn too_large(limit: usize) -> Reply {
+    let kind = "Function.ResponseSizeTooLarge";
+    Reply::Error { kind: kind.into(), payload: error_payload(kind, &size_exceeded(limit)) }
 }
 
 fn error_kind(headers: &HeaderMap) -> String {
@@ -341,6 +375,62 @@ mod tests {
         assert_eq!(reply.await.unwrap(), Reply::Response("1".into()));
         let again = send(address, post("/2018-06-01/runtime/invocation/r1/response", "1")).await;
         assert!(again.starts_with("HTTP/1.1 400"), "{again}");
+    }
+
+    fn streamed(id: &str, chunks: &[&str], trailers: &str) -> String {
+        let head = format!(
+            "POST /2018-06-01/runtime/invocation/{id}/response HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\
+             content-type: text/plain\r\nlambda-runtime-function-response-mode: streaming\r\n\
+             transfer-encoding: chunked\r\ntrailer: Lambda-Runtime-Function-Error-Type\r\n\r\n"
+        );
+        let chunks: String = chunks.iter().map(|chunk| format!("{:x}\r\n{chunk}\r\n", chunk.len())).collect();
+        format!("{head}{chunks}0\r\n{trailers}\r\n")
+    }
+
+    #[tokio::test]
+    async fn a_streamed_response_goes_to_the_sink_or_is_gathered() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let api = RuntimeApi::serve(listener).unwrap();
+        let (sink, mut parts) = mpsc::channel(8);
+        let mut reply = api.invoke(Next { request_id: "r".into(), sink: Some(sink), ..Next::default() }).await;
+        let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+        let whole = streamed("r", &["one", "two"], "");
+        let (first, rest) = whole.split_at(whole.find("3\r\ntwo").unwrap());
+        stream.write_all(first.as_bytes()).await.unwrap();
+        assert_eq!(parts.recv().await, Some(Part::Begin { content_type: Some("text/plain".into()) }));
+        assert_eq!(parts.recv().await, Some(Part::Data("one".into())));
+        // The first part is here, the response has not ended.
+        assert!(reply.try_recv().is_err());
+        stream.write_all(rest.as_bytes()).await.unwrap();
+        assert_eq!(parts.recv().await, Some(Part::Data("two".into())));
+        assert_eq!(reply.await.unwrap(), Reply::Streamed);
+
+        send(address, get("/2018-06-01/runtime/invocation/next")).await;
+        let reply = api.invoke(Next { request_id: "s".into(), ..Next::default() }).await;
+        send(address, streamed("s", &["one", "two"], "")).await;
+        assert_eq!(reply.await.unwrap(), Reply::Response("onetwo".into()));
+    }
+
+    #[tokio::test]
+    async fn a_stream_may_end_in_an_error() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let api = RuntimeApi::serve(listener).unwrap();
+        let reply = api.invoke(Next { request_id: "r".into(), ..Next::default() }).await;
+        let trailers =
+            "Lambda-Runtime-Function-Error-Type: Mine\r\nLambda-Runtime-Function-Error-Body: eyJhIjoxfQ==\r\n";
+        send(address, streamed("r", &["one"], trailers)).await;
+        assert_eq!(reply.await.unwrap(), Reply::Error { kind: "Mine".into(), payload: "{\"a\":1}".into() });
+
+        send(address, get("/2018-06-01/runtime/invocation/next")).await;
+        let reply = api.invoke(Next { request_id: "s".into(), ..Next::default() }).await;
+        let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+        let whole = streamed("s", &["one"], "");
+        stream.write_all(whole.trim_end_matches("0\r\n\r\n").as_bytes()).await.unwrap();
+        drop(stream);
+        let Reply::Error { kind, .. } = reply.await.unwrap() else { panic!("not an error") };
+        assert_eq!(kind, "Runtime.TruncatedResponse");
     }
 
     #[tokio::test]
