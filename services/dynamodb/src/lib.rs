@@ -142,6 +142,11 @@ impl Service for DynamoDb {
     }
 
     fn invalid(&self, violations: &Violations) -> ApiError {
+        if violations.iter().any(|violation| violation.constraint.contains("less than or equal to 65535")) {
+            let text =
+                "One or more parameter values were invalid: Attribute name is too large, must be less than 65536 bytes";
+            return ApiError::new(400, "ValidationException", text);
+        }
         ApiError::new(
             400,
             "ValidationException",

@@ -11,6 +11,7 @@ mod access;
 mod acl;
 mod blob;
 mod bucket;
+mod bucket_policy;
 mod checksum;
 mod cipher;
 mod classes;
@@ -259,6 +260,9 @@ impl Service for S3 {
             "objectLockLegalHoldStatus" => {
                 let text = "Legal Hold must be either of 'ON' or 'OFF'";
                 Error::invalid_argument(text, "x-amz-object-lock-legal-hold", value)
+            }
+            "policy" if value == "null" => {
+                Error::MalformedPolicy("Policies must be valid JSON and the first byte must be '{'".to_owned())
             }
             "uploadId" if value == "null" => {
                 let text = "The specified method is not allowed against this resource.";

@@ -242,6 +242,9 @@ async fn update_item(
         request.expression_attribute_values.as_mut(),
         request.expected.as_mut(),
     )?;
+    if request.attribute_updates.as_ref().is_some_and(|updates| updates.contains_key("")) {
+        return Err(validate::nameless().into());
+    }
     let updates = request.attribute_updates.iter_mut().flat_map(|updates| updates.values_mut());
     updates.filter_map(|update| update.value.as_mut()).try_for_each(validate::normalise)?;
     let guard = Guard {
