@@ -208,7 +208,7 @@ def test_functions_answer_in_both_formats(cloud, boto, function):
         reply = send(cloud, api, f"/dev/{path}")
         assert (reply.status_code, reply.text) == (500, '{"message":"Internal Server Error"}'), path
     event = send(cloud, api, "/dev/echo/a%20b?x=1&x=2", headers={"x-mine": "1"}).json()
-    assert (event["version"], event["resource"], event["path"], event["httpMethod"]) == ("1.0", "/echo/{id}", "/dev/echo/a%20b", "GET")
+    assert (event["version"], event["resource"], event["path"], event["httpMethod"]) == ("1.0", "/echo/{id}", "/dev/echo/a b", "GET")
     assert (event["pathParameters"], event["multiValueQueryStringParameters"]) == ({"id": "a b"}, {"x": ["1", "2"]})
     assert event["headers"]["x-mine"] == "1" and event["body"] is None and event["stageVariables"] is None
 

@@ -109,7 +109,6 @@ def test_headers_and_metadata(s3, bucket):
     assert error_of(s3.put_object, Bucket=bucket, Key="k", Metadata={"a": "x" * 2048})[0] == "MetadataTooLarge"
     assert error_of(s3.put_object, Bucket=bucket, Key="k" * 1025)[0] == "KeyTooLongError"
     assert error_of(s3.put_object, Bucket=bucket, Key="k", ACL="public-read")[0] == "AccessControlListNotSupported"
-    assert error_of(s3.put_object, Bucket=bucket, Key="k", ServerSideEncryption="aws:kms")[::2] == ("NotImplemented", 501)
     assert error_of(s3.put_object, Bucket=bucket, Key="k", StorageClass="COLD")[0] == "InvalidStorageClass"
     code, message, status = error_of(s3.get_object, Bucket=bucket, Key="none")
     assert (code, message, status) == ("NoSuchKey", "The specified key does not exist.", 404)
@@ -400,9 +399,6 @@ def test_settings_that_tools_read(s3, bucket):
         assert error_of(call, Bucket=bucket)[::2] == (code, 404)
     rule = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}
     s3.put_bucket_encryption(Bucket=bucket, ServerSideEncryptionConfiguration={"Rules": [rule]})
-    rule["ApplyServerSideEncryptionByDefault"]["SSEAlgorithm"] = "aws:kms"
-    kms = {"Bucket": bucket, "ServerSideEncryptionConfiguration": {"Rules": [rule]}}
-    assert error_of(s3.put_bucket_encryption, **kms)[::2] == ("NotImplemented", 501)
     s3.put_bucket_ownership_controls(
         Bucket=bucket, OwnershipControls={"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]})
     writer = {"Bucket": bucket, "OwnershipControls": {"Rules": [{"ObjectOwnership": "ObjectWriter"}]}}

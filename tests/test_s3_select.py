@@ -1,9 +1,11 @@
 """S3 Select: SQL over CSV and JSON, answered as a stream of events."""
 
+import bz2
 import gzip
 import json
 
 import pytest
+from botocore.exceptions import EventStreamError
 
 from conftest import error_of
 
@@ -80,3 +82,42 @@ def test_what_fails_on_the_way_is_an_event(s3, bucket):
     with pytest.raises(EventStreamError) as caught:
         select(s3, bucket, "people.csv", "SELECT CAST(name AS INT) FROM S3Object")
     assert caught.value.response["Error"]["Code"] == "CastFailed"
+
+
+def test_ranges(s3, bucket):
+    lines = "".join(f"{n:04},x\n" for n in range(1000))
+    s3.put_object(Bucket=bucket, Key="rows", Body="id,kind\n" + lines)
+    plain, header = {"CSV": {}}, {"CSV": {"FileHeaderInfo": "USE"}}
+
+    def rows(start=None, end=None, source=header, sql="SELECT s.id FROM S3Object s"):
+        span = {name: value for name, value in (("Start", start), ("End", end)) if value is not None}
+        return select(s3, bucket, "rows", sql, source, ScanRange=span)[0].split()
+
+    assert rows(0, 20) == ["0000", "0001"]
+    assert rows(9, 23) == ["0001", "0002"]
+    assert rows(end=14) == ["0998", "0999"]
+    everything = [row for start in range(0, 7008, 500) for row in rows(start, start + 500)]
+    assert everything == [f"{n:04}" for n in range(1000)]
+    assert rows(0, 8, plain, "SELECT s._1 FROM S3Object s") == ["id"]
+    ask = {"Bucket": bucket, "Key": "rows", "Expression": "SELECT * FROM S3Object", "ExpressionType": "SQL", "OutputSerialization": {"CSV": {}}}
+    wrong = error_of(s3.select_object_content, InputSerialization=plain, ScanRange={"Start": 9, "End": 3}, **ask)
+    assert wrong[0::2] == ("InvalidScanRange", 400)
+    packed = {"CSV": {}, "CompressionType": "GZIP"}
+    wrong = error_of(s3.select_object_content, InputSerialization=packed, ScanRange={"Start": 0, "End": 3}, **ask)
+    assert wrong[0::2] == ("UnsupportedScanRangeInput", 400)
+
+
+def test_bzip2(s3, bucket):
+    lines = "".join(f"{n},{n * n}\n" for n in range(100_000)).encode()
+    half = len(lines) // 2
+    s3.put_object(Bucket=bucket, Key="packed", Body=bz2.compress(lines[:half]) + bz2.compress(lines[half:]))
+    source = {"CSV": {}, "CompressionType": "BZIP2"}
+    found, events = select(s3, bucket, "packed", "SELECT COUNT(*), MAX(CAST(s._2 AS INT)) FROM S3Object s", source)
+    assert found == "100000,9999800001\n"
+    assert events[-2]["Stats"]["Details"]["BytesProcessed"] == len(lines)
+    s3.put_object(Bucket=bucket, Key="broken", Body=bz2.compress(lines)[:-100])
+    broken = s3.select_object_content(
+        Bucket=bucket, Key="broken", Expression="SELECT COUNT(*) FROM S3Object", ExpressionType="SQL",
+        InputSerialization=source, OutputSerialization={"CSV": {}})
+    with pytest.raises(EventStreamError, match="InvalidCompressionFormat"):
+        list(broken["Payload"])

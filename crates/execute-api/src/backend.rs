@@ -53,6 +53,8 @@ pub struct Fetch {
     pub url: String,
     pub headers: Vec<(String, String)>,
     pub body: Bytes,
+    /// Whether an endpoint over TLS needs no authority that vouches for it.
+    pub unverified: bool,
 }
 
 /// Why an integration did not answer.
@@ -94,9 +96,15 @@ pub struct World {
     /// The context of the API: its account and region.
     pub cx: Context,
     pub timeout: Duration,
+    /// The certificate and key, both PEM, with which endpoints are called.
+    pub identity: Option<(String, String)>,
 }
 
 impl World {
+    pub fn new(cx: Context, timeout: Duration) -> Self {
+        Self { cx, timeout, identity: None }
+    }
+
     pub fn now(&self) -> Timestamp {
         self.cx.now()
     }
@@ -114,7 +122,7 @@ impl World {
     }
 
     pub async fn fetch(&self, fetch: Fetch) -> Result<Answer, Unanswered> {
-        within(self.timeout, send(fetch)).await
+        within(self.timeout, send(fetch, self.identity.clone())).await
     }
 }
 
@@ -197,6 +205,11 @@ pub fn json_service<'a>(cx: &'a Context, name: &str) -> Option<&'a Arc<dyn Servi
     cx.cloud.service(name).filter(|service| service.model().protocols.iter().any(json))
 }
 
+/// Whether the service of a host is one of this cloud.
+pub fn is_here(cx: &Context, host: &str) -> bool {
+    cx.cloud.service(host.rsplit('.').next().unwrap_or_default()).is_some()
+}
+
 /// A session of a role that trusts this service; none where there is no such role.
 pub fn session(cx: &Context, arn: &str) -> Result<Option<Principal>, service::StoreError> {
     let Some(role) = cx.cloud.directory().role(arn)?.filter(trusts) else { return Ok(None) };
@@ -222,14 +235,16 @@ fn trusts(role: &Role) -> bool {
 }
 
 /// Sends one request over a connection of its own.
-async fn send(fetch: Fetch) -> Result<Answer, Unanswered> {
+async fn send(fetch: Fetch, identity: Option<(String, String)>) -> Result<Answer, Unanswered> {
     let failed = |error: &dyn std::fmt::Display| Unanswered::Failed(error.to_string());
     let mut request = http::Request::builder().method(fetch.method.as_str()).uri(&fetch.url);
     for (name, value) in fetch.headers.iter().filter(|(name, _)| !name.eq_ignore_ascii_case("host")) {
         request = request.header(name, value);
     }
     let request = request.body(fetch.body).map_err(|error| failed(&error))?;
-    let (parts, body) = outbound::send(request, LARGEST_ANSWER).await.map_err(|error| failed(&error))?.into_parts();
+    let tls = outbound::Tls { identity, unverified: fetch.unverified };
+    let answer = outbound::send_with(request, LARGEST_ANSWER, &tls).await.map_err(|error| failed(&error))?;
+    let (parts, body) = answer.into_parts();
     let headers = parts
         .headers
         .iter()

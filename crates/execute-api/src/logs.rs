@@ -4,7 +4,30 @@ use logs_api::{
     CreateLogGroup, CreateLogGroupRequest, CreateLogStream, CreateLogStreamRequest, InputLogEvent, PutLogEvents,
     PutLogEventsRequest,
 };
-use service::{ApiError, Context, Principal};
+use service::{ApiError, Context, Key, Principal, StoreError};
+
+use crate::backend::session;
+
+/// The place of an account's settings in a region, which REST APIs manage and all kinds follow.
+pub fn settings(account: &str, region: &str) -> Key {
+    Key::new("apigateway/account").text(account).text(region)
+}
+
+/// The role in such settings.
+pub fn role(record: &[u8]) -> Result<Option<String>, StoreError> {
+    let record: serde_json::Value =
+        serde_json::from_slice(record).map_err(|error| StoreError::Corrupt(error.to_string()))?;
+    Ok(record["cloudwatchRoleArn"].as_str().map(str::to_owned))
+}
+
+/// As whom execution logs are written: the role that the account's settings name.
+pub fn writer(cx: &Context) -> Result<Option<Principal>, StoreError> {
+    let record = cx.store().snapshot().get(settings(cx.account(), cx.region()).as_slice())?;
+    match record.map(|record| role(&record)).transpose()?.flatten() {
+        Some(role) => session(cx, &role),
+        None => Ok(None),
+    }
+}
 
 /// The log group that a destination names.
 pub fn group_of(destination: &str) -> Option<&str> {

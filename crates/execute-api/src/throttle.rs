@@ -21,6 +21,11 @@ struct Bucket {
 }
 
 impl Throttles {
+    /// Whether an account's requests in a region are within what all of them together may be.
+    pub fn admits_account(&self, account: &str, region: &str, now: Timestamp) -> bool {
+        self.admits(&format!("account/{account}/{region}"), Some(ACCOUNT_RATE), Some(ACCOUNT_BURST as i32), now)
+    }
+
     /// Takes a token of the bucket `key`; false when there is none. A negative limit is none.
     pub fn admits(&self, key: &str, rate: Option<f64>, burst: Option<i32>, now: Timestamp) -> bool {
         let rate = rate.filter(|rate| *rate >= 0.0);
@@ -57,5 +62,8 @@ mod tests {
         assert_eq!([admits(0), admits(0), admits(0)], [true, true, false]);
         assert_eq!([admits(999), admits(1000), admits(1000)], [false, true, false]);
         assert!(throttles.admits("a", None, None, Timestamp::default()));
+        let account = |millis| throttles.admits_account("1", "r", Timestamp::from_millis(millis));
+        assert_eq!((0..5001).filter(|_| account(0)).count(), 5000);
+        assert_eq!((0..11).filter(|_| account(1)).count(), 10);
     }
 }

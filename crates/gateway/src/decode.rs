@@ -52,5 +52,5 @@ pub(crate) fn decode(
     } else {
         operation.validate(&*decoded)
     };
-    if violations.is_empty() { Ok(decoded) } else { Err(service.invalid(&violations)) }
+    if violations.is_empty() { Ok(decoded) } else { Err(service.invalid_input(operation, &violations)) }
 }

@@ -244,6 +244,11 @@ impl Gateway {
         if let Some(text) = broken {
             return Err(words.incomplete(&text));
         }
+        // The names of objects are UTF-8.
+        let path = call.parts.uri.path();
+        if s3 && percent_encoding::percent_decode_str(path).decode_utf8().is_err() {
+            return Err(ApiError::new(400, "InvalidURI", "Couldn't parse the specified URI.").with("URI", path));
+        }
         let operation = service.operation(model.name);
         let streams = model.streams_input();
         let (bytes, stream, caller) = if streams {
@@ -395,6 +400,12 @@ fn unknown_operation(service: &ServiceModel, protocol: Protocol, name: &str, par
             let kind = match parts.uri.path().trim_matches('/') {
                 "" => "SERVICE",
                 path if path.contains('/') => "OBJECT",
+                // What else is posted to a bucket is a form.
+                _ if parts.method == http::Method::POST && parts.uri.query().is_none() => {
+                    let text = "At least one of the pre-conditions you specified did not hold";
+                    let condition = "Bucket POST must be of the enclosure-type multipart/form-data";
+                    return ApiError::new(412, "PreconditionFailed", text).with("Condition", condition);
+                }
                 _ => "BUCKET",
             };
             error.with("Method", parts.method.as_str()).with("ResourceType", kind)

@@ -37,7 +37,7 @@ pub(crate) fn success(
         add(headers, &name, &value);
     }
     if let Some(checksum) = checksum {
-        add(headers, "x-amz-crc32", &checksum.to_string());
+        put(headers, "x-amz-crc32", &checksum.to_string());
     }
     identify(headers, service, request_id);
     http
@@ -68,7 +68,7 @@ pub(crate) fn failure(
         add(headers, name, value);
     }
     if service.name == "dynamodb" {
-        add(headers, "x-amz-crc32", &checksum.to_string());
+        put(headers, "x-amz-crc32", &checksum.to_string());
     }
     identify(headers, service, request_id);
     http
@@ -85,12 +85,19 @@ fn identify(headers: &mut HeaderMap, service: &ServiceModel, request_id: &str) {
     if service.name == "s3" {
         identify_s3(headers, request_id);
     } else {
-        add(headers, "x-amzn-requestid", request_id);
+        put(headers, "x-amzn-requestid", request_id);
     }
 }
 
 pub(crate) fn identify_s3(headers: &mut HeaderMap, request_id: &str) {
-    add(headers, "x-amz-request-id", request_id);
-    add(headers, "x-amz-id-2", &wire::error::host_id(request_id));
-    add(headers, "server", "AmazonS3");
+    put(headers, "x-amz-request-id", request_id);
+    put(headers, "x-amz-id-2", &wire::error::host_id(request_id));
+    headers.insert(http::header::SERVER, HeaderValue::from_static("AmazonS3"));
+}
+
+/// A header whose name is known to be one.
+fn put(headers: &mut HeaderMap, name: &'static str, value: &str) {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        headers.insert(HeaderName::from_static(name), value);
+    }
 }

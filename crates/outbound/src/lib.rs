@@ -4,6 +4,8 @@
 //! One connection a request, HTTP/1.1, plain or TLS. The answer is read whole, up to a limit; redirects are not followed.
 //! Time limits are the caller's.
 
+mod tls;
+
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -13,7 +15,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::ServerName;
-use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto};
+
+pub use tls::Tls;
 
 /// Why there is no answer. The text names the cause, for logs and for what services tell of it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -26,6 +29,15 @@ fn unreachable(error: impl std::fmt::Display) -> Unreachable {
 
 /// Sends a request to the absolute address in its URI and reads an answer of at most `limit` bytes.
 pub async fn send(request: http::Request<Bytes>, limit: usize) -> Result<http::Response<Bytes>, Unreachable> {
+    send_with(request, limit, &Tls::default()).await
+}
+
+/// The same, over TLS as it is asked for.
+pub async fn send_with(
+    request: http::Request<Bytes>,
+    limit: usize,
+    tls: &Tls,
+) -> Result<http::Response<Bytes>, Unreachable> {
     let (mut parts, body) = request.into_parts();
     let uri = std::mem::take(&mut parts.uri);
     let authority = uri.authority().ok_or_else(|| unreachable("the address has no host"))?.clone();
@@ -49,15 +61,9 @@ pub async fn send(request: http::Request<Bytes>, limit: usize) -> Result<http::R
         return exchange(tcp, request, limit).await;
     }
     let host = ServerName::try_from(authority.host().to_owned()).map_err(unreachable)?;
-    let tls = TlsConnector::from(Arc::new(trust()?)).connect(host, tcp).await.map_err(unreachable)?;
-    exchange(tls, request, limit).await
-}
-
-fn trust() -> Result<ClientConfig, Unreachable> {
-    let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-    let provider = Arc::new(crypto::aws_lc_rs::default_provider());
-    let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
-    Ok(config.map_err(unreachable)?.with_root_certificates(roots).with_no_client_auth())
+    let config = Arc::new(tls.config()?);
+    let secured = TlsConnector::from(config).connect(host, tcp).await.map_err(unreachable)?;
+    exchange(secured, request, limit).await
 }
 
 async fn exchange(

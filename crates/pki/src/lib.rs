@@ -117,6 +117,21 @@ impl Authority {
     }
 }
 
+/// A certificate of its own with which a client tells servers who it is, and its private key; both PEM.
+pub fn client_identity(common: &str, from_secs: i64, until_secs: i64) -> Result<(String, String), PkiError> {
+    let failed = |reason: String| PkiError::Certificate(reason);
+    let key = KeyPair::generate().map_err(|error| failed(error.to_string()))?;
+    let epoch = rcgen::date_time_ymd(1970, 1, 1);
+    let time = |secs: i64| epoch + std::time::Duration::from_secs(secs.unsigned_abs());
+    let mut params = CertificateParams::default();
+    params.distinguished_name = name(common);
+    params.not_before = time(from_secs);
+    params.not_after = time(until_secs);
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+    let certificate = params.self_signed(&key).map_err(|error| failed(error.to_string()))?;
+    Ok((certificate.pem(), key.serialize_pem()))
+}
+
 fn name(common: &str) -> DistinguishedName {
     let mut name = DistinguishedName::new();
     name.push(DnType::CommonName, common);

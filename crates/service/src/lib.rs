@@ -28,12 +28,12 @@ pub use front::{Front, FrontRequest, FrontResponse};
 pub use operation::{Access, AnyOperation, BoxFuture, CrossOrigin, CrossOriginAnswer, Implements, Service, Typed};
 pub use page::{Page, decode_token, encode_token};
 pub use principal::Principal;
-pub use random::{Random, uuid_text};
+pub use random::{Random, hex, uuid_text};
 pub use record::{from_record, to_record};
 pub use tags::{TagError, check_tags};
 
 pub use bytes::Bytes;
 pub use events;
 pub use policy;
-pub use store::{Key, Range, Scan, Snapshot, Store, StoreError, Transaction};
+pub use store::{Durability, Key, Range, Scan, Snapshot, Store, StoreError, Transaction};
 pub use wire::{ByteStream, Operation, Timestamp};

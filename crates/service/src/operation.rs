@@ -84,6 +84,11 @@ pub trait Service: Any + Send + Sync {
         ApiError::new(400, "ValidationException", violations.to_string())
     }
 
+    /// The same, for services whose words depend on the operation.
+    fn invalid_input(&self, _: &'static dyn AnyOperation, violations: &Violations) -> ApiError {
+        self.invalid(violations)
+    }
+
     /// The answer to an input that cannot be decoded.
     fn malformed(&self, error: &DecodeError) -> ApiError {
         match error {

@@ -63,7 +63,11 @@ impl Random {
 
     /// Lower-case hexadecimal digits.
     pub fn hex(&self, length: usize) -> String {
-        self.pick("0123456789abcdef", length)
+        let mut bytes = vec![0; length.div_ceil(2)];
+        self.fill(&mut bytes);
+        let mut text = hex(&bytes);
+        text.truncate(length);
+        text
     }
 
     /// Lower-case letters and digits.
@@ -91,9 +95,20 @@ impl Random {
     }
 }
 
+const DIGITS: &[u8; 16] = b"0123456789abcdef";
+
+/// Bytes as lower-case hexadecimal digits.
+pub fn hex(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len() * 2);
+    for byte in bytes {
+        text.push(char::from(DIGITS[usize::from(byte >> 4)]));
+        text.push(char::from(DIGITS[usize::from(byte & 15)]));
+    }
+    text
+}
+
 /// Sixteen bytes as a UUID is written.
 pub fn uuid_text(bytes: [u8; 16]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let mut text = String::with_capacity(36);
     for (index, byte) in bytes.into_iter().enumerate() {
         if matches!(index, 4 | 6 | 8 | 10) {

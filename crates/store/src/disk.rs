@@ -34,6 +34,10 @@ impl From<fjall::Error> for StoreError {
 }
 
 impl Disk {
+    pub fn durability(&self) -> Durability {
+        self.durability
+    }
+
     pub fn open(folder: &Path, durability: Durability) -> Result<Disk> {
         let failed = |reason: String| StoreError::Open { folder: folder.to_owned(), reason };
         std::fs::create_dir_all(folder).map_err(|error| failed(error.to_string()))?;
@@ -70,19 +74,24 @@ impl Disk {
         DiskSnapshot { snapshot: self.database.snapshot(), keyspace: self.keyspace.clone() }
     }
 
+    /// Makes changes visible. They are safe after the next [`Disk::persist`].
     pub fn commit(&self, changes: &BTreeMap<Bytes, Change>) -> Result {
-        let mode = match self.durability {
-            Durability::Sync => PersistMode::SyncAll,
-            Durability::Window => PersistMode::Buffer,
-        };
-        let mut batch = self.database.batch().durability(Some(mode));
+        let mut batch = self.database.batch().durability(None);
         for (key, change) in changes {
             match change {
                 Some(value) => batch.insert(&self.keyspace, &key[..], &value[..]),
                 None => batch.remove(&self.keyspace, &key[..]),
             }
         }
-        batch.commit()?;
+        Ok(batch.commit()?)
+    }
+
+    /// Hands what was committed to the operating system, or to the disk. Where several wait for this, one does it for all.
+    pub fn persist(&self) -> Result {
+        self.database.persist(match self.durability {
+            Durability::Sync => PersistMode::SyncAll,
+            Durability::Window => PersistMode::Buffer,
+        })?;
         if let Some(syncer) = &self.syncer {
             syncer.notice();
         }

@@ -3,7 +3,7 @@
 //! - A write is acknowledged when it has reached the operating system, so killing the process loses nothing; a thread
 //!   syncs it to the disk within [`SYNC_WINDOW`], or every commit does with [`Durability::Sync`].
 //! - Transactions are serialised: each reads its own writes, nobody sees half of one, and it either commits as a
-//!   whole or leaves nothing.
+//!   whole or leaves nothing. A reader may see one a moment before it is acknowledged.
 //! - There is one keyspace, because each costs a file sync to create. Services keep apart by key prefix.
 //! - What a record parses to can be remembered until its key is written ([`Store::parsed`]).
 //! - Without a folder ([`Store::memory`]) the same interface works on a persistent map in memory.
@@ -156,6 +156,14 @@ impl Store {
         Store { backend: Arc::new(backend), writer: Arc::default(), parsed: Arc::default() }
     }
 
+    /// When a commit is on the disk: what belongs to it and lies elsewhere must be there no later.
+    pub fn durability(&self) -> Durability {
+        match &*self.backend {
+            Backend::Disk(disk) => disk.durability(),
+            Backend::Memory(_) => Durability::Window,
+        }
+    }
+
     pub fn get(&self, key: &[u8]) -> Result<Option<Bytes>> {
         match &*self.backend {
             Backend::Disk(disk) => disk.get(key),
@@ -190,16 +198,22 @@ impl Store {
         &self,
         change: impl FnOnce(&mut Transaction<'_>) -> std::result::Result<T, E>,
     ) -> std::result::Result<T, E> {
-        let _one_at_a_time = self.writer.lock();
+        let one_at_a_time = self.writer.lock();
         let mut transaction = Transaction::new(self);
         let value = change(&mut transaction)?;
         let changes = transaction.into_changes();
-        if !changes.is_empty() {
-            match &*self.backend {
-                Backend::Disk(disk) => disk.commit(&changes)?,
-                Backend::Memory(memory) => memory.commit(&changes),
-            }
-            self.parsed.forget(changes.keys().map(|key| &key[..]));
+        if changes.is_empty() {
+            return Ok(value);
+        }
+        match &*self.backend {
+            Backend::Disk(disk) => disk.commit(&changes)?,
+            Backend::Memory(memory) => memory.commit(&changes),
+        }
+        self.parsed.forget(changes.keys().map(|key| &key[..]));
+        drop(one_at_a_time);
+        // Others go on meanwhile; what they write reaches the disk after this, or together with it.
+        if let Backend::Disk(disk) = &*self.backend {
+            disk.persist()?;
         }
         Ok(value)
     }

@@ -41,6 +41,12 @@ impl Violations {
     }
 }
 
+impl FromIterator<Violation> for Violations {
+    fn from_iter<I: IntoIterator<Item = Violation>>(violations: I) -> Self {
+        Self(violations.into_iter().collect())
+    }
+}
+
 impl std::fmt::Display for Violations {
     /// `1 validation error detected: Value 'x' at 'tableName' failed to satisfy constraint: …`
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -4,7 +4,7 @@ use crate::execution::{Action, Backend, DEFAULT_TIMEOUT_MILLIS, Fetch, Invocatio
 use apigateway_api::Method;
 pub use execute_api::{
     Answer, Relay, World,
-    backend::{json_service, session},
+    backend::{is_here, json_service, session},
 };
 use std::time::Duration;
 use wire::Timestamp;

@@ -3,6 +3,8 @@
 service::errors! {
     /// One variant per error of the model.
     pub enum Error {
+        /// Something that belongs to another account.
+        AccessDenied = 403 "AccessDeniedException",
         /// Something in the request is not as it should be.
         BadRequest = 400 "BadRequestException",
         /// It exists already, or something else depends on it.

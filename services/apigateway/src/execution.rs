@@ -18,7 +18,8 @@ use serde_json::Value as Json;
 use std::{collections::BTreeMap, future::Future};
 use wire::Timestamp;
 
-pub use execute_api::{Action, Fetch, Invocation, Invoked, Relay, Unanswered};
+use execute_api::target;
+pub use execute_api::{Action, Fetch, Invocation, Invoked, Relay, Unanswered, target::function as function_of};
 
 /// The world behind an API.
 pub trait Backend: Sync {
@@ -148,29 +149,14 @@ fn stated_status(body: &[u8]) -> Option<u16> {
     digits[..digits.find(|c: char| !c.is_ascii_digit()).unwrap_or(digits.len())].parse().ok()
 }
 
-/// The function that an integration's address names: `arn:aws:apigateway:…:lambda:path/…/functions/ARN/invocations`.
-pub fn function_of(uri: &str) -> Option<&str> {
-    let (service, path) = uri.strip_prefix("arn:aws:apigateway:")?.split_once(":lambda:path/")?;
-    let function = path.split_once("/functions/")?.1.strip_suffix("/invocations")?;
-    (!service.is_empty() && !function.is_empty()).then_some(function)
-}
-
 /// The service and the operation that an integration's address names.
 pub fn action_of(integration: &Integration) -> Option<(&str, &str)> {
-    let mut parts = integration.uri.as_deref()?.strip_prefix("arn:aws:apigateway:")?.splitn(3, ':').skip(1);
-    let (service, target) = (parts.next()?, parts.next()?);
-    let operation = target.strip_prefix("action/")?;
-    let service = service.rsplit('.').next().unwrap_or(service);
-    (!service.is_empty() && !operation.is_empty()).then_some((service, operation))
+    target::action(integration.uri.as_deref()?)
 }
 
-/// The service and the path that an integration's address names: `arn:aws:apigateway:…:sqs:path/…`, or of a bucket
-/// `arn:aws:apigateway:…:bucket.s3:path/…`.
+/// The service and the path that an integration's address names.
 pub fn path_of(integration: &Integration) -> Option<(&str, &str)> {
-    let mut parts = integration.uri.as_deref()?.strip_prefix("arn:aws:apigateway:")?.splitn(3, ':').skip(1);
-    let (service, target) = (parts.next()?, parts.next()?);
-    let path = target.strip_prefix("path/")?;
-    (!service.is_empty() && service != "lambda").then_some((service, path))
+    target::path(integration.uri.as_deref()?)
 }
 
 /// The ARN that a function's policy sees: of the method as it is defined, with variables in the path as `*`.
@@ -324,9 +310,8 @@ async fn relay(
     log: &mut Log,
 ) -> Result<Reply, Failure> {
     let outbound = integration::request(compiled, integration, request)?;
-    let expanded = Integration { uri: Some(outbound.uri), ..Integration::default() };
-    let Some((host, path)) = path_of(&expanded) else { return Err(Failure::configuration("No path")) };
-    let path: Vec<String> = path.trim_start_matches('/').split('/').map(execute_api::relay::encode).collect();
+    let Some((host, path)) = target::path(&outbound.uri) else { return Err(Failure::configuration("No path")) };
+    let path: Vec<String> = path.trim_start_matches('/').split('/').map(recoded).collect();
     let path = format!("/{}", path.join("/"));
     let endpoint = format!("https://{host}.{}.amazonaws.com{path}", request.region);
     let started = backend.now();
@@ -380,11 +365,21 @@ async fn http_proxy(
     backend: &impl Backend,
     log: &mut Log,
 ) -> Result<Reply, Failure> {
-    let outbound = integration::proxy_request(integration, request);
+    let mut outbound = integration::proxy_request(integration, request);
+    identify(&mut outbound, request);
     let answer = fetch(integration, request, outbound, backend, log).await?;
-    let hop = ["connection", "keep-alive", "transfer-encoding", "content-length"];
+    let hop = ["keep-alive", "transfer-encoding"];
     let headers = answer.headers.into_iter().filter(|(name, _)| !hop.contains(&name.to_ascii_lowercase().as_str()));
+    let headers = headers.map(|(name, value)| (proxy::header_name(&name), value));
     Ok(Reply { status: answer.status, headers: headers.collect(), body: answer.body })
+}
+
+/// Tells an endpoint which API calls, and in which trace.
+fn identify(outbound: &mut Outbound, request: &Incoming) {
+    outbound.headers.insert("X-Amzn-Apigateway-Api-Id".to_owned(), request.api.clone());
+    if let Some(trace) = request.header("x-amzn-trace-id") {
+        outbound.headers.insert("X-Amzn-Trace-Id".to_owned(), trace.to_owned());
+    }
 }
 
 async fn http(
@@ -395,7 +390,14 @@ async fn http(
     backend: &impl Backend,
     log: &mut Log,
 ) -> Result<Reply, Failure> {
-    let outbound = integration::request(compiled, integration, request)?;
+    let mut outbound = integration::request(compiled, integration, request)?;
+    identify(&mut outbound, request);
+    let own = [("Accept", "application/json".to_owned()), ("User-Agent", format!("AmazonAPIGateway_{}", request.api))];
+    for (name, value) in own {
+        if !outbound.headers.keys().any(|known| known.eq_ignore_ascii_case(name)) {
+            outbound.headers.insert(name.to_owned(), value);
+        }
+    }
     let answer = fetch(integration, request, outbound, backend, log).await?;
     let subject = answer.status.to_string();
     integration::respond(compiled, method, integration, request, &answer, Some(&subject))
@@ -419,7 +421,8 @@ async fn fetch(
     }
     let started = backend.now();
     sending(started, log, &url, &outbound.headers, &outbound.body);
-    let fetch = Fetch { method, url, headers: outbound.headers.into_iter().collect(), body: outbound.body };
+    let unverified = integration.tls_config.as_ref().and_then(|tls| tls.insecure_skip_verification) == Some(true);
+    let fetch = Fetch { method, url, headers: outbound.headers.into_iter().collect(), body: outbound.body, unverified };
     let answer = backend.fetch(fetch).await.map_err(|reason| match reason {
         Unanswered::Failed(reason) => Failure::new(INTEGRATION_FAILURE, "Network error communicating with endpoint")
             .logged(format!("Execution failed due to a network error communicating with endpoint: {reason}")),
@@ -427,6 +430,11 @@ async fn fetch(
     })?;
     received(backend.now(), started, log, &answer);
     Ok(answer)
+}
+
+/// A part of a path in the encoding that signatures want, whichever it came in.
+fn recoded(part: &str) -> String {
+    execute_api::relay::encode(&percent_encoding::percent_decode_str(part).decode_utf8_lossy())
 }
 
 fn encode(text: &str) -> String {

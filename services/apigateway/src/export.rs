@@ -19,13 +19,20 @@ pub struct Extensions {
     pub authorizers: bool,
     /// Validators, gateway responses, binary types and the policy.
     pub rest: bool,
+    /// The parts of the stage's documentation version.
+    pub documentation: bool,
 }
 
 impl Extensions {
     pub fn parse(text: &str) -> Self {
         let has = |name: &str| text.split(',').any(|one| one.trim() == name);
         let all = has("apigateway");
-        Self { integrations: all || has("integrations"), authorizers: all || has("authorizers"), rest: all }
+        Self {
+            integrations: all || has("integrations"),
+            authorizers: all || has("authorizers"),
+            rest: all,
+            documentation: has("documentation"),
+        }
     }
 }
 

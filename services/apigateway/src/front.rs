@@ -12,10 +12,9 @@ use crate::{
     integration,
     log::Log,
     logging, metrics,
-    ops::stage::logs,
+    ops::{client_certificate, stage::logs},
     request::{Caller, Incoming, canonical_name, parse_query},
     store::Place,
-    usage,
 };
 use apigateway_api::{ApiKeySourceType, Method, MethodSetting, Stage};
 use bytes::Bytes;
@@ -24,6 +23,8 @@ use execute_api::{
     site::{self, Address, cut},
     throttle::Throttles,
     tokens::Tokens,
+    trace, unsigned,
+    usage::{self, Refused},
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use service::{
@@ -260,11 +261,15 @@ impl Site {
             (canonical_name(name.as_str()), String::from_utf8_lossy(value.as_bytes()).into_owned())
         };
         let mut headers: Vec<_> = request.headers.iter().map(pair).collect();
+        // What belongs to the connection does not belong to the request.
+        headers.retain(|(name, _)| !["Connection", "Content-Length", "Transfer-Encoding"].contains(&name.as_str()));
         let scheme = if request.secure { "https" } else { "http" };
         let port =
             request.authority.rsplit_once(':').map_or(if request.secure { "443" } else { "80" }, |(_, port)| port);
         let now = self.cx.now();
-        let trace = format!("Root=1-{:08x}-{}", now.secs(), self.cx.random().hex(24));
+        let given = request.headers.get("x-amzn-trace-id").and_then(|value| value.to_str().ok());
+        let active = self.stage.tracing_enabled == Some(true);
+        let trace = trace::header(given, active, now, self.cx.random());
         for (name, value) in [
             ("Host", request.authority.as_str()),
             ("X-Amzn-Trace-Id", trace.as_str()),
@@ -318,7 +323,7 @@ impl Site {
         let compiled = &self.compiled;
         let name = compiled.definition.api.name.as_deref().unwrap_or_default();
         let Some(method) = route(compiled, &mut incoming) else {
-            let failure = Err(Failure::missing_token());
+            let failure = Err(unsigned(&incoming));
             let reply = finish(compiled, &incoming, self.cx.now(), &mut Log::default(), failure);
             let answered = metrics::Answered { status: reply.status, integration_millis: None, cache_hit: None };
             metrics::publish(&self.cx, &incoming, name, false, &answered);
@@ -328,7 +333,7 @@ impl Site {
         let data = setting.is_some_and(|setting| setting.data_trace_enabled == Some(true));
         let mut log = Log::new(setting.is_some_and(logs), data, &incoming.request_id);
         self.begin(method, &incoming, &mut log);
-        let world = World { cx: self.cx.clone(), timeout: timeout(method) };
+        let world = World { identity: self.identity(), ..World::new(self.cx.clone(), timeout(method)) };
         let invalidator = signer.as_ref().and_then(|signer| signer.as_ref().ok()).cloned();
         let asked = self.ask(front, method, &mut incoming, &world).await;
         let keyed = |usage_key: Option<String>, incoming: &mut Incoming| {
@@ -373,6 +378,15 @@ impl Site {
         reply
     }
 
+    /// The stage's client certificate with its key.
+    fn identity(&self) -> Option<(String, String)> {
+        let id = self.stage.client_certificate_id.as_deref()?;
+        let snapshot = self.cx.store().snapshot();
+        let certificate = client_certificate::find(&self.cx, &snapshot, id).ok()?;
+        let key = Place::of_account(&self.cx).client_key(&snapshot, id).ok()??;
+        Some((certificate.pem_encoded_certificate?, key))
+    }
+
     /// What an execution log begins with.
     fn begin(&self, method: &Method, incoming: &Incoming, log: &mut Log) {
         let now = self.cx.now();
@@ -414,7 +428,14 @@ impl Site {
         let from_authorizer = self.compiled.definition.api.api_key_source == Some(ApiKeySourceType::Authorizer);
         let value = if from_authorizer { usage_key } else { incoming.header("x-api-key").map(str::to_owned) };
         let own = format!("{}/{}", incoming.resource_path, incoming.method);
-        let key = usage::admit(&self.cx, throttles, value.as_deref(), &incoming.api, &incoming.stage, &own)?;
+        let Incoming { api, stage, .. } = &*incoming;
+        let key =
+            usage::admit(&self.cx, throttles, value.as_deref(), api, stage, &own).map_err(|refused| match refused {
+                Refused::Forbidden => Failure::new(gateway_response::INVALID_API_KEY, "Forbidden"),
+                Refused::Throttled => Failure::new(gateway_response::THROTTLED, "Too Many Requests"),
+                Refused::Exceeded => Failure::new(gateway_response::QUOTA_EXCEEDED, "Limit Exceeded"),
+                Refused::Failed(error) => Failure::configuration(error),
+            })?;
         incoming.api_key = key.id.zip(key.value);
         Ok(())
     }
@@ -430,7 +451,7 @@ impl Site {
             let (rate, burst) = (setting.throttling_rate_limit, setting.throttling_burst_limit);
             throttles.admits(&key, rate, burst, self.cx.now())
         };
-        if setting.is_none_or(admits) {
+        if setting.is_none_or(admits) && throttles.admits_account(self.cx.account(), self.cx.region(), self.cx.now()) {
             return Ok(());
         }
         Err(Failure::new(gateway_response::THROTTLED, "Too Many Requests"))
@@ -491,6 +512,7 @@ impl Site {
         let key = serde_json::json!([incoming.deployment, id, identity]);
         let key = format!("{}/{}/{key}", incoming.api, incoming.stage);
         let now = self.cx.now();
+        let mut latency = 0;
         let grant = match front.grants.get(&key, now) {
             Some(grant) => grant,
             None => {
@@ -507,7 +529,9 @@ impl Site {
                     credentials: authorizer.authorizer_credentials.clone().filter(|role| !role.is_empty()),
                 };
                 let failed = |_| authorizer::configuration("Invalid permissions on the authorizer's function");
+                let asked = self.cx.now();
                 let grant = authorizer::read(&world.invoke(invocation).await.map_err(failed)?)?;
+                latency = self.cx.now().millis() - asked.millis();
                 let ttl = authorizer.authorizer_result_ttl_in_seconds.unwrap_or(authorizer::DEFAULT_TTL);
                 if ttl > 0 {
                     front.grants.put(key, now.plus_secs(ttl.into()), grant.clone());
@@ -516,7 +540,9 @@ impl Site {
             }
         };
         authorizer::allows(&grant, incoming, &method_arn)?;
-        incoming.authorizer = Some(grant.context);
+        let mut said = grant.context;
+        said["integrationLatency"] = latency.into();
+        incoming.authorizer = Some(said);
         Ok(grant.usage_key)
     }
 
@@ -533,7 +559,7 @@ impl Site {
         let caller = match signer {
             Some(Ok(signer)) if signed => signer,
             Some(Err(error)) if signed => return Err(refused(error)),
-            _ if signed => return Err(Failure::missing_token()),
+            _ if signed => return Err(unsigned(incoming)),
             // Without a policy, a method that asks for no authorization is open to everyone.
             _ if self.compiled.definition.api.policy.is_none() => return Ok(()),
             _ => {
@@ -575,6 +601,18 @@ fn key_shown(incoming: &Incoming) -> String {
 /// The ARN of what a request asks for.
 fn method_arn(incoming: &Incoming) -> String {
     incoming.execution_arn(&incoming.method, if incoming.path.is_empty() { "/" } else { &incoming.path })
+}
+
+/// What a request without a signature is answered with, where there should be one.
+fn unsigned(incoming: &Incoming) -> Failure {
+    let dated = incoming.header("x-amz-date").or_else(|| incoming.header("date")).is_some();
+    match incoming.header("authorization").and_then(|header| unsigned::complaint(header, dated)) {
+        Some(message) => {
+            let kind = Kind { error_type: "IncompleteSignatureException", ..gateway_response::INVALID_SIGNATURE };
+            Failure::new(kind, message)
+        }
+        None => Failure::missing_token(),
+    }
 }
 
 /// What a wrong signature is answered with.

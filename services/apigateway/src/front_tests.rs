@@ -263,7 +263,10 @@ async fn a_function_may_decide_who_comes_in() {
     let event: Json = serde_json::from_slice(asked.payload.as_ref().unwrap()).unwrap();
     assert_eq!((&event["type"], &event["authorizationToken"]), (&json!("TOKEN"), &json!("curl/8")));
     let event: Json = serde_json::from_slice(calls[2].1.payload.as_ref().unwrap()).unwrap();
-    assert_eq!(event["requestContext"]["authorizer"], json!({"principalId": "ann", "team": "a"}));
+    assert_eq!(
+        event["requestContext"]["authorizer"],
+        json!({"principalId": "ann", "team": "a", "integrationLatency": 0})
+    );
 
     // The answer is kept until it expires.
     world.answering_for(decider, says("Deny"));

@@ -37,7 +37,6 @@ mod request;
 mod store;
 #[cfg(test)]
 mod testing;
-mod usage;
 mod validation;
 
 use front::ExecuteApi;
@@ -57,11 +56,11 @@ operations! { ApiGateway, apigateway_api:
     CreateApiKey, CreateAuthorizer, CreateBasePathMapping, CreateDeployment, CreateDocumentationPart,
     CreateDocumentationVersion, CreateDomainName, CreateModel, CreateRequestValidator, CreateResource,
     CreateRestApi, CreateStage, CreateUsagePlan, CreateUsagePlanKey, DeleteApiKey, DeleteAuthorizer,
-    DeleteBasePathMapping, DeleteDeployment, DeleteDocumentationPart, DeleteDocumentationVersion, DeleteDomainName,
+    DeleteBasePathMapping, DeleteClientCertificate, DeleteDeployment, DeleteDocumentationPart, DeleteDocumentationVersion, DeleteDomainName,
     DeleteGatewayResponse, DeleteIntegration, DeleteIntegrationResponse, DeleteMethod, DeleteMethodResponse,
     DeleteModel, DeleteRequestValidator, DeleteResource, DeleteRestApi, DeleteStage, DeleteUsagePlan,
-    DeleteUsagePlanKey, FlushStageAuthorizersCache, FlushStageCache, GetAccount, GetApiKey, GetApiKeys,
-    GetAuthorizer, GetAuthorizers, GetBasePathMapping, GetBasePathMappings, GetDeployment, GetDeployments,
+    DeleteUsagePlanKey, FlushStageAuthorizersCache, FlushStageCache, GenerateClientCertificate, GetAccount, GetApiKey, GetApiKeys,
+    GetAuthorizer, GetAuthorizers, GetBasePathMapping, GetBasePathMappings, GetClientCertificate, GetClientCertificates, GetDeployment, GetDeployments,
     GetDocumentationPart, GetDocumentationParts, GetDocumentationVersion, GetDocumentationVersions, GetDomainName,
     GetDomainNames, GetExport, GetGatewayResponse, GetGatewayResponses, GetIntegration, GetIntegrationResponse,
     GetMethod, GetMethodResponse, GetModel, GetModelTemplate, GetModels, GetRequestValidator, GetRequestValidators,
@@ -69,7 +68,7 @@ operations! { ApiGateway, apigateway_api:
     GetUsage, GetUsagePlan, GetUsagePlanKey, GetUsagePlanKeys, GetUsagePlans, ImportApiKeys,
     ImportDocumentationParts, ImportRestApi, PutGatewayResponse, PutIntegration, PutIntegrationResponse, PutMethod,
     PutMethodResponse, PutRestApi, TagResource, TestInvokeAuthorizer, TestInvokeMethod, UntagResource,
-    UpdateAccount, UpdateApiKey, UpdateAuthorizer, UpdateBasePathMapping, UpdateDeployment, UpdateDocumentationPart,
+    UpdateAccount, UpdateApiKey, UpdateAuthorizer, UpdateBasePathMapping, UpdateClientCertificate, UpdateDeployment, UpdateDocumentationPart,
     UpdateDocumentationVersion, UpdateDomainName, UpdateGatewayResponse, UpdateIntegration,
     UpdateIntegrationResponse, UpdateMethod, UpdateMethodResponse, UpdateModel, UpdateRequestValidator,
     UpdateResource, UpdateRestApi, UpdateStage, UpdateUsage, UpdateUsagePlan,
@@ -88,8 +87,21 @@ impl Service for ApiGateway {
         OPERATIONS
     }
 
-    fn invalid(&self, violations: &wire::Violations) -> ApiError {
-        ApiError::new(400, "BadRequestException", violations.to_string())
+    /// Members of the body are named after the operation: `putIntegrationInput.type`.
+    fn invalid_input(&self, operation: &'static dyn AnyOperation, violations: &wire::Violations) -> ApiError {
+        let model = operation.model();
+        let (first, rest) = model.name.split_at(1);
+        let members = model.shapes.as_ref().map_or(&[][..], |shapes| shapes.input.members());
+        let in_body = |path: &str| {
+            let name = path.split('.').next().unwrap_or_default();
+            members.iter().any(|member| member.name == name && member.location == wire::Location::Body)
+        };
+        let owner = format!("{}{rest}Input.", first.to_ascii_lowercase());
+        let named = violations.iter().map(|violation| wire::Violation {
+            path: format!("{}{}", if in_body(&violation.path) { &owner } else { "" }, violation.path),
+            ..violation.clone()
+        });
+        ApiError::new(400, "ValidationException", named.collect::<wire::Violations>().to_string())
     }
 
     fn resource_policy(&self, cx: &Context, resource: &str) -> Result<Option<Source>, StoreError> {

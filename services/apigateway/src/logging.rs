@@ -2,17 +2,15 @@
 //! made. Both are written as the role in the account's settings, which must be allowed to.
 
 use crate::{
-    backend::session,
     error::Error,
     gateway_response::{Reply, fill},
     log::Log,
     request::Incoming,
-    store,
 };
 use apigateway_api::AccessLogSettings;
-use execute_api::logs::{group_of, put};
+use execute_api::logs::{group_of, put, writer};
 use logs_api::InputLogEvent;
-use service::{Context, Principal};
+use service::Context;
 
 /// Writes a request's execution log to `API-Gateway-Execution-Logs_{api}/{stage}`.
 pub fn execution(cx: &Context, incoming: &Incoming, log: &Log) {
@@ -45,18 +43,10 @@ fn write(cx: &Context, incoming: &Incoming, group: String, events: Vec<InputLogE
         let written = match writer(&cx) {
             Ok(Some(writer)) => put(&cx, &writer, &group, &stream, events).await,
             Ok(None) => return,
-            Err(error) => Err(error.into()),
+            Err(error) => Err(Error::from(error).into()),
         };
         if let Err(error) = written {
             tracing::warn!(code = error.code, message = error.message, group, "a log was not written");
         }
     });
-}
-
-/// The role that the account's settings name.
-fn writer(cx: &Context) -> Result<Option<Principal>, Error> {
-    match store::account(cx, &cx.store().snapshot())?.cloudwatch_role_arn {
-        Some(role) => Ok(session(cx, &role)?),
-        None => Ok(None),
-    }
 }

@@ -19,6 +19,9 @@ pub struct Document {
     pub version: Option<String>,
     pub binary_media_types: Option<Vec<String>>,
     pub policy: Option<String>,
+    pub api_key_source: Option<String>,
+    pub minimum_compression_size: Option<i32>,
+    pub disable_execute_api_endpoint: Option<bool>,
     /// Methods by path and HTTP method.
     pub paths: BTreeMap<String, BTreeMap<String, Method>>,
     pub models: Vec<Model>,
@@ -43,6 +46,12 @@ pub fn read(document: &Json, api: &str) -> Result<Document, String> {
         version: text(&document["info"]["version"]),
         binary_media_types: strings(&document["x-amazon-apigateway-binary-media-types"]),
         policy: Some(&document["x-amazon-apigateway-policy"]).filter(|policy| !policy.is_null()).map(Json::to_string),
+        api_key_source: text(&document["x-amazon-apigateway-api-key-source"]),
+        minimum_compression_size: document["x-amazon-apigateway-minimum-compression-size"]
+            .as_i64()
+            .and_then(|size| size.try_into().ok()),
+        disable_execute_api_endpoint:
+            document["x-amazon-apigateway-endpoint-configuration"]["disableExecuteApiEndpoint"].as_bool(),
         models: reader.models(),
         validators: reader.validators(),
         responses: reader.gateway_responses(),
@@ -66,6 +75,18 @@ pub fn read(document: &Json, api: &str) -> Result<Document, String> {
         }
     }
     Ok(out)
+}
+
+/// The path that all of a document's paths are below, as the document has it.
+pub fn base_path(document: &Json) -> &str {
+    let server = &document["servers"][0];
+    let base = document["basePath"].as_str().or_else(|| server["variables"]["basePath"]["default"].as_str());
+    base.or_else(|| {
+        let url = server["url"].as_str()?;
+        let path = url.split_once("://").map_or(url, |(_, rest)| rest);
+        path.find('/').map(|at| &path[at..]).filter(|path| !path.contains('{'))
+    })
+    .unwrap_or_default()
 }
 
 fn text(value: &Json) -> Option<String> {

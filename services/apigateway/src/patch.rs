@@ -1,11 +1,45 @@
 //! The grammar of PATCH: operations with a path into a resource, as `Update…` takes them.
 //!
-//! A path is a JSON pointer (`~1` stands for a slash, `~0` for a tilde). Each noun says which [`Slot`] a path leads
-//! to; what `add`, `replace` and `remove` do there is the same everywhere.
+//! A path is a JSON pointer (`~1` stands for a slash, `~0` for a tilde). Each noun says which [`Paths`] an operation may
+//! name and which [`Slot`] a path leads to; what `add`, `replace` and `remove` do there is the same everywhere.
 
 use crate::error::Error;
 use apigateway_api::{Op, PatchOperation};
 use std::collections::BTreeMap;
+
+/// The paths that each operation may name, as its error lists them. A segment in braces or angle brackets stands for
+/// anything.
+#[derive(Clone, Copy)]
+pub struct Paths {
+    pub add: &'static [&'static str],
+    pub replace: &'static [&'static str],
+    pub remove: &'static [&'static str],
+}
+
+impl Paths {
+    /// Plain members: they can be replaced and nothing else.
+    pub const fn members(replace: &'static [&'static str]) -> Self {
+        Self { add: &[], replace, remove: &[] }
+    }
+
+    fn of(&self, op: &Op) -> &'static [&'static str] {
+        match op {
+            Op::Add => self.add,
+            Op::Replace => self.replace,
+            Op::Remove => self.remove,
+            _ => &[],
+        }
+    }
+
+    fn allow(&self, op: &Op, path: &str) -> bool {
+        let given: Vec<&str> = path.split('/').collect();
+        self.of(op).iter().any(|known| {
+            let known: Vec<&str> = known.split('/').collect();
+            let same = |(known, given): (&&str, &&str)| known.starts_with(['{', '<']) || known == given;
+            known.len() == given.len() && known.iter().zip(&given).all(same)
+        })
+    }
+}
 
 /// A place that a patch can change.
 pub enum Slot<'a> {
@@ -19,21 +53,23 @@ pub enum Slot<'a> {
     FlagEntry(&'a mut Option<BTreeMap<String, bool>>, String),
     /// An element of a list of strings, named by the path.
     Element(&'a mut Option<Vec<String>>, String),
+    /// A list of strings whose elements are named by the value.
+    List(&'a mut Option<Vec<String>>),
     /// Anything else; the closure says whether it can take the value.
     Set(Setter<'a>),
 }
 
 type Setter<'a> = Box<dyn FnOnce(Option<&str>) -> bool + 'a>;
 
-/// Applies operations in order. `slot` finds the place of a path; `paths` are those it knows, for the error.
+/// Applies operations in order. `slot` finds the place of a path that `paths` allow.
 pub fn apply<T>(
     target: &mut T,
     operations: &[PatchOperation],
-    paths: &[&str],
+    paths: &Paths,
     slot: impl for<'a> Fn(&'a mut T, &[&str]) -> Option<Slot<'a>>,
 ) -> Result<(), Error> {
     for operation in operations {
-        let (op, path) = parts(operation)?;
+        let (op, path) = parts(operation, paths)?;
         let segments = segments(path);
         let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
         let Some(slot) = slot(target, &segments) else { return Err(unknown(op, path, paths)) };
@@ -42,20 +78,13 @@ pub fn apply<T>(
     Ok(())
 }
 
-/// The operation and its path, both of which must be there.
-pub fn parts(operation: &PatchOperation) -> Result<(&Op, &str), Error> {
-    let op = operation.op.as_ref().ok_or_else(|| Error::BadRequest("Patch operation must be specified".to_owned()))?;
-    let path = operation.path.as_deref().filter(|path| path.starts_with('/'));
-    let path = path.ok_or_else(|| {
-        let path = operation.path.as_deref().unwrap_or("null");
-        Error::BadRequest(format!("Invalid patch path '{path}': must start with '/'"))
+/// The operation and its path, both of which must be there and go together.
+pub fn parts<'a>(operation: &'a PatchOperation, paths: &Paths) -> Result<(&'a Op, &'a str), Error> {
+    let op = operation.op.as_ref().ok_or_else(|| {
+        Error::BadRequest("Invalid patch operation specified. Must be 'add'|'remove'|'replace'|'copy'".to_owned())
     })?;
-    if !matches!(op, Op::Add | Op::Remove | Op::Replace) {
-        let message =
-            format!("Invalid patch operation specified. Must be one of: [add, remove, replace], not {}", op.as_str());
-        return Err(Error::BadRequest(message));
-    }
-    Ok((op, path))
+    let path = operation.path.as_deref().unwrap_or_default();
+    if paths.allow(op, path) { Ok((op, path)) } else { Err(unknown(op, path, paths)) }
 }
 
 /// The segments of a path, unescaped.
@@ -63,19 +92,20 @@ pub fn segments(path: &str) -> Vec<String> {
     path.split('/').skip(1).map(|segment| segment.replace("~1", "/").replace("~0", "~")).collect()
 }
 
-pub fn unknown(op: &Op, path: &str, paths: &[&str]) -> Error {
-    let known = paths.join(", ");
-    Error::BadRequest(format!(
-        "Invalid patch path '{path}' specified for op '{}'. Must be one of: [{known}]",
-        op.as_str()
-    ))
+/// AWS's words have two spaces before the path.
+pub fn unknown(op: &Op, path: &str, paths: &Paths) -> Error {
+    let advice = match paths.of(op) {
+        [] => "Please choose supported operations".to_owned(),
+        known => format!("Must be one of: [{}]", known.join(", ")),
+    };
+    Error::BadRequest(format!("Invalid patch path  '{path}' specified for op '{}'. {advice}", op.as_str()))
 }
 
 pub fn required<'a>(path: &str, value: Option<&'a str>) -> Result<&'a str, Error> {
     value.ok_or_else(|| Error::BadRequest(format!("Invalid null or empty value for patch path '{path}'")))
 }
 
-fn change(slot: Slot<'_>, op: &Op, path: &str, value: Option<&str>, paths: &[&str]) -> Result<(), Error> {
+fn change(slot: Slot<'_>, op: &Op, path: &str, value: Option<&str>, paths: &Paths) -> Result<(), Error> {
     let remove = *op == Op::Remove;
     match slot {
         Slot::Text(text) => *text = if remove { None } else { Some(value.unwrap_or_default().to_owned()) },
@@ -97,6 +127,16 @@ fn change(slot: Slot<'_>, op: &Op, path: &str, value: Option<&str>, paths: &[&st
         Slot::FlagEntry(map, key) => {
             let value = value.map_or(Ok(false), |value| parse(path, Some(value)))?;
             map.get_or_insert_default().insert(key, value);
+        }
+        Slot::List(list) => {
+            let value = required(path, value)?;
+            let list = list.get_or_insert_default();
+            match op {
+                Op::Replace => *list = value.split(',').map(|element| element.trim().to_owned()).collect(),
+                Op::Remove => list.retain(|known| known != value),
+                _ if list.iter().any(|known| known == value) => {}
+                _ => list.push(value.to_owned()),
+            }
         }
         Slot::Element(list, element) => match op {
             Op::Add => {
@@ -127,7 +167,13 @@ fn remove_entry<T>(map: &mut Option<BTreeMap<String, T>>, key: &str, path: &str)
     }
     match removed {
         Some(_) => Ok(()),
-        None => Err(Error::BadRequest(format!("Invalid patch path '{path}': no such entry"))),
+        None => Err(Error::NotFound(match path.split('/').nth(1) {
+            Some("requestModels" | "responseModels" | "requestTemplates" | "responseTemplates") => {
+                "Content-Type specified was not found".to_owned()
+            }
+            Some("variables" | "stageVariableOverrides") => "Invalid stage variable name specified".to_owned(),
+            _ => "Invalid parameter name specified".to_owned(),
+        })),
     }
 }
 
@@ -156,7 +202,12 @@ mod tests {
     fn patch(thing: &mut Thing, op: Op, path: &str, value: Option<&str>) -> Result<(), Error> {
         let value = value.map(str::to_owned);
         let operation = PatchOperation { op: Some(op), path: Some(path.to_owned()), value, from: None };
-        apply(thing, &[operation], &["/name", "/on"], |thing, path| {
+        let paths = Paths {
+            add: &["/headers/{name}", "/types/{type}"],
+            replace: &["/name", "/on", "/headers/{name}"],
+            remove: &["/headers/{name}", "/types/{type}"],
+        };
+        apply(thing, &[operation], &paths, |thing, path| {
             Some(match path {
                 ["name"] => Slot::Text(&mut thing.name),
                 ["headers", key] => Slot::Entry(&mut thing.headers, (*key).to_owned()),
@@ -187,8 +238,13 @@ mod tests {
     fn what_does_not_fit_is_refused() {
         let mut thing = Thing::default();
         let refused = patch(&mut thing, Op::Replace, "/nope", Some("x")).unwrap_err();
-        let message = "Invalid patch path '/nope' specified for op 'replace'. Must be one of: [/name, /on]";
+        let message =
+            "Invalid patch path  '/nope' specified for op 'replace'. Must be one of: [/name, /on, /headers/{name}]";
         assert_eq!(refused, Error::BadRequest(message.to_owned()));
+        let refused = patch(&mut thing, Op::Copy, "/name", Some("x")).unwrap_err();
+        let message = "Invalid patch path  '/name' specified for op 'copy'. Please choose supported operations";
+        assert_eq!(refused, Error::BadRequest(message.to_owned()));
+        assert!(patch(&mut thing, Op::Add, "/name", Some("x")).is_err());
         assert!(patch(&mut thing, Op::Replace, "name", Some("x")).is_err());
         assert!(patch(&mut thing, Op::Replace, "/on", Some("maybe")).is_err());
         assert!(patch(&mut thing, Op::Remove, "/headers/x", None).is_err());

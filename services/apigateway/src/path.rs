@@ -55,7 +55,8 @@ struct Node {
     greedy: Option<(String, usize)>,
 }
 
-/// Where a path leads: a resource, by its place in the list, and the values of the path's variables.
+/// Where a path leads: a resource, by its place in the list, and the values of the path's variables, as encoded as the
+/// path is.
 #[derive(Debug, PartialEq)]
 pub struct Route {
     pub resource: usize,
@@ -121,13 +122,12 @@ impl Router {
         if let Some((name, child)) = &node.variable
             && let Some(found) = self.descend(*child, rest, serves, parameters)
         {
-            parameters.insert(name.clone(), decoded.into_owned());
+            parameters.insert(name.clone(), (*part).to_owned());
             return Some(found);
         }
         let (name, child) = node.greedy.as_ref()?;
         let resource = self.nodes[*child].resource.filter(|resource| serves(*resource))?;
-        let whole = parts.join("/");
-        parameters.insert(name.clone(), percent_decode_str(&whole).decode_utf8_lossy().into_owned());
+        parameters.insert(name.clone(), parts.join("/"));
         Some(resource)
     }
 }
@@ -154,7 +154,7 @@ mod tests {
         assert_eq!(found(&router, "/users"), Some((1, vec![])));
         assert_eq!(found(&router, "/users/"), Some((1, vec![])));
         assert_eq!(found(&router, "/users/me"), Some((3, vec![])));
-        assert_eq!(found(&router, "/users/a%20b"), Some((2, vec![pair("id", "a b")])));
+        assert_eq!(found(&router, "/users/a%20b"), Some((2, vec![pair("id", "a%20b")])));
         assert_eq!(found(&router, "/users/7/posts/9"), Some((5, vec![pair("id", "7"), pair("post", "9")])));
         assert_eq!(found(&router, "/users/7/other"), Some((4, vec![pair("proxy", "users/7/other")])));
         assert_eq!(found(&router, "/x/y/z"), Some((4, vec![pair("proxy", "x/y/z")])));

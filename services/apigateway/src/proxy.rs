@@ -60,7 +60,7 @@ fn multiple(pairs: &[(String, String)]) -> Json {
 }
 
 /// Headers that an integration may not set itself; what it sent is kept under another name.
-const REMAPPED: [&str; 11] = [
+const REMAPPED: [&str; 15] = [
     "authorization",
     "connection",
     "content-length",
@@ -69,12 +69,17 @@ const REMAPPED: [&str; 11] = [
     "expect",
     "host",
     "max-forwards",
+    "proxy-authenticate",
     "server",
+    "trailer",
+    "upgrade",
     "user-agent",
     "www-authenticate",
+    "x-amzn-requestid",
 ];
 
-fn header_name(name: &str) -> String {
+/// The name under which a header of an integration is passed on.
+pub fn header_name(name: &str) -> String {
     if REMAPPED.contains(&name.to_ascii_lowercase().as_str()) {
         format!("x-amzn-Remapped-{name}")
     } else {

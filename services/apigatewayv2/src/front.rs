@@ -18,8 +18,10 @@ use execute_api::{
     site::{self, Address, Kind, Site, cut},
     text::parse_query,
     throttle::Throttles,
+    trace,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
+use percent_encoding::percent_decode_str;
 use serde_json::Value as Json;
 use service::{
     ApiError, BoxFuture, ByteStream, Cloud, Context, Front, FrontRequest, FrontResponse, Measurement, Principal,
@@ -145,7 +147,8 @@ pub fn incoming(cx: &Context, request: &FrontRequest, id: &str) -> Request {
     let default_port = if request.secure { "443" } else { "80" };
     let port = request.authority.rsplit_once(':').map_or(default_port, |(_, port)| port);
     let now = cx.now();
-    let trace = format!("Root=1-{:08x}-{}", now.secs(), cx.random().hex(24));
+    let given = request.headers.get("x-amzn-trace-id").and_then(|value| value.to_str().ok());
+    let trace = trace::header(given, false, now, cx.random());
     for (name, value) in [
         ("host", request.authority.as_str()),
         ("x-amzn-trace-id", trace.as_str()),
@@ -207,15 +210,17 @@ impl Served {
 
     /// The request with where it arrived.
     fn incoming(&self, request: &FrontRequest, address: &Address, id: &str) -> Request {
-        let path = address.path.as_str();
-        let raw_path = if path.is_empty() { "/" } else { path };
+        // An HTTP API decodes a path before it looks at it, and once more the values of its variables.
+        let decoded = |path: &str| percent_decode_str(path).decode_utf8_lossy().into_owned();
+        let path = decoded(&address.path);
+        let raw_path = if path.is_empty() { "/" } else { &path };
         let inner = match self.stage.stage_name.as_str() {
             "$default" => raw_path,
             name => raw_path.strip_prefix('/').and_then(|path| path.strip_prefix(name)).unwrap_or(raw_path),
         };
         Request {
             raw_path: raw_path.to_owned(),
-            shown: address.shown.clone(),
+            shown: address.shown.as_deref().map(decoded),
             path: if inner.is_empty() { "/" } else { inner }.to_owned(),
             api: self.compiled.definition.api.api_id.clone().unwrap_or_default(),
             stage: self.stage.stage_name.clone(),
@@ -265,8 +270,7 @@ impl Served {
         }
         let integration = self.compiled.integration(route);
         let timeout = integration.and_then(|integration| integration.timeout_in_millis).unwrap_or(30_000);
-        let world =
-            World { cx: self.cx.clone(), timeout: Duration::from_millis(u64::try_from(timeout).unwrap_or_default()) };
+        let world = World::new(self.cx.clone(), Duration::from_millis(u64::try_from(timeout).unwrap_or_default()));
         let authorizer = self.compiled.authorizer(route);
         incoming.identity = authorize(&front.memory, &world, route, authorizer, signer, incoming, None).await?;
         require(route, incoming)?;
@@ -275,12 +279,15 @@ impl Served {
     }
 
     /// The settings of a route: its own, else those of all.
-    fn settings(&self, key: &str) -> Option<&RouteSettings> {
+    pub fn settings(&self, key: &str) -> Option<&RouteSettings> {
         let own = self.stage.route_settings.as_ref().and_then(|all| all.get(key));
         own.or(self.stage.default_route_settings.as_ref())
     }
 
     fn admits(&self, front: &HttpFront, key: &str) -> bool {
+        if !front.throttles.admits_account(self.cx.account(), self.cx.region(), self.cx.now()) {
+            return false;
+        }
         let Some(settings) = self.settings(key) else { return true };
         let api = self.compiled.definition.api.api_id.as_deref().unwrap_or_default();
         let bucket = format!("{api}/{}/{key}", self.stage.stage_name);

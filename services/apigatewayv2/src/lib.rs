@@ -47,7 +47,7 @@ operations! { ApiGatewayV2, apigatewayv2_api:
     DeleteIntegration, DeleteIntegrationResponse, DeleteModel, DeleteRoute, DeleteRouteRequestParameter,
     DeleteRouteResponse, DeleteRouteSettings, DeleteStage, ExportApi, GetApi, GetApiMapping, GetApiMappings,
     GetApis, GetAuthorizer, GetAuthorizers, GetDeployment, GetDeployments, GetDomainName, GetDomainNames,
-    GetIntegration, GetIntegrationResponse, GetIntegrationResponses, GetIntegrations, GetModel, GetModels, GetRoute,
+    GetIntegration, GetIntegrationResponse, GetIntegrationResponses, GetIntegrations, GetModel, GetModelTemplate, GetModels, GetRoute,
     GetRouteResponse, GetRouteResponses, GetRoutes, GetStage, GetStages, GetTags, ImportApi, ReimportApi,
     ResetAuthorizersCache, TagResource, UntagResource, UpdateApi, UpdateApiMapping, UpdateAuthorizer,
     UpdateDeployment, UpdateDomainName, UpdateIntegration, UpdateIntegrationResponse, UpdateModel, UpdateRoute,

@@ -26,11 +26,11 @@ pub enum Identity {
 #[derive(Debug, Clone, Default)]
 pub struct Request {
     pub method: String,
-    /// The path with the stage, as the API's own address would have it.
+    /// The path with the stage, as the API's own address would have it, decoded.
     pub raw_path: String,
     /// The whole path where it came to a custom domain. Only format 1.0 tells of it.
     pub shown: Option<String>,
-    /// The path after the stage, still percent-encoded.
+    /// The path after the stage, decoded once.
     pub path: String,
     pub raw_query: String,
     /// Query parameters in order, decoded.

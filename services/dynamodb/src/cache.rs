@@ -16,7 +16,7 @@ use crate::error::Error;
 use crate::schema;
 use crate::store::{Head, head_key, read_table, table_key};
 use crate::stream::Actor;
-use crate::table::{PRIMARY, Table};
+use crate::table::Table;
 use crate::write::{Failure, Writer};
 
 /// How often a write starts again because its table keeps changing.
@@ -130,17 +130,28 @@ impl DynamoDb {
         &self,
         cx: &Context,
         names: &[&str],
+        change: impl FnMut(&[Arc<Table>], &mut Writer<'_, '_>) -> Result<T, Failure>,
+    ) -> Result<(Vec<Arc<Table>>, T), Error> {
+        self.write_tables(cx, names, true, change)
+    }
+
+    /// Changes items of several tables. Where they are not let in as a whole, the closure asks for each.
+    pub fn write_tables<T>(
+        &self,
+        cx: &Context,
+        names: &[&str],
+        as_a_whole: bool,
         mut change: impl FnMut(&[Arc<Table>], &mut Writer<'_, '_>) -> Result<T, Failure>,
     ) -> Result<(Vec<Arc<Table>>, T), Error> {
         for _ in 0..ATTEMPTS {
             let tables = names.iter().map(|name| self.table(cx, name)).collect::<Result<Vec<_>, _>>()?;
-            for table in &tables {
-                let indexes = table.indexes.iter().map(|index| index.number);
-                self.admit(cx, table, Direction::Write, std::iter::once(PRIMARY).chain(indexes))?;
+            for table in tables.iter().filter(|_| as_a_whole) {
+                self.admit_write(cx, table)?;
             }
             let result = cx.store().write(|transaction| {
                 let mut writer = Writer::new(transaction, Actor::Request, cx.now().millis());
-                writer.spent = self.throttle.as_ref().map(|_| Vec::new());
+                writer.collection_limit = self.collection_limit;
+                writer.spent = self.throttle.as_ref().filter(|_| as_a_whole).map(|_| Vec::new());
                 let value = change(&tables, &mut writer)?;
                 writer.finish();
                 Ok::<_, Failure>((value, writer.spent))

@@ -3,6 +3,7 @@
 //! A record is the item's weight (so that paging and capacity need not weigh it again), the number of attributes, and
 //! each attribute's name and value. Lengths are base-128 integers; a value is a tag and its content.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
@@ -123,7 +124,8 @@ pub fn decode(record: &Bytes) -> Result<(Item, usize), Corrupt> {
     if reader.at == record.len() { Ok((item, weight)) } else { Err(Corrupt) }
 }
 
-/// Whether a record follows the format, so that [`write`] can write it.
+/// Whether a record follows the format, so that [`write`] can write it. That its texts are texts is not looked at: the store
+/// keeps checksums, and looking twice would cost a scan more than anything else.
 pub fn check(record: &Bytes) -> Result<(), Corrupt> {
     let mut reader = Reader { record, at: 0 };
     reader.length()?;
@@ -226,9 +228,14 @@ impl Reader<'_> {
         })
     }
 
-    fn str(&mut self) -> Result<&'_ str, Corrupt> {
+    /// A text to be written on.
+    fn words(&mut self) -> Result<Cow<'_, str>, Corrupt> {
         let span = self.span()?;
-        std::str::from_utf8(&self.record[span]).map_err(|_| Corrupt)
+        Ok(String::from_utf8_lossy(&self.record[span]))
+    }
+
+    fn skip(&mut self) -> Result<(), Corrupt> {
+        self.span().map(drop)
     }
 
     fn each(&mut self, mut one: impl FnMut(&mut Self) -> Result<(), Corrupt>) -> Result<(), Corrupt> {
@@ -240,17 +247,15 @@ impl Reader<'_> {
 
     fn skip_map(&mut self) -> Result<(), Corrupt> {
         self.each(|reader| {
-            reader.str()?;
+            reader.skip()?;
             reader.skip_value()
         })
     }
 
     fn skip_value(&mut self) -> Result<(), Corrupt> {
         match self.byte()? {
-            S | N => self.str().map(drop),
-            B => self.span().map(drop),
-            SS | NS => self.each(|reader| reader.str().map(drop)),
-            BS => self.each(|reader| reader.span().map(drop)),
+            S | N | B => self.skip(),
+            SS | NS | BS => self.each(Self::skip),
             M => self.skip_map(),
             L => self.each(Self::skip_value),
             NULL | FALSE | TRUE => Ok(()),
@@ -262,7 +267,7 @@ impl Reader<'_> {
         let count = self.length()?;
         encoder.begin_map(count);
         for _ in 0..count {
-            encoder.key(self.str()?);
+            encoder.key(&self.words()?);
             self.write_value(encoder)?;
         }
         encoder.end_map();
@@ -274,10 +279,10 @@ impl Reader<'_> {
         encoder.begin_structure();
         encoder.member(member(tag).ok_or(Corrupt)?);
         match tag {
-            S | N => encoder.string(self.str()?),
+            S | N => encoder.string(&self.words()?),
             B => encoder.blob(self.span().map(|span| &self.record[span])?),
             SS | NS => self.write_list(encoder, |reader, encoder| {
-                encoder.string(reader.str()?);
+                encoder.string(&reader.words()?);
                 Ok(())
             })?,
             BS => self.write_list(encoder, |reader, encoder| {
@@ -367,7 +372,7 @@ pub(crate) mod tests {
         #[test]
         fn damaged_records_are_refused_not_fatal(bytes in prop::collection::vec(any::<u8>(), 0..64)) {
             let record = Bytes::from(bytes);
-            prop_assert_eq!(check(&record).is_ok(), decode(&record).is_ok());
+            prop_assert!(check(&record).is_ok() || decode(&record).is_err());
         }
     }
 

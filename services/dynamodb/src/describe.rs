@@ -3,6 +3,7 @@
 use dynamodb_api as api;
 use wire::Timestamp;
 
+use crate::encryption;
 use crate::key::{KeyAttribute, KeySchema};
 use crate::limits::{OnDemand, Warm, decreases_today};
 use crate::store::Sizes;
@@ -59,6 +60,7 @@ pub fn table(table: &Table, sizes: &Sizes, status: api::TableStatus, now: i64) -
         replicas: (!table.replicas.is_empty())
             .then(|| table.replicas.iter().map(|region| replica(table, region)).collect()),
         global_table_version: (!table.replicas.is_empty()).then(|| "2019.11.21".to_owned()),
+        sse_description: encryption::describe(table.encryption.as_ref(), api::SSEStatus::Enabled),
         table_status: Some(status),
         ..Default::default()
     }

@@ -56,8 +56,8 @@ service::errors! {
         PolicyNotFound = 400 "PolicyNotFoundException",
         /// There is no such global table (of the version of 2017).
         GlobalTableNotFound = 400 "GlobalTableNotFoundException",
-        /// More than was provisioned.
-        ProvisionedThroughputExceeded = 400 "ProvisionedThroughputExceededException",
+        /// All that has one partition key, in a table with local indexes.
+        ItemCollectionSizeLimitExceeded = 400 "ItemCollectionSizeLimitExceededException",
         /// Too much at once.
         LimitExceeded = 400 "LimitExceededException",
         /// A client token came again with another request.
@@ -146,6 +146,10 @@ impl CancellationReason {
 
     pub fn validation(message: String) -> CancellationReason {
         CancellationReason { code: "ValidationError", message: Some(message), item: None }
+    }
+
+    pub fn collection(message: String) -> CancellationReason {
+        CancellationReason { code: "ItemCollectionSizeLimitExceeded", message: Some(message), item: None }
     }
 
     pub fn cancels(&self) -> bool {

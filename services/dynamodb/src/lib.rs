@@ -12,7 +12,9 @@ mod cache;
 mod capacity;
 mod change;
 mod codec;
+mod collection;
 mod describe;
+mod encryption;
 mod error;
 mod expiry;
 mod export;
@@ -53,10 +55,18 @@ use wire::{DecodeError, ServiceModel, Violations};
 pub use streams::Streams;
 
 /// The service.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct DynamoDb {
     cache: Arc<cache::Cache>,
     throttle: Option<Arc<throttle::Throttle>>,
+    /// How many bytes an item collection may have.
+    collection_limit: i64,
+}
+
+impl Default for DynamoDb {
+    fn default() -> DynamoDb {
+        DynamoDb { cache: Arc::default(), throttle: None, collection_limit: collection::LIMIT }
+    }
 }
 
 operations! {
@@ -76,12 +86,15 @@ operations! {
     DescribeEndpoints,
     DescribeExport,
     DescribeGlobalTable,
+    DescribeGlobalTableSettings,
     DescribeImport,
     DescribeKinesisStreamingDestination,
     DescribeLimits,
     DescribeTable,
     DescribeTableReplicaAutoScaling,
     DescribeTimeToLive,
+    DisableKinesisStreamingDestination,
+    EnableKinesisStreamingDestination,
     ExecuteStatement,
     ExecuteTransaction,
     ExportTableToPointInTime,
@@ -107,7 +120,10 @@ operations! {
     UntagResource,
     UpdateContinuousBackups,
     UpdateContributorInsights,
+    UpdateGlobalTable,
+    UpdateGlobalTableSettings,
     UpdateItem,
+    UpdateKinesisStreamingDestination,
     UpdateTable,
     UpdateTimeToLive,
 }
@@ -126,6 +142,11 @@ impl Service for DynamoDb {
     }
 
     fn invalid(&self, violations: &Violations) -> ApiError {
+        if violations.iter().any(|violation| violation.constraint.contains("less than or equal to 65535")) {
+            let text =
+                "One or more parameter values were invalid: Attribute name is too large, must be less than 65536 bytes";
+            return ApiError::new(400, "ValidationException", text);
+        }
         ApiError::new(
             400,
             "ValidationException",

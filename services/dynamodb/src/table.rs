@@ -57,6 +57,9 @@ pub struct Table {
     /// Contributor insights, of the table itself under the empty name and of its indexes.
     #[serde(default)]
     pub insights: std::collections::BTreeMap<String, Insights>,
+    /// The ARN of the managed key, where the table has it and not AWS's own.
+    #[serde(default)]
+    pub encryption: Option<String>,
 }
 
 /// A policy that is attached to a table or stream.
@@ -407,6 +410,7 @@ pub(crate) mod tests {
             replicas: vec![],
             policy: None,
             insights: [].into(),
+            encryption: None,
         }
     }
 

@@ -7,7 +7,8 @@
 use std::collections::HashMap;
 
 use parking_lot::Mutex;
-use service::Context;
+use serde_json::json;
+use service::{ApiError, Context};
 
 use crate::DynamoDb;
 use crate::capacity::{Consumed, Direction};
@@ -62,6 +63,33 @@ fn bucket(table: &Table, index: IndexNumber, direction: Direction) -> Option<(In
     }
 }
 
+/// What is said where a bucket is empty.
+fn exceeded(table: &Table, index: IndexNumber, direction: Direction) -> Error {
+    let name = table.indexes.iter().find(|known| known.number == index).map(|known| &known.name);
+    let text = match name {
+        None => {
+            "The level of configured provisioned throughput for the table was exceeded. Consider increasing your \
+             provisioning level with the UpdateTable API."
+        }
+        Some(_) => {
+            "The level of configured provisioned throughput for one or more global secondary indexes of the table was \
+             exceeded. Consider increasing your provisioning level for the under-provisioned global secondary indexes \
+             with the UpdateTable API."
+        }
+    };
+    let (kind, resource) = match name {
+        None => ("Table", table.arn()),
+        Some(name) => ("Index", format!("{}/index/{name}", table.arn())),
+    };
+    let direction = match direction {
+        Direction::Read => "Read",
+        Direction::Write => "Write",
+    };
+    let reason = json!({ "reason": format!("{kind}{direction}ProvisionedThroughputExceeded"), "resource": resource });
+    let reply = ApiError::new(400, "ProvisionedThroughputExceededException", text);
+    Error::Reply(Box::new(reply.with("ThrottlingReasons", json!([reason]))))
+}
+
 impl DynamoDb {
     /// A service that throttles.
     pub fn throttling() -> DynamoDb {
@@ -82,17 +110,7 @@ impl DynamoDb {
             if throttle.take((table.number, index, direction), rate, cx.now().millis(), 0.0) > 0.0 {
                 continue;
             }
-            return Err(Error::ProvisionedThroughputExceeded(match index {
-                PRIMARY => {
-                    "The level of configured provisioned throughput for the table was exceeded. Consider increasing \
-                            your provisioning level with the UpdateTable API."
-                        .to_owned()
-                }
-                _ => "The level of configured provisioned throughput for one or more global secondary indexes of the \
-                      table was exceeded. Consider increasing your provisioning level for the under-provisioned global \
-                      secondary indexes with the UpdateTable API."
-                    .to_owned(),
-            }));
+            return Err(exceeded(table, index, direction));
         }
         Ok(())
     }
@@ -100,6 +118,12 @@ impl DynamoDb {
     /// Lets a read of a table or of one index in.
     pub fn admit_read(&self, cx: &Context, table: &Table, index: IndexNumber) -> Result<(), Error> {
         self.admit(cx, table, Direction::Read, [index])
+    }
+
+    /// Lets a write of a table in, which may change all of its indexes.
+    pub fn admit_write(&self, cx: &Context, table: &Table) -> Result<(), Error> {
+        let indexes = table.indexes.iter().map(|index| index.number);
+        self.admit(cx, table, Direction::Write, std::iter::once(PRIMARY).chain(indexes))
     }
 
     /// Takes what was consumed.
@@ -145,9 +169,49 @@ mod tests {
         assert_eq!(accepted, 300);
         let refused = put(0).unwrap_err();
         assert_eq!((refused.code.as_str(), refused.status), ("ProvisionedThroughputExceededException", 400));
+        let arn = "arn:aws:dynamodb:us-east-1:000000000000:table/tab";
+        let reason = json!({ "reason": "TableWriteProvisionedThroughputExceeded", "resource": arn });
+        assert_eq!(refused.members, [("ThrottlingReasons", json!([reason]))]);
         bench.get("a", "0");
         bench.cloud.clock.advance(2000);
         assert_eq!((0..10).take_while(|n| put(*n).is_ok()).count(), 2);
+    }
+
+    #[test]
+    fn batches_leave_out_what_is_throttled() {
+        let bench = bench();
+        let item = |n: usize| json!({ "pk": { "S": "a" }, "sk": { "S": format!("{n:03}") } });
+        let write = |from: usize| {
+            let writes: Vec<_> = (from..from + 25).map(|n| json!({ "PutRequest": { "Item": item(n) } })).collect();
+            bench.call("BatchWriteItem", json!({ "RequestItems": { "tab": writes } }))
+        };
+        let left = |output: &serde_json::Value| output["UnprocessedItems"]["tab"].as_array().map_or(0, Vec::len);
+        let put = |n: usize| bench.ok("PutItem", json!({ "TableName": "tab", "Item": item(n) }));
+        (900..910).for_each(|n| drop(put(n)));
+        for batch in 0..11 {
+            assert_eq!(left(&write(batch * 25).unwrap()), 0);
+        }
+        let last = write(275).unwrap();
+        assert_eq!(left(&last), 10);
+        assert_eq!(last["UnprocessedItems"]["tab"][0]["PutRequest"]["Item"], item(290));
+        assert!(bench.get("a", "290").is_null() && !bench.get("a", "289").is_null());
+        assert_eq!(write(300).unwrap_err().code, "ProvisionedThroughputExceededException");
+
+        let bench = super::tests::bench();
+        bench.put("a", "1", json!({ "text": { "S": "x".repeat(40_000) } }));
+        bench.put("a", "2", json!({ "text": { "S": "x".repeat(40_000) } }));
+        let keys = json!([{ "pk": { "S": "a" }, "sk": { "S": "1" } }, { "pk": { "S": "a" }, "sk": { "S": "2" } }]);
+        let get = || {
+            let wanted = json!({ "tab": { "Keys": keys, "ConsistentRead": true } });
+            bench.call("BatchGetItem", json!({ "RequestItems": wanted }))
+        };
+        (0..14).for_each(|_| assert_eq!(get().unwrap()["Responses"]["tab"].as_array().unwrap().len(), 2));
+        let single = json!({ "TableName": "tab", "Key": keys[0], "ConsistentRead": true });
+        bench.ok("GetItem", single);
+        let half = get().unwrap();
+        assert_eq!(half["Responses"]["tab"].as_array().unwrap().len(), 1);
+        assert_eq!(half["UnprocessedKeys"]["tab"]["Keys"], json!([keys[1]]));
+        assert_eq!(get().unwrap_err().code, "ProvisionedThroughputExceededException");
     }
 
     #[test]

@@ -5,6 +5,7 @@ use store::Transaction;
 
 use crate::capacity::Consumed;
 use crate::codec;
+use crate::collection;
 use crate::error::{Error, Invalid};
 use crate::expression::{Condition, Update};
 use crate::history;
@@ -12,7 +13,7 @@ use crate::ops::replica::sibling;
 use crate::size::{self, Units};
 use crate::store::{Head, head_key};
 use crate::stream::{self, Actor};
-use crate::table::{PRIMARY, Table, index_prefix};
+use crate::table::{PRIMARY, Scope, Table, index_prefix};
 use crate::validate;
 use crate::value::{Item, equal};
 
@@ -40,6 +41,8 @@ pub struct Writer<'t, 's> {
     now: i64,
     /// What was consumed of each table, where somebody wants to know.
     pub spent: Option<Vec<(u64, Consumed)>>,
+    /// How many bytes an item collection may have.
+    pub collection_limit: i64,
 }
 
 struct TouchedHead {
@@ -51,7 +54,8 @@ struct TouchedHead {
 impl<'t, 's> Writer<'t, 's> {
     /// A writer on behalf of a request or of the clock, at a time in milliseconds.
     pub fn new(transaction: &'t mut Transaction<'s>, actor: Actor, now: i64) -> Self {
-        Writer { transaction, heads: Vec::with_capacity(1), actor, now, spent: None }
+        let heads = Vec::with_capacity(1);
+        Writer { transaction, heads, actor, now, spent: None, collection_limit: collection::LIMIT }
     }
 
     fn head(&mut self, table: &Table) -> Result<&mut Head, Failure> {
@@ -164,6 +168,8 @@ impl<'t, 's> Writer<'t, 's> {
         if table.keeps_changes() {
             self.record(table, key, old, new)?;
         }
+        let grown = |old: Option<usize>, new: Option<usize>| new.unwrap_or(0) as i64 - old.unwrap_or(0) as i64;
+        let mut collected = grown(old_weight, new_weight);
         let mut consumed = Consumed::on_table(Units::write(old_weight.max(new_weight).unwrap_or(0)));
         for index in &table.indexes {
             let mut change = table.entry_change(index, old, new);
@@ -177,6 +183,9 @@ impl<'t, 's> Writer<'t, 's> {
             }
             let (old_weight, new_weight) =
                 (change.old.as_ref().map(|(_, weight)| *weight), change.new.as_ref().map(|entry| entry.weight));
+            if index.scope == Scope::Local {
+                collected += grown(old_weight, new_weight);
+            }
             let moved = match (&change.old, &change.new) {
                 (Some((old, _)), Some(new)) => *old != new.key,
                 _ => true,
@@ -195,6 +204,11 @@ impl<'t, 's> Writer<'t, 's> {
                 self.transaction.put(entry.key, entry.value);
             }
             self.head(table)?.sizes.replace(index.number, old_weight, new_weight);
+        }
+        if table.has_local_indexes()
+            && let Some(item) = new.or(old)
+        {
+            collection::change(self.transaction, table, item, collected, self.collection_limit)?;
         }
         for region in &table.replicas {
             self.replicate(table, region, old, new)?;

@@ -16,13 +16,13 @@ use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt as _;
 use md5::{Digest as _, Md5};
 use parking_lot::Mutex;
-use service::{ByteStream, Random, Snapshot, Store, StoreError, Transaction};
+use service::{ByteStream, Cloud, Durability, Random, Snapshot, Store, StoreError, Transaction};
 use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
 use wire::StreamError;
 
 use crate::Error;
 use crate::checksum::Hasher;
-use crate::customer::{Cipher, Key};
+use crate::cipher::{Cipher, Key};
 use crate::range::Span;
 use crate::store::{Segment, blob_key, body_key};
 
@@ -31,7 +31,7 @@ const INLINE: usize = 64 * 1024;
 /// Bodies of objects up to this size lie in the object's record. Listings read those.
 const EMBEDDED: usize = 2 * 1024;
 /// How much of a body waits in memory before it is written.
-const BATCH: usize = 1024 * 1024;
+const BATCH: usize = 256 * 1024;
 /// How much of a large file is read at once.
 const CHUNK: usize = 256 * 1024;
 /// Files up to this size are read as a whole and remembered.
@@ -155,6 +155,7 @@ struct Intake {
     file: Option<fs::File>,
     /// Where the file is until it is whole.
     path: PathBuf,
+    sync: bool,
 }
 
 impl Intake {
@@ -191,10 +192,19 @@ impl Intake {
             if let Some(parent) = path.parent() {
                 fs::create_dir_all(parent)?;
             }
-            fs::rename(&self.path, path)
+            if let Some(file) = self.file.as_ref().filter(|_| self.sync) {
+                file.sync_data()?;
+            }
+            fs::rename(&self.path, path)?;
+            if self.sync { sync_name(path) } else { Ok(()) }
         };
         named().map_err(|error| Error::file("finish a body", &error))
     }
+}
+
+/// Makes the name of a file safe, and that of its folder, which may be new.
+fn sync_name(path: &Path) -> io::Result<()> {
+    path.ancestors().skip(1).take(2).try_for_each(|folder| fs::File::open(folder)?.sync_all())
 }
 
 /// Work on an intake that may wait for the disk, or takes long, beside the tasks of the server.
@@ -206,9 +216,23 @@ async fn aside<T: Send + 'static>(
     done.unwrap_or_else(|error| Err(Error::file("take in a body", &io::Error::other(error))))
 }
 
+/// Where bodies are put.
+#[derive(Clone, Copy)]
+pub struct Place<'a> {
+    pub root: &'a Path,
+    /// Files must be on the disk before the record is that refers to them.
+    pub sync: bool,
+}
+
+impl<'a> Place<'a> {
+    pub fn of(cloud: &'a Cloud) -> Place<'a> {
+        Place { root: &cloud.config.files, sync: cloud.store.durability() == Durability::Sync }
+    }
+}
+
 /// Takes in a body as it arrives.
 pub async fn receive(
-    root: &Path,
+    Place { root, sync }: Place<'_>,
     random: &Random,
     body: Option<ByteStream>,
     limit: u64,
@@ -230,6 +254,7 @@ pub async fn receive(
         cipher,
         file: None,
         path: path.clone(),
+        sync,
     });
     let (mut size, mut waiting, mut waiting_bytes) = (0u64, Vec::new(), 0);
     let mut draft = Draft::default();
@@ -292,7 +317,12 @@ fn create(path: &Path) -> io::Result<fs::File> {
 }
 
 /// A second copy of a body, without reading it: files are linked.
-pub fn duplicate(root: &Path, random: &Random, snapshot: &Snapshot, body: &[Segment]) -> Result<Draft, Error> {
+pub fn duplicate(
+    Place { root, sync }: Place<'_>,
+    random: &Random,
+    snapshot: &Snapshot,
+    body: &[Segment],
+) -> Result<Draft, Error> {
     let mut draft = Draft::default();
     for segment in body {
         let id = random.hex(32);
@@ -302,7 +332,11 @@ pub fn duplicate(root: &Path, random: &Random, snapshot: &Snapshot, body: &[Segm
                 if let Some(parent) = to.parent() {
                     fs::create_dir_all(parent)?;
                 }
-                fs::hard_link(&from, &to).or_else(|_| fs::copy(&from, &to).map(drop))
+                fs::hard_link(&from, &to).or_else(|_| {
+                    fs::copy(&from, &to)?;
+                    if sync { fs::File::open(&to)?.sync_data() } else { Ok(()) }
+                })?;
+                if sync { sync_name(&to) } else { Ok(()) }
             };
             link().map_err(|error| Error::file("copy a body", &error))?;
             draft.files.push(to);

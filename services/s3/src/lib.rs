@@ -11,11 +11,14 @@ mod access;
 mod acl;
 mod blob;
 mod bucket;
+mod bucket_policy;
 mod checksum;
+mod cipher;
 mod classes;
 mod config;
 mod cors;
 mod customer;
+mod encryption;
 mod error;
 mod fronts;
 mod integrity;
@@ -257,6 +260,9 @@ impl Service for S3 {
             "objectLockLegalHoldStatus" => {
                 let text = "Legal Hold must be either of 'ON' or 'OFF'";
                 Error::invalid_argument(text, "x-amz-object-lock-legal-hold", value)
+            }
+            "policy" if value == "null" => {
+                Error::MalformedPolicy("Policies must be valid JSON and the first byte must be '{'".to_owned())
             }
             "uploadId" if value == "null" => {
                 let text = "The specified method is not allowed against this resource.";

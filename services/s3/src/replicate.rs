@@ -13,7 +13,7 @@ use s3_api::{ReplicationConfiguration, ReplicationRule};
 use serde::{Deserialize, Serialize};
 use service::{Access, Cloud, Context, Principal, StoreError, Transaction};
 
-use crate::blob::{Blobs, Draft, duplicate};
+use crate::blob::{Blobs, Draft, Place, duplicate};
 use crate::range::Span;
 use crate::store::{Bucket, Object, Versioning, find_bucket, load_bucket, version_key};
 use crate::{Error, config, versions};
@@ -116,7 +116,7 @@ pub fn schedule(
     key: &str,
     object: &mut Object,
 ) -> Result<bool, StoreError> {
-    if object.replication.is_some() || object.customer_key.is_some() {
+    if object.replication.is_some() || object.customer_key.is_some() || object.kms.is_some() {
         return Ok(false);
     }
     let set: Option<ReplicationConfiguration> = config::find(tx, bucket, "replication")?;
@@ -187,7 +187,7 @@ impl Replicator {
         if body.is_none() {
             return Ok(None);
         }
-        let draft: Draft = duplicate(root, &cloud.random, &snapshot, &object.body)?;
+        let draft: Draft = duplicate(Place::of(cloud), &cloud.random, &snapshot, &object.body)?;
         replica.body = draft.segments.clone();
         let entered = cloud.store.write(|tx| {
             let destination = load_bucket(tx, name)?;

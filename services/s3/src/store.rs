@@ -198,6 +198,8 @@ pub struct Object {
     pub replication: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub customer_key: Option<CustomerKey>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kms: Option<Kms>,
     /// The multipart upload that it was made by.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub upload: Option<String>,
@@ -213,6 +215,20 @@ pub struct CustomerKey {
     pub salt: String,
     /// An HMAC of the salt with the key.
     pub check: String,
+}
+
+/// Encryption with a key of KMS.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Kms {
+    /// `aws:kms` or `aws:kms:dsse`
+    pub method: String,
+    /// The ARN of the key.
+    pub key: String,
+    /// The data key that the body is encrypted with, itself encrypted.
+    pub wrapped: String,
+    /// What the data key is bound to, beside the object.
+    pub context: Option<String>,
+    pub bucket_key: bool,
 }
 
 impl Object {
@@ -253,6 +269,8 @@ pub struct Upload {
     pub acl: Option<Acl>,
     #[serde(default)]
     pub customer_key: Option<CustomerKey>,
+    #[serde(default)]
+    pub kms: Option<Kms>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

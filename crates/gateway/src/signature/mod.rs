@@ -10,6 +10,7 @@ mod v4;
 use aws_lc_rs::{digest, hmac};
 
 pub use canonical::{CanonicalRequest, canonical_query, canonical_uri};
+pub(crate) use service::hex;
 pub use v2::{V2, verify_v2};
 pub use v4::{ALGORITHM, ParseError, Scope, SigningKeys, V4, signing_key};
 
@@ -19,16 +20,6 @@ pub(crate) fn sha256_hex(bytes: &[u8]) -> String {
 
 pub(crate) fn hmac_sha256(key: &[u8], text: &[u8]) -> Vec<u8> {
     hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), text).as_ref().to_vec()
-}
-
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let mut text = String::with_capacity(bytes.len() * 2);
-    for byte in bytes {
-        text.push(char::from(DIGITS[usize::from(byte >> 4)]));
-        text.push(char::from(DIGITS[usize::from(byte & 15)]));
-    }
-    text
 }
 
 /// Compares without revealing, through time, how much matches.

@@ -5,7 +5,7 @@ use crate::{
     ApiGateway,
     backend::session,
     error::Error,
-    patch::{self, Slot},
+    patch::{self, Paths, Slot},
     store,
 };
 use apigateway_api::*;
@@ -28,15 +28,22 @@ async fn get(_: &ApiGateway, cx: &Context, _: GetAccountRequest) -> Result<Accou
     store::account(cx, &cx.store().snapshot()).map(reply)
 }
 
+const PATHS: &Paths = &Paths { add: &["/features"], replace: &["/cloudwatchRoleArn"], remove: &[] };
+
 fn slot<'a>(account: &'a mut Account, path: &[&str]) -> Option<Slot<'a>> {
-    (path == ["cloudwatchRoleArn"]).then_some(Slot::Text(&mut account.cloudwatch_role_arn))
+    match path {
+        ["cloudwatchRoleArn"] => Some(Slot::Text(&mut account.cloudwatch_role_arn)),
+        // Usage plans are on for every account, and stay so.
+        ["features"] => Some(Slot::Set(Box::new(|value| value == Some("UsagePlans")))),
+        _ => None,
+    }
 }
 
 async fn update(_: &ApiGateway, cx: &Context, request: UpdateAccountRequest) -> Result<Account, Error> {
     cx.store().write(|tx| {
         let mut account = store::account(cx, tx)?;
         let operations = request.patch_operations.as_deref().unwrap_or_default();
-        patch::apply(&mut account, operations, &["/cloudwatchRoleArn"], slot)?;
+        patch::apply(&mut account, operations, PATHS, slot)?;
         account.cloudwatch_role_arn = account.cloudwatch_role_arn.filter(|role| !role.is_empty());
         if let Some(role) = &account.cloudwatch_role_arn {
             check_role(cx, role)?;

@@ -4,10 +4,11 @@ use super::{arn, now, rest_api::check_api_tags};
 use crate::{
     ApiGateway,
     error::Error,
-    patch::{self, Slot},
-    store::{Place, Record, delete_key, key_of, put_key},
+    patch::{self, Paths, Slot},
+    store::{Place, Record, delete_key, put_key},
 };
 use apigateway_api::*;
+use execute_api::usage::key_of;
 use service::{Context, Transaction, operation};
 
 operation! { ApiGateway, CreateApiKey, action: "apigateway:POST" on |cx, _| arn(cx, "/apikeys"), handler: create }
@@ -90,7 +91,7 @@ async fn update(_: &ApiGateway, cx: &Context, request: UpdateApiKeyRequest) -> R
     cx.store().write(|tx| {
         let place = Place::of_account(cx);
         let mut key: ApiKey = place.find(tx, &request.api_key)?.ok_or_else(missing)?;
-        let paths = &["/name", "/description", "/customerId", "/enabled"];
+        let paths = &Paths::members(&["/name", "/description", "/customerId", "/enabled"]);
         patch::apply(&mut key, request.patch_operations.as_deref().unwrap_or_default(), paths, slot)?;
         key.last_updated_date = Some(now(cx));
         place.put(tx, &request.api_key, &key);
@@ -104,7 +105,7 @@ async fn delete(_: &ApiGateway, cx: &Context, request: DeleteApiKeyRequest) -> R
         let key: ApiKey = place.find(tx, &request.api_key)?.ok_or_else(missing)?;
         delete_key(cx, tx, &key);
         for plan in place.all::<UsagePlan>(tx)? {
-            let id = crate::usage::plan_key_id(plan.id.as_deref().unwrap_or_default(), &request.api_key);
+            let id = execute_api::usage::plan_key_id(plan.id.as_deref().unwrap_or_default(), &request.api_key);
             place.delete::<UsagePlanKey>(tx, &id);
         }
         Ok(wire::Unit::default())

@@ -7,7 +7,7 @@ use crate::{
     error::Error,
     execution::function_of,
     parameters::valid_request_source,
-    patch::{self, Slot},
+    patch::{self, Paths, Slot},
     store::Place,
 };
 use apigateway_api::*;
@@ -116,15 +116,21 @@ async fn list(_: &ApiGateway, cx: &Context, request: GetAuthorizersRequest) -> R
     Ok(Authorizers { items: Some(items), position })
 }
 
-const PATHS: &[&str] = &[
-    "/authorizerCredentials",
-    "/authorizerResultTtlInSeconds",
-    "/authorizerUri",
-    "/identitySource",
-    "/identityValidationExpression",
-    "/name",
-    "/type",
-];
+const PATHS: &Paths = &Paths {
+    add: &["/providerARNs"],
+    replace: &[
+        "/authType",
+        "/authorizerCredentials",
+        "/authorizerResultTtlInSeconds",
+        "/authorizerUri",
+        "/identitySource",
+        "/identityValidationExpression",
+        "/name",
+        "/providerARNs",
+        "/type",
+    ],
+    remove: &["/providerARNs"],
+};
 
 fn slot<'a>(authorizer: &'a mut Authorizer, path: &[&str]) -> Option<Slot<'a>> {
     Some(match path {
@@ -134,6 +140,8 @@ fn slot<'a>(authorizer: &'a mut Authorizer, path: &[&str]) -> Option<Slot<'a>> {
         ["identitySource"] => Slot::Text(&mut authorizer.identity_source),
         ["identityValidationExpression"] => Slot::Text(&mut authorizer.identity_validation_expression),
         ["authorizerResultTtlInSeconds"] => Slot::Integer(&mut authorizer.authorizer_result_ttl_in_seconds),
+        ["authType"] => Slot::Text(&mut authorizer.auth_type),
+        ["providerARNs"] => Slot::List(&mut authorizer.provider_ar_ns),
         ["type"] => Slot::Set(Box::new(|value| {
             authorizer.r#type = value.map(AuthorizerType::from);
             authorizer.r#type.is_some()

@@ -7,7 +7,7 @@ use super::{
 use crate::{
     ApiGateway,
     error::Error,
-    patch::{self, Slot},
+    patch::{self, Paths, Slot},
     store::{Place, page_limit},
 };
 use apigateway_api::*;
@@ -95,6 +95,8 @@ async fn list(_: &ApiGateway, cx: &Context, request: GetBasePathMappingsRequest)
     Ok(BasePathMappings { items: Some(page.items), position: page.next.map(|key| encode_token(&key)) })
 }
 
+const PATHS: Paths = Paths::members(&["/basePath", "/basepath", "/restapiId", "/restApiId", "/stage"]);
+
 fn slot<'a>(mapping: &'a mut Mapping, path: &[&str]) -> Option<Slot<'a>> {
     let place = match path {
         ["basePath" | "basepath"] => &mut mapping.key,
@@ -116,7 +118,7 @@ async fn update(_: &ApiGateway, cx: &Context, request: UpdateBasePathMappingRequ
         let old = all.iter().find(|mapping| mapping.key == key(&request.base_path)).ok_or_else(missing)?;
         let mut new = old.clone();
         let operations = request.patch_operations.as_deref().unwrap_or_default();
-        patch::apply(&mut new, operations, &["/basePath", "/restapiId", "/stage"], slot)?;
+        patch::apply(&mut new, operations, &PATHS, slot)?;
         check(cx, tx, &new)?;
         if new.key != old.key && all.iter().any(|known| known.key == new.key) {
             return Err(Error::Conflict("Base path already exists for this domain name".to_owned()));

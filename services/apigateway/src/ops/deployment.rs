@@ -5,7 +5,7 @@ use crate::{
     ApiGateway,
     definition::Definition,
     error::Error,
-    patch::{self, Slot},
+    patch::{self, Paths, Slot},
     store::Place,
 };
 use apigateway_api::*;
@@ -19,7 +19,6 @@ operation! { ApiGateway, UpdateDeployment, action: "apigateway:PATCH" on |cx, r|
 operation! { ApiGateway, DeleteDeployment, action: "apigateway:DELETE" on |cx, r| arn(cx, format!("/restapis/{}/deployments/{}", r.rest_api_id, r.deployment_id)), handler: delete }
 
 async fn create(_: &ApiGateway, cx: &Context, request: CreateDeploymentRequest) -> Result<Deployment, Error> {
-    stage::check_extras(request.tracing_enabled)?;
     stage::check_variables(request.variables.as_ref())?;
     cx.store().write(|tx| {
         let place = Place::new(cx, &request.rest_api_id);
@@ -59,6 +58,7 @@ async fn create(_: &ApiGateway, cx: &Context, request: CreateDeploymentRequest) 
             stage::set_cache(&mut stage, request.cache_cluster_enabled, request.cache_cluster_size);
             stage.last_updated_date = Some(now(cx));
             stage.description = request.stage_description.or(stage.description);
+            stage.tracing_enabled = request.tracing_enabled.or(stage.tracing_enabled);
             stage.variables = request.variables.or(stage.variables);
             place.put(tx, &name, &stage);
         }
@@ -122,7 +122,7 @@ async fn update(_: &ApiGateway, cx: &Context, request: UpdateDeploymentRequest) 
         let place = Place::new(cx, &request.rest_api_id);
         let mut deployment: Deployment = place.get(tx, &request.deployment_id)?;
         let operations = request.patch_operations.as_deref().unwrap_or_default();
-        patch::apply(&mut deployment, operations, &["/description"], slot)?;
+        patch::apply(&mut deployment, operations, &Paths::members(&["/description"]), slot)?;
         place.put(tx, &request.deployment_id, &deployment);
         Ok(deployment)
     })

@@ -1,15 +1,14 @@
-//! Documentation parts, what they are about, and the versions that name a state of them. A version keeps no copy of the
-//! parts.
+//! Documentation parts, what they are about, and the versions of them. A version keeps the parts as they were.
 
 use super::{arn, now};
 use crate::{
     ApiGateway,
     error::Error,
-    patch::{self, Slot},
+    patch::{self, Paths, Slot},
     store::{Place, Reader},
 };
 use apigateway_api::*;
-use service::{Context, operation};
+use service::{Context, Transaction, operation};
 
 operation! { ApiGateway, CreateDocumentationPart, action: "apigateway:POST" on |cx, r| arn(cx, format!("/restapis/{}/documentation/parts", r.rest_api_id)), handler: create }
 operation! { ApiGateway, GetDocumentationPart, action: "apigateway:GET" on |cx, r| arn(cx, format!("/restapis/{}/documentation/parts/{}", r.rest_api_id, r.documentation_part_id)), handler: get }
@@ -81,6 +80,9 @@ fn complete(location: DocumentationPartLocation) -> Result<DocumentationPartLoca
 }
 
 fn check_properties(properties: &str) -> Result<(), Error> {
+    if properties.is_empty() {
+        return Err(Error::BadRequest("Documentation part properties must be non-empty".to_owned()));
+    }
     match serde_json::from_str::<serde_json::Value>(properties) {
         Ok(properties) if properties.is_object() => Ok(()),
         _ => Err(Error::BadRequest("Documentation part properties must be a JSON object".to_owned())),
@@ -129,7 +131,7 @@ async fn update(
         let place = Place::new(cx, &request.rest_api_id);
         let mut part: DocumentationPart = place.get(tx, &request.documentation_part_id)?;
         let operations = request.patch_operations.as_deref().unwrap_or_default();
-        patch::apply(&mut part, operations, &["/properties"], |part, path| {
+        patch::apply(&mut part, operations, &Paths::members(&["/properties"]), |part, path| {
             (path == ["properties"]).then_some(Slot::Text(&mut part.properties))
         })?;
         check_properties(part.properties.as_deref().unwrap_or_default())?;
@@ -155,27 +157,37 @@ async fn import(
 ) -> Result<DocumentationPartIds, Error> {
     let document = execute_api::yaml::read(&request.body);
     let document = document.map_err(|reason| Error::BadRequest(format!("Invalid OpenAPI input: {reason}")))?;
-    let parts = &document["x-amazon-apigateway-documentation"]["documentationParts"];
-    let parts = parts.as_array().cloned().unwrap_or_default();
     cx.store().write(|tx| {
         let place = Place::new(cx, &request.rest_api_id);
         place.api(tx)?;
         if request.mode == Some(PutMode::Overwrite) {
             place.delete_all::<DocumentationPart>(tx)?;
         }
-        let mut ids = Vec::new();
-        for part in &parts {
-            let invalid = |_| Error::BadRequest("Invalid documentation part specified".to_owned());
-            let location: DocumentationPartLocation = crate::store::from_json(&part["location"]).map_err(invalid)?;
-            let location = complete(location)?;
-            let known = same_place(place, tx, &location)?;
-            let id = known.and_then(|known| known.id).unwrap_or_else(|| cx.random().lower_alphanumeric(6));
-            let properties = Some(part["properties"].to_string());
-            place.put(tx, &id, &DocumentationPart { id: Some(id.clone()), location: Some(location), properties });
-            ids.push(id);
-        }
+        let ids = import_parts(cx, place, tx, &document)?;
         Ok(DocumentationPartIds { ids: Some(ids), warnings: Some(Vec::new()) })
     })
+}
+
+/// Puts a document's parts beside those that are there, or over them.
+pub fn import_parts(
+    cx: &Context,
+    place: Place<'_>,
+    tx: &mut Transaction<'_>,
+    document: &serde_json::Value,
+) -> Result<Vec<String>, Error> {
+    let parts = document["x-amazon-apigateway-documentation"]["documentationParts"].as_array();
+    let mut ids = Vec::new();
+    for part in parts.into_iter().flatten() {
+        let invalid = |_| Error::BadRequest("Invalid documentation part specified".to_owned());
+        let location: DocumentationPartLocation = crate::store::from_json(&part["location"]).map_err(invalid)?;
+        let location = complete(location)?;
+        let known = same_place(place, tx, &location)?;
+        let id = known.and_then(|known| known.id).unwrap_or_else(|| cx.random().lower_alphanumeric(6));
+        let properties = Some(part["properties"].to_string());
+        place.put(tx, &id, &DocumentationPart { id: Some(id.clone()), location: Some(location), properties });
+        ids.push(id);
+    }
+    Ok(ids)
 }
 
 async fn create_version(
@@ -190,7 +202,8 @@ async fn create_version(
         if place.find::<DocumentationVersion>(tx, &name)?.is_some() {
             return Err(Error::Conflict(format!("Documentation version {name} already exists")));
         }
-        if place.all::<DocumentationPart>(tx)?.is_empty() {
+        let parts: Vec<DocumentationPart> = place.all(tx)?;
+        if parts.is_empty() {
             return Err(Error::BadRequest("No documentation parts exist for the API".to_owned()));
         }
         let version = DocumentationVersion {
@@ -199,6 +212,7 @@ async fn create_version(
             description: request.description,
         };
         place.put(tx, &name, &version);
+        place.put_documented(tx, &name, &parts)?;
         if let Some(stage) = request.stage_name {
             let changed = Stage { documentation_version: Some(name), ..place.get(tx, &stage)? };
             place.put(tx, &stage, &changed);
@@ -234,7 +248,7 @@ async fn update_version(
         let place = Place::new(cx, &request.rest_api_id);
         let mut version: DocumentationVersion = place.get(tx, &request.documentation_version)?;
         let operations = request.patch_operations.as_deref().unwrap_or_default();
-        patch::apply(&mut version, operations, &["/description"], |version, path| {
+        patch::apply(&mut version, operations, &Paths::members(&["/description"]), |version, path| {
             (path == ["description"]).then_some(Slot::Text(&mut version.description))
         })?;
         place.put(tx, &request.documentation_version, &version);
@@ -251,6 +265,7 @@ async fn delete_version(
         let place = Place::new(cx, &request.rest_api_id);
         place.get::<DocumentationVersion>(tx, &request.documentation_version)?;
         place.delete::<DocumentationVersion>(tx, &request.documentation_version);
+        place.delete_documented(tx, &request.documentation_version);
         Ok(wire::Unit::default())
     })
 }

@@ -4,7 +4,7 @@ use super::{arn, rest_api::check_api_tags};
 use crate::{
     ApiGateway,
     error::Error,
-    patch::{self, Slot},
+    patch::{self, Paths, Slot},
     store::page_limit,
 };
 use apigateway_api::*;
@@ -112,14 +112,14 @@ async fn list(_: &ApiGateway, cx: &Context, request: GetDomainNamesRequest) -> R
     Ok(DomainNames { items: Some(page.items), position: page.next.map(|key| encode_token(&key)) })
 }
 
-const PATHS: &[&str] = &[
+const PATHS: &Paths = &Paths::members(&[
     "/certificateArn",
     "/certificateName",
     "/endpointConfiguration/types/{type}",
     "/regionalCertificateArn",
     "/regionalCertificateName",
     "/securityPolicy",
-];
+]);
 
 fn slot<'a>(domain: &'a mut Domain, path: &[&str]) -> Option<Slot<'a>> {
     Some(match path {

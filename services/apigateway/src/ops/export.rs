@@ -5,11 +5,11 @@ use crate::{
     ApiGateway,
     error::Error,
     export::{self, Extensions, Form},
-    store::Place,
+    store::{Place, Reader},
 };
 use apigateway_api::*;
-use execute_api::yaml;
-use serde_json::Value as Json;
+use execute_api::{sample, yaml};
+use serde_json::{Value as Json, json};
 use service::{Context, operation};
 
 operation! { ApiGateway, GetExport, action: "apigateway:GET" on |cx, r| arn(cx, format!("/restapis/{}/stages/{}/exports/{}", r.rest_api_id, r.stage_name, r.export_type)), handler: get }
@@ -41,7 +41,7 @@ async fn get(_: &ApiGateway, cx: &Context, request: GetExportRequest) -> Result<
     let snapshot = cx.store().snapshot();
     let place = Place::new(cx, &request.rest_api_id);
     let stage: Stage = place.get(&snapshot, &request.stage_name)?;
-    let deployment = stage.deployment_id.unwrap_or_default();
+    let deployment = stage.deployment_id.clone().unwrap_or_default();
     let definition = place.snapshot(&snapshot, &deployment)?;
     let definition = definition.ok_or_else(|| Error::NotFound("Invalid Deployment identifier specified".to_owned()))?;
     let now = cx.now().datetime().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
@@ -51,7 +51,11 @@ async fn get(_: &ApiGateway, cx: &Context, request: GetExportRequest) -> Result<
         stage: &request.stage_name,
         version: now.clone(),
     };
-    let document = export::write(&definition, form, Extensions::parse(&wanted), &whereabouts);
+    let extensions = Extensions::parse(&wanted);
+    let mut document = export::write(&definition, form, extensions, &whereabouts);
+    if let Some(version) = stage.documentation_version.as_deref().filter(|_| extensions.documentation) {
+        document["x-amazon-apigateway-documentation"] = documentation(place, &snapshot, version)?;
+    }
     let (body, ending) = match as_yaml {
         true => (yaml::write(&document), "yaml"),
         false => (serde_json::to_string_pretty(&document).unwrap_or_default(), "json"),
@@ -64,58 +68,58 @@ async fn get(_: &ApiGateway, cx: &Context, request: GetExportRequest) -> Result<
     })
 }
 
+/// What a version of the documentation says.
+fn documentation(place: Place<'_>, reader: &impl Reader, version: &str) -> Result<Json, Error> {
+    let named: DocumentationVersion = place.get(reader, version)?;
+    let parts = place.documented(reader, version)?.into_iter().map(|part| {
+        let location = part.location.unwrap_or_default();
+        let fields = [
+            ("type", Some(location.r#type.as_str().to_owned())),
+            ("path", location.path),
+            ("method", location.method),
+            ("statusCode", location.status_code),
+            ("name", location.name),
+        ];
+        let fields = fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), Json::from(value?))));
+        let properties: Json = serde_json::from_str(part.properties.as_deref().unwrap_or("{}")).unwrap_or_default();
+        json!({"location": fields.collect::<serde_json::Map<_, _>>(), "properties": properties})
+    });
+    let created = named.created_date.map(|date| date.datetime().strftime("%Y-%m-%dT%H:%M:%SZ").to_string());
+    Ok(json!({"version": version, "createdDate": created, "documentationParts": parts.collect::<Vec<_>>()}))
+}
+
 /// A template that copies what a model describes.
 async fn template(_: &ApiGateway, cx: &Context, request: GetModelTemplateRequest) -> Result<Template, Error> {
     let place = Place::new(cx, &request.rest_api_id);
     let model: Model = place.get(&cx.store().snapshot(), &request.model_name)?;
-    let schema: Json = serde_json::from_str(model.schema.as_deref().unwrap_or("{}")).unwrap_or_default();
-    Ok(Template { value: Some(format!("#set($inputRoot = $input.path('$'))\n{}", sample(&schema, "$inputRoot", 0))) })
+    Ok(Template { value: Some(sample::template(model.schema.as_deref().unwrap_or("{}"))) })
 }
 
-fn sample(schema: &Json, path: &str, depth: usize) -> String {
-    let pad = "  ".repeat(depth + 1);
-    match schema["type"].as_str() {
-        Some("object") if schema["properties"].is_object() => {
-            let members = schema["properties"].as_object().into_iter().flatten();
-            let members: Vec<String> = members
-                .map(|(name, inner)| {
-                    format!("{pad}\"{name}\" : {}", sample(inner, &format!("{path}.{name}"), depth + 1))
-                })
-                .collect();
-            format!("{{\n{}\n{}}}", members.join(",\n"), "  ".repeat(depth))
-        }
-        Some("array") => {
-            let inner = sample(&schema["items"], "$elem", depth + 1);
-            format!(
-                "[\n#foreach($elem in {path})\n{pad}{inner}#if($foreach.hasNext),#end\n#end\n{}]",
-                "  ".repeat(depth)
-            )
-        }
-        Some("string") => format!("\"{path}\""),
-        Some("integer" | "number" | "boolean") => path.to_owned(),
-        _ => "{ }".to_owned(),
-    }
-}
+/// A kind of SDK: its id, its name, and the properties that it must be given.
+type SdkKind = (&'static str, &'static str, &'static [&'static str]);
 
 /// The kinds of SDKs that API Gateway knows. None is generated here.
-const SDKS: [(&str, &str, &str); 5] = [
-    ("android", "Android", "This SDK is used to invoke your API from an Android app."),
-    (
-        "ios-objective-c",
-        "iOS (Objective-C)",
-        "This SDK is used to invoke your API from an iOS app written in Objective-C.",
-    ),
-    ("ios-swift", "iOS (Swift)", "This SDK is used to invoke your API from an iOS app written in Swift."),
-    ("java", "Java", "This SDK is used to invoke your API from a Java app."),
-    ("javascript", "JavaScript", "This SDK is used to invoke your API from a JavaScript app."),
+const SDKS: [SdkKind; 6] = [
+    ("android", "Android", &["groupId", "artifactId", "artifactVersion", "invokerPackage"]),
+    ("ios-objective-c", "iOS (Objective-C)", &["classPrefix"]),
+    ("ios-swift", "iOS (Swift)", &["classPrefix"]),
+    ("java", "Java", &["service.name", "java.package-name"]),
+    ("javascript", "JavaScript", &[]),
+    ("ruby", "Ruby", &["service.name"]),
 ];
 
-fn sdk_type((id, name, description): (&str, &str, &str)) -> SdkType {
+fn sdk_type((id, name, properties): SdkKind) -> SdkType {
+    let property = |name: &&str| SdkConfigurationProperty {
+        name: Some((*name).to_owned()),
+        friendly_name: Some((*name).to_owned()),
+        required: Some(true),
+        ..SdkConfigurationProperty::default()
+    };
     SdkType {
         id: Some(id.to_owned()),
         friendly_name: Some(name.to_owned()),
-        description: Some(description.to_owned()),
-        configuration_properties: Some(Vec::new()),
+        description: Some(format!("This SDK is used to invoke your API from {name}.")),
+        configuration_properties: Some(properties.iter().map(property).collect()),
     }
 }
 

@@ -5,7 +5,7 @@ use crate::{
     ApiGateway,
     error::Error,
     gateway_response::{KINDS, Kind, effective, kind},
-    patch::{self, Slot},
+    patch::{self, Paths, Slot},
     store::{Place, Record},
 };
 use apigateway_api::*;
@@ -82,6 +82,12 @@ async fn list(_: &ApiGateway, cx: &Context, request: GetGatewayResponsesRequest)
     Ok(GatewayResponses { items: Some(items), position: None })
 }
 
+const PATHS: &Paths = &Paths {
+    add: &["/responseParameters/{parameter}", "/responseTemplates/{content_type}"],
+    replace: &["/statusCode", "/responseParameters/{parameter}", "/responseTemplates/{content_type}"],
+    remove: &["/responseParameters/{parameter}", "/responseTemplates/{content_type}"],
+};
+
 fn slot<'a>(response: &'a mut GatewayResponse, path: &[&str]) -> Option<Slot<'a>> {
     match path {
         ["statusCode"] => Some(Slot::Text(&mut response.status_code)),
@@ -97,8 +103,7 @@ async fn update(_: &ApiGateway, cx: &Context, request: UpdateGatewayResponseRequ
     let mut snapshot = cx.store().snapshot();
     place.api(&snapshot)?;
     let mut response = effective(kind, &place.all::<GatewayResponse>(&mut snapshot)?);
-    let paths = &["/statusCode", "/responseParameters/{parameter}", "/responseTemplates/{content_type}"];
-    patch::apply(&mut response, request.patch_operations.as_deref().unwrap_or_default(), paths, slot)?;
+    patch::apply(&mut response, request.patch_operations.as_deref().unwrap_or_default(), PATHS, slot)?;
     check(&response)?;
     response.default_response = Some(false);
     store(cx, &request.rest_api_id, kind, response)

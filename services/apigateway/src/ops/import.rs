@@ -1,7 +1,8 @@
 //! APIs from OpenAPI documents.
 
 use super::{
-    arn, authorizer, gateway_response, integration, integration_response, method, method_response, model, resource,
+    arn, authorizer, documentation, gateway_response, integration, integration_response, method, method_response,
+    model, resource,
     rest_api::{check_policy, create_in, reply},
 };
 use crate::{
@@ -25,8 +26,42 @@ fn parse(body: &[u8]) -> Result<serde_json::Value, Error> {
     execute_api::yaml::read(body).map_err(|reason| Error::BadRequest(format!("Invalid OpenAPI input: {reason}")))
 }
 
-fn read(document: &serde_json::Value, api: &str) -> Result<Document, Error> {
-    openapi::read(document, api).map_err(|reason| Error::BadRequest(format!("Errors found during import:\n\t{reason}")))
+type Parameters = BTreeMap<String, String>;
+
+fn read(document: &serde_json::Value, api: &str, parameters: &Parameters) -> Result<Document, Error> {
+    let failed = |reason| Error::BadRequest(format!("Errors found during import:\n\t{reason}"));
+    let mut described = openapi::read(document, api).map_err(failed)?;
+    let base = openapi::base_path(document).trim_matches('/');
+    // The base path is left out, or put before every path, or so put but for its first part.
+    let before = match parameters.get("basepath").map(String::as_str) {
+        None | Some("ignore") => "",
+        Some("prepend") => base,
+        Some("split") => base.split_once('/').map_or("", |(_, rest)| rest),
+        Some(other) => {
+            return Err(Error::BadRequest(format!(
+                "Invalid basepath mode '{other}' specified. Must be one of: [ignore, prepend, split]"
+            )));
+        }
+    };
+    if !before.is_empty() {
+        let paths = std::mem::take(&mut described.paths);
+        described.paths = paths.into_iter().map(|(path, item)| (format!("/{before}{path}"), item)).collect();
+    }
+    Ok(described)
+}
+
+/// The parts of the document's documentation, unless they are not wanted.
+fn document_parts(
+    cx: &Context,
+    place: Place<'_>,
+    tx: &mut Transaction<'_>,
+    document: &serde_json::Value,
+    parameters: &Parameters,
+) -> Result<(), Error> {
+    if parameters.get("ignore").is_some_and(|ignored| ignored == "documentation") {
+        return Ok(());
+    }
+    documentation::import_parts(cx, place, tx, document).map(drop)
 }
 
 async fn import(_: &ApiGateway, cx: &Context, request: ImportRestApiRequest) -> Result<RestApi, Error> {
@@ -34,31 +69,37 @@ async fn import(_: &ApiGateway, cx: &Context, request: ImportRestApiRequest) -> 
     let parameters = request.parameters.unwrap_or_default();
     let types = parameters.get("endpointConfigurationTypes").map(|name| vec![EndpointType::from(name.as_str())]);
     cx.store().write(|tx| {
-        let described = read(&document, "")?;
+        let described = read(&document, "", &parameters)?;
         let create = CreateRestApiRequest {
             name: described.title.unwrap_or_default(),
             description: described.description,
             version: described.version,
             binary_media_types: described.binary_media_types,
             policy: described.policy,
+            api_key_source: described.api_key_source.map(|source| ApiKeySourceType::from(source.as_str())),
+            minimum_compression_size: described.minimum_compression_size,
+            disable_execute_api_endpoint: described.disable_execute_api_endpoint,
             endpoint_configuration: types
                 .map(|types| EndpointConfiguration { types: Some(types), ..EndpointConfiguration::default() }),
             ..CreateRestApiRequest::default()
         };
         let api = create_in(cx, tx, create)?;
         let id = api.id.clone().unwrap_or_default();
-        apply(cx, Place::new(cx, &id), tx, read(&document, &id)?)?;
+        let place = Place::new(cx, &id);
+        apply(cx, place, tx, read(&document, &id, &parameters)?)?;
+        document_parts(cx, place, tx, &document, &parameters)?;
         Ok(api)
     })
 }
 
 async fn put(_: &ApiGateway, cx: &Context, request: PutRestApiRequest) -> Result<RestApi, Error> {
     let document = parse(&request.body)?;
+    let parameters = request.parameters.unwrap_or_default();
     let overwrite = request.mode == Some(PutMode::Overwrite);
     cx.store().write(|tx| {
         let place = Place::new(cx, &request.rest_api_id);
         let old = place.api(tx)?;
-        let described = read(&document, &request.rest_api_id)?;
+        let described = read(&document, &request.rest_api_id, &parameters)?;
         check_policy(described.policy.as_deref())?;
         if overwrite {
             clear(place, tx, old.root_resource_id.as_deref().unwrap_or_default())?;
@@ -69,10 +110,14 @@ async fn put(_: &ApiGateway, cx: &Context, request: PutRestApiRequest) -> Result
             version: described.version.clone().or(old.version),
             binary_media_types: described.binary_media_types.clone().or(old.binary_media_types),
             policy: described.policy.clone().or(old.policy),
+            api_key_source: described.api_key_source.as_deref().map(ApiKeySourceType::from).or(old.api_key_source),
+            minimum_compression_size: described.minimum_compression_size.or(old.minimum_compression_size),
+            disable_execute_api_endpoint: described.disable_execute_api_endpoint.or(old.disable_execute_api_endpoint),
             ..old
         };
         place.put_api(tx, &api);
         apply(cx, place, tx, described)?;
+        document_parts(cx, place, tx, &document, &parameters)?;
         Ok(reply(api))
     })
 }

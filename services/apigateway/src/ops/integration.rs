@@ -2,15 +2,15 @@
 
 use super::{
     arn,
-    method::{change, invalid_mapping, read},
+    method::{change, check_http_method, invalid_mapping, read},
 };
 use crate::{
     ApiGateway,
-    backend::json_service,
+    backend::{is_here, json_service},
     error::Error,
     execution::{DEFAULT_TIMEOUT_MILLIS, action_of, function_of, path_of},
     parameters,
-    patch::{self, Slot},
+    patch::{self, Paths, Slot},
 };
 use apigateway_api::*;
 use expressions::vtl::Template;
@@ -66,9 +66,11 @@ pub fn check(cx: &Context, integration: &Integration, method: &Method) -> Result
     let r#type = integration.r#type.clone().unwrap_or_default();
     let uri = integration.uri.as_deref().unwrap_or_default();
     if r#type != IntegrationType::Mock {
-        if integration.http_method.as_deref().unwrap_or_default().is_empty() {
-            return Err(bad("Enumeration value for HttpMethod must be non-empty"));
+        match integration.http_method.as_deref() {
+            None | Some("") => return Err(bad("Enumeration value for HttpMethod must be non-empty")),
+            Some(http_method) => check_http_method(http_method)?,
         }
+        check_credentials(cx, integration)?;
         check_uri(cx, integration, &r#type, uri)?;
     }
     if integration.connection_type == Some(ConnectionType::VpcLink) {
@@ -91,6 +93,17 @@ pub fn check(cx: &Context, integration: &Integration, method: &Method) -> Result
     check_templates(integration.request_templates.as_ref())
 }
 
+/// A role must be one of the account; `arn:aws:iam::*:user/*` stands for the caller.
+fn check_credentials(cx: &Context, integration: &Integration) -> Result<(), Error> {
+    let role = integration.credentials.as_deref().and_then(|role| role.strip_prefix("arn:aws:iam::"));
+    match role.and_then(|role| role.split(':').next()) {
+        Some(account) if account != cx.account() && account != "*" => {
+            Err(Error::AccessDenied("Cross-account pass role is not allowed.".to_owned()))
+        }
+        _ => Ok(()),
+    }
+}
+
 fn check_uri(cx: &Context, integration: &Integration, r#type: &IntegrationType, uri: &str) -> Result<(), Error> {
     let is_lambda = function_of(uri).is_some();
     match r#type {
@@ -107,6 +120,9 @@ fn check_uri(cx: &Context, integration: &Integration, r#type: &IntegrationType, 
             Err(bad("AWS ARN for integration must contain path or action"))
         }
         _ if is_lambda => Ok(()),
+        IntegrationType::Aws if integration.credentials.as_deref().unwrap_or_default().is_empty() => {
+            Err(bad("Role ARN must be specified for AWS integrations"))
+        }
         IntegrationType::AwsProxy if !uri.contains(":firehose:") => Err(bad(
             "Integrations of type 'AWS_PROXY' currently only supports Lambda function and Firehose stream invocations.",
         )),
@@ -119,11 +135,6 @@ fn check_uri(cx: &Context, integration: &Integration, r#type: &IntegrationType, 
              services that are here are."
         ))),
     }
-}
-
-/// Whether the service of a host is one of this cloud.
-fn is_here(cx: &Context, host: &str) -> bool {
-    cx.cloud.service(host.rsplit('.').next().unwrap_or_default()).is_some()
 }
 
 /// A mapping must lead from something that the method declares to a place in the integration's request.
@@ -157,21 +168,26 @@ async fn get(_: &ApiGateway, cx: &Context, request: GetIntegrationRequest) -> Re
     method.method_integration.ok_or_else(|| Error::NotFound("No integration defined for method".to_owned()))
 }
 
-const PATHS: &[&str] = &[
-    "/cacheKeyParameters/{parameter}",
-    "/cacheNamespace",
-    "/connectionId",
-    "/connectionType",
-    "/contentHandling",
-    "/credentials",
-    "/httpMethod",
-    "/passthroughBehavior",
-    "/requestParameters/{parameter}",
-    "/requestTemplates/{content_type}",
-    "/timeoutInMillis",
-    "/type",
-    "/uri",
-];
+const PATHS: &Paths = &Paths {
+    add: &["/cacheKeyParameters/{parameter}", "/requestParameters/{parameter}", "/requestTemplates/{content_type}"],
+    replace: &[
+        "/cacheKeyParameters/{parameter}",
+        "/cacheNamespace",
+        "/connectionId",
+        "/connectionType",
+        "/contentHandling",
+        "/credentials",
+        "/httpMethod",
+        "/passthroughBehavior",
+        "/requestParameters/{parameter}",
+        "/requestTemplates/{content_type}",
+        "/timeoutInMillis",
+        "/tlsConfig/insecureSkipVerification",
+        "/type",
+        "/uri",
+    ],
+    remove: &["/cacheKeyParameters/{parameter}", "/requestParameters/{parameter}", "/requestTemplates/{content_type}"],
+};
 
 fn slot<'a>(integration: &'a mut Integration, path: &[&str]) -> Option<Slot<'a>> {
     Some(match path {
@@ -195,6 +211,9 @@ fn slot<'a>(integration: &'a mut Integration, path: &[&str]) -> Option<Slot<'a>>
         })),
         ["passthroughBehavior"] => Slot::Text(&mut integration.passthrough_behavior),
         ["timeoutInMillis"] => Slot::Integer(&mut integration.timeout_in_millis),
+        ["tlsConfig", "insecureSkipVerification"] => {
+            Slot::Flag(&mut integration.tls_config.get_or_insert_default().insecure_skip_verification)
+        }
         ["cacheNamespace"] => Slot::Text(&mut integration.cache_namespace),
         ["cacheKeyParameters", name] => Slot::Element(&mut integration.cache_key_parameters, (*name).to_owned()),
         ["requestParameters", name] => Slot::Entry(&mut integration.request_parameters, (*name).to_owned()),

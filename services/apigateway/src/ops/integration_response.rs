@@ -9,7 +9,7 @@ use crate::{
     ApiGateway,
     error::Error,
     parameters,
-    patch::{self, Slot},
+    patch::{self, Paths, Slot},
 };
 use apigateway_api::*;
 use service::{Context, operation};
@@ -24,7 +24,7 @@ fn response_arn(cx: &Context, api: &str, resource: &str, method: &str, status: &
 }
 
 fn missing() -> Error {
-    Error::NotFound("Invalid Response status code specified".to_owned())
+    Error::NotFound("Invalid Integration Response identifier specified".to_owned())
 }
 
 async fn put(
@@ -77,6 +77,17 @@ async fn get(
     responses.and_then(|mut responses| responses.remove(&request.status_code)).ok_or_else(missing)
 }
 
+const PATHS: &Paths = &Paths {
+    add: &["/responseParameters/{parameter}", "/responseTemplates/{content_type}"],
+    replace: &[
+        "/contentHandling",
+        "/responseParameters/{parameter}",
+        "/responseTemplates/{content_type}",
+        "/selectionPattern",
+    ],
+    remove: &["/responseParameters/{parameter}", "/responseTemplates/{content_type}", "/selectionPattern"],
+};
+
 fn slot<'a>(response: &'a mut IntegrationResponse, path: &[&str]) -> Option<Slot<'a>> {
     Some(match path {
         ["selectionPattern"] => Slot::Text(&mut response.selection_pattern),
@@ -95,18 +106,12 @@ async fn update(
     cx: &Context,
     request: UpdateIntegrationResponseRequest,
 ) -> Result<IntegrationResponse, Error> {
-    let paths = &[
-        "/selectionPattern",
-        "/responseParameters/{parameter}",
-        "/responseTemplates/{content_type}",
-        "/contentHandling",
-    ];
     change(cx, &request.rest_api_id, &request.resource_id, &request.http_method, |_, method| {
         let integration = method.method_integration.as_ref().ok_or_else(no_integration)?;
         let responses = integration.integration_responses.as_ref();
         let mut response =
             responses.and_then(|responses| responses.get(&request.status_code)).cloned().ok_or_else(missing)?;
-        patch::apply(&mut response, request.patch_operations.as_deref().unwrap_or_default(), paths, slot)?;
+        patch::apply(&mut response, request.patch_operations.as_deref().unwrap_or_default(), PATHS, slot)?;
         check(&response, &request.status_code, method)?;
         let integration = method.method_integration.as_mut().ok_or_else(no_integration)?;
         integration.integration_responses.get_or_insert_default().insert(request.status_code.clone(), response.clone());

@@ -4,7 +4,7 @@ use super::arn;
 use crate::{
     ApiGateway,
     error::Error,
-    patch::{self, Slot},
+    patch::{self, Paths, Slot},
     store::{Place, Reader},
 };
 use ::store::Transaction;
@@ -22,6 +22,13 @@ pub fn method_arn(cx: &Context, api: &str, resource: &str, method: &str) -> Stri
 }
 
 const METHODS: [&str; 8] = ["GET", "PUT", "POST", "DELETE", "PATCH", "HEAD", "OPTIONS", "ANY"];
+
+pub fn check_http_method(name: &str) -> Result<(), Error> {
+    if METHODS.contains(&name) {
+        return Ok(());
+    }
+    Err(Error::BadRequest(format!("Invalid HttpMethod specified. Valid options are {}", METHODS.join(","))))
+}
 
 /// Finds a method among a resource's.
 pub fn find<'a>(resource: &'a mut Resource, http_method: &str) -> Result<&'a mut Method, Error> {
@@ -53,10 +60,7 @@ pub fn read(cx: &Context, api: &str, resource_id: &str, http_method: &str) -> Re
 }
 
 async fn put(_: &ApiGateway, cx: &Context, request: PutMethodRequest) -> Result<Method, Error> {
-    if !METHODS.contains(&request.http_method.as_str()) {
-        let message = format!("Invalid HttpMethod specified. Valid options are {}", METHODS.join(","));
-        return Err(Error::BadRequest(message));
-    }
+    check_http_method(&request.http_method)?;
     cx.store().write(|tx| {
         let place = Place::new(cx, &request.rest_api_id);
         let mut resource: Resource = place.get(tx, &request.resource_id)?;
@@ -143,22 +147,25 @@ async fn get(_: &ApiGateway, cx: &Context, request: GetMethodRequest) -> Result<
     read(cx, &request.rest_api_id, &request.resource_id, &request.http_method)
 }
 
-const PATHS: &[&str] = &[
-    "/authorizationType",
-    "/authorizerId",
-    "/authorizationScopes/{scope}",
-    "/apiKeyRequired",
-    "/operationName",
-    "/requestParameters/{parameter}",
-    "/requestModels/{content_type}",
-    "/requestValidatorId",
-];
+const PATHS: &Paths = &Paths {
+    add: &["/authorizationScopes", "/requestParameters/{parameter}", "/requestModels/{content_type}"],
+    replace: &[
+        "/authorizationType",
+        "/authorizerId",
+        "/apiKeyRequired",
+        "/operationName",
+        "/requestParameters/{parameter}",
+        "/requestModels/{content_type}",
+        "/requestValidatorId",
+    ],
+    remove: &["/authorizationScopes", "/requestParameters/{parameter}", "/requestModels/{content_type}"],
+};
 
 fn slot<'a>(method: &'a mut Method, path: &[&str]) -> Option<Slot<'a>> {
     Some(match path {
         ["authorizationType"] => Slot::Text(&mut method.authorization_type),
         ["authorizerId"] => Slot::Text(&mut method.authorizer_id),
-        ["authorizationScopes", scope] => Slot::Element(&mut method.authorization_scopes, (*scope).to_owned()),
+        ["authorizationScopes"] => Slot::List(&mut method.authorization_scopes),
         ["apiKeyRequired"] => Slot::Flag(&mut method.api_key_required),
         ["operationName"] => Slot::Text(&mut method.operation_name),
         ["requestParameters", name] => Slot::FlagEntry(&mut method.request_parameters, (*name).to_owned()),

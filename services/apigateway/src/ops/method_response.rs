@@ -7,7 +7,7 @@ use super::{
 use crate::{
     ApiGateway,
     error::Error,
-    patch::{self, Slot},
+    patch::{self, Paths, Slot},
     store::Place,
 };
 use apigateway_api::*;
@@ -76,7 +76,8 @@ async fn update(_: &ApiGateway, cx: &Context, request: UpdateMethodResponseReque
         let responses = method.method_responses.as_mut();
         let response = responses.and_then(|responses| responses.get_mut(&request.status_code)).ok_or_else(missing)?;
         let operations = request.patch_operations.as_deref().unwrap_or_default();
-        let paths = &["/responseParameters/{parameter}", "/responseModels/{content_type}"];
+        const PATHS: &[&str] = &["/responseParameters/{parameter}", "/responseModels/{content_type}"];
+        let paths = &Paths { add: PATHS, replace: PATHS, remove: PATHS };
         patch::apply(response, operations, paths, slot)?;
         check(response)?;
         check_models(place, tx, response.response_models.as_ref())?;

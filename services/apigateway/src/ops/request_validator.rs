@@ -4,7 +4,7 @@ use super::arn;
 use crate::{
     ApiGateway,
     error::Error,
-    patch::{self, Slot},
+    patch::{self, Paths, Slot},
     store::Place,
 };
 use apigateway_api::*;
@@ -63,7 +63,7 @@ async fn update(
     cx.store().write(|tx| {
         let place = Place::new(cx, &request.rest_api_id);
         let mut validator: RequestValidator = place.get(tx, &request.request_validator_id)?;
-        let paths = &["/name", "/validateRequestBody", "/validateRequestParameters"];
+        let paths = &Paths::members(&["/name", "/validateRequestParameters", "/validateRequestBody"]);
         patch::apply(&mut validator, request.patch_operations.as_deref().unwrap_or_default(), paths, slot)?;
         place.put(tx, &request.request_validator_id, &validator);
         Ok(validator)

@@ -4,7 +4,7 @@ use super::arn;
 use crate::{
     ApiGateway,
     error::Error,
-    patch::{self, Slot},
+    patch::{self, Paths, Slot},
     path,
     store::Place,
 };
@@ -111,14 +111,14 @@ async fn update(_: &ApiGateway, cx: &Context, request: UpdateResourceRequest) ->
             ));
         }
         let operations = request.patch_operations.as_deref().unwrap_or_default();
-        patch::apply(&mut resource, operations, &["/pathPart", "/parentId"], slot)?;
+        patch::apply(&mut resource, operations, &Paths::members(&["/parentId", "/pathPart"]), slot)?;
         let part = resource.path_part.clone().unwrap_or_default();
         path::check_part(&part)?;
         let all: Vec<Resource> = place.all(tx)?;
         let parent: Resource = place.get(tx, resource.parent_id.as_deref().unwrap_or_default())?;
         let moved = descendants(&all, &request.resource_id);
         if parent.id.as_ref().is_some_and(|parent| *parent == request.resource_id || moved.contains(parent)) {
-            return Err(Error::BadRequest("A resource cannot be moved below itself".to_owned()));
+            return Err(Error::BadRequest("Resources cannot be cyclic.".to_owned()));
         }
         check_place(&parent, Some(&request.resource_id), &part, &all)?;
         resource.path = Some(path::join(parent.path.as_deref().unwrap_or("/"), &part));

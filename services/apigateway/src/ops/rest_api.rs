@@ -4,7 +4,7 @@ use super::{arn, now};
 use crate::{
     ApiGateway,
     error::Error,
-    patch::{self, Slot},
+    patch::{self, Paths, Slot},
     store::{Place, apis},
 };
 use ::store::Transaction;
@@ -128,7 +128,9 @@ pub fn check_policy(policy: Option<&str>) -> Result<(), Error> {
     if object {
         Ok(())
     } else {
-        Err(Error::BadRequest("Invalid policy document. Please check the policy syntax".to_owned()))
+        Err(Error::BadRequest(
+            "Invalid policy document. Please check the policy syntax and ensure that Principals are valid.".to_owned(),
+        ))
     }
 }
 
@@ -161,16 +163,21 @@ async fn list(_: &ApiGateway, cx: &Context, request: GetRestApisRequest) -> Resu
     Ok(RestApis { items: Some(items.into_iter().map(reply).collect()), position })
 }
 
-const PATHS: &[&str] = &[
-    "/name",
-    "/description",
-    "/policy",
-    "/apiKeySource",
-    "/binaryMediaTypes/{media_type}",
-    "/disableExecuteApiEndpoint",
-    "/endpointConfiguration/types/{type}",
-    "/minimumCompressionSize",
-];
+const PATHS: &Paths = &Paths {
+    add: &["/binaryMediaTypes/{media_type}"],
+    replace: &[
+        "/name",
+        "/description",
+        "/policy",
+        "/apiKeySource",
+        "/binaryMediaTypes/{media_type}",
+        "/disableExecuteApiEndpoint",
+        "/endpointConfiguration/ipAddressType",
+        "/endpointConfiguration/types/{type}",
+        "/minimumCompressionSize",
+    ],
+    remove: &["/binaryMediaTypes/{media_type}"],
+};
 
 fn slot<'a>(api: &'a mut RestApi, path: &[&str]) -> Option<Slot<'a>> {
     Some(match path {
@@ -185,7 +192,18 @@ fn slot<'a>(api: &'a mut RestApi, path: &[&str]) -> Option<Slot<'a>> {
         })),
         ["binaryMediaTypes", media_type] => Slot::Element(&mut api.binary_media_types, (*media_type).to_owned()),
         ["disableExecuteApiEndpoint"] => Slot::Flag(&mut api.disable_execute_api_endpoint),
-        ["minimumCompressionSize"] => Slot::Integer(&mut api.minimum_compression_size),
+        ["minimumCompressionSize"] => Slot::Set(Box::new(|value| {
+            // Without a value nothing is compressed any more.
+            let size = value.filter(|value| !value.is_empty()).map(str::parse);
+            api.minimum_compression_size = size.clone().and_then(Result::ok);
+            size.is_none_or(|size| size.is_ok())
+        })),
+        ["endpointConfiguration", "ipAddressType"] => Slot::Set(Box::new(|value| {
+            let r#type = IpAddressType::from(value.unwrap_or_default());
+            let known = !matches!(r#type, IpAddressType::Unknown(_));
+            api.endpoint_configuration.get_or_insert_default().ip_address_type = Some(r#type);
+            known
+        })),
         ["endpointConfiguration", "types", ..] => Slot::Set(Box::new(|value| {
             let r#type = EndpointType::from(value.unwrap_or_default());
             let known = matches!(r#type, EndpointType::Edge | EndpointType::Regional);

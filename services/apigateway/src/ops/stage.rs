@@ -1,10 +1,10 @@
 //! Stages: a name under which a deployment is reachable, with its variables and settings.
 
-use super::{arn, now, rest_api::check_api_tags};
+use super::{arn, client_certificate, now, rest_api::check_api_tags};
 use crate::{
     ApiGateway,
     error::Error,
-    patch::{self, Slot},
+    patch::{self, Paths, Slot},
     store::{self, Place},
 };
 use apigateway_api::*;
@@ -23,7 +23,6 @@ operation! { ApiGateway, FlushStageAuthorizersCache, action: "apigateway:DELETE"
 async fn create(_: &ApiGateway, cx: &Context, request: CreateStageRequest) -> Result<Stage, Error> {
     check_name(&request.stage_name)?;
     check_variables(request.variables.as_ref())?;
-    check_extras(request.tracing_enabled)?;
     check_api_tags(request.tags.as_ref())?;
     cx.store().write(|tx| {
         let place = Place::new(cx, &request.rest_api_id);
@@ -38,6 +37,7 @@ async fn create(_: &ApiGateway, cx: &Context, request: CreateStageRequest) -> Re
             description: request.description,
             variables: request.variables,
             documentation_version: request.documentation_version,
+            tracing_enabled: Some(request.tracing_enabled.unwrap_or(false)),
             tags: request.tags,
             ..new(cx, &request.stage_name)
         };
@@ -115,14 +115,6 @@ pub fn check_variables(variables: Option<&BTreeMap<String, String>>) -> Result<(
     Ok(())
 }
 
-/// What a stage may ask for that is not there.
-pub fn check_extras(tracing: Option<bool>) -> Result<(), Error> {
-    if tracing == Some(true) {
-        return Err(Error::NotImplemented("X-Ray tracing is not implemented.".to_owned()));
-    }
-    Ok(())
-}
-
 async fn get(_: &ApiGateway, cx: &Context, request: GetStageRequest) -> Result<Stage, Error> {
     Place::new(cx, &request.rest_api_id).get(&cx.store().snapshot(), &request.stage_name)
 }
@@ -136,32 +128,47 @@ async fn list(_: &ApiGateway, cx: &Context, request: GetStagesRequest) -> Result
     Ok(Stages { item: Some(stages) })
 }
 
-const PATHS: &[&str] = &[
-    "/accessLogSettings",
-    "/accessLogSettings/destinationArn",
-    "/accessLogSettings/format",
-    "/cacheClusterEnabled",
-    "/cacheClusterSize",
-    "/canarySettings",
-    "/canarySettings/deploymentId",
-    "/canarySettings/percentTraffic",
-    "/canarySettings/stageVariableOverrides/{name}",
-    "/canarySettings/useStageCache",
-    "/deploymentId",
-    "/description",
-    "/documentationVersion",
-    "/variables/{name}",
-    "/{resource}/{method}/caching/dataEncrypted",
-    "/{resource}/{method}/caching/enabled",
-    "/{resource}/{method}/caching/requireAuthorizationForCacheControl",
-    "/{resource}/{method}/caching/ttlInSeconds",
-    "/{resource}/{method}/caching/unauthorizedCacheControlHeaderStrategy",
-    "/{resource}/{method}/logging/dataTrace",
-    "/{resource}/{method}/logging/loglevel",
-    "/{resource}/{method}/metrics/enabled",
-    "/{resource}/{method}/throttling/burstLimit",
-    "/{resource}/{method}/throttling/rateLimit",
-];
+const PATHS: &Paths = &Paths {
+    add: &[
+        "/accessLogSettings/destinationArn",
+        "/accessLogSettings/format",
+        "/canarySettings/stageVariableOverrides/{name}",
+        "/variables/{variable_name}",
+    ],
+    replace: &[
+        "/deploymentId",
+        "/description",
+        "/cacheClusterEnabled",
+        "/cacheClusterSize",
+        "/clientCertificateId",
+        "/accessLogSettings/destinationArn",
+        "/accessLogSettings/format",
+        "/{resourcePath}/{httpMethod}/metrics/enabled",
+        "/{resourcePath}/{httpMethod}/logging/dataTrace",
+        "/{resourcePath}/{httpMethod}/logging/loglevel",
+        "/{resourcePath}/{httpMethod}/throttling/burstLimit",
+        "/{resourcePath}/{httpMethod}/throttling/rateLimit",
+        "/{resourcePath}/{httpMethod}/caching/ttlInSeconds",
+        "/{resourcePath}/{httpMethod}/caching/enabled",
+        "/{resourcePath}/{httpMethod}/caching/dataEncrypted",
+        "/{resourcePath}/{httpMethod}/caching/requireAuthorizationForCacheControl",
+        "/{resourcePath}/{httpMethod}/caching/unauthorizedCacheControlHeaderStrategy",
+        "/variables/{variable_name}",
+        "/tracingEnabled",
+        "/documentationVersion",
+        "/canarySettings/deploymentId",
+        "/canarySettings/percentTraffic",
+        "/canarySettings/stageVariableOverrides/{name}",
+        "/canarySettings/useStageCache",
+    ],
+    remove: &[
+        "/accessLogSettings",
+        "/canarySettings",
+        "/canarySettings/stageVariableOverrides/{name}",
+        "/variables/{variable_name}",
+        "/{resourcePath}/{httpMethod}",
+    ],
+};
 
 fn slot<'a>(stage: &'a mut Stage, path: &[&str]) -> Option<Slot<'a>> {
     Some(match path {
@@ -190,6 +197,7 @@ fn slot<'a>(stage: &'a mut Stage, path: &[&str]) -> Option<Slot<'a>> {
         ["canarySettings", "stageVariableOverrides", name] => {
             Slot::Entry(&mut stage.canary_settings.get_or_insert_default().stage_variable_overrides, (*name).to_owned())
         }
+        ["clientCertificateId"] => Slot::Text(&mut stage.client_certificate_id),
         ["tracingEnabled"] => Slot::Flag(&mut stage.tracing_enabled),
         ["accessLogSettings"] => Slot::Set(Box::new(|value| {
             stage.access_log_settings = None;
@@ -199,14 +207,25 @@ fn slot<'a>(stage: &'a mut Stage, path: &[&str]) -> Option<Slot<'a>> {
             Slot::Text(&mut stage.access_log_settings.get_or_insert_default().destination_arn)
         }
         ["accessLogSettings", "format"] => Slot::Text(&mut stage.access_log_settings.get_or_insert_default().format),
+        // All settings of a method go at once.
+        [resource, method] => {
+            let settings = stage.method_settings.get_or_insert_default();
+            settings.remove(&setting_key(resource, method))?;
+            Slot::Set(Box::new(|_| true))
+        }
         [resource, method, group, name] => setting(stage, resource, method, group, name)?,
         _ => return None,
     })
 }
 
+/// The name of a method's settings: its path without the first slash, `~1` for the root.
+fn setting_key(resource: &str, method: &str) -> String {
+    format!("{}/{method}", resource.trim_start_matches('/'))
+}
+
 /// A setting of a method, `*/*` for all of them.
 fn setting<'a>(stage: &'a mut Stage, resource: &str, method: &str, group: &str, name: &str) -> Option<Slot<'a>> {
-    let key = format!("{}/{method}", resource.trim_start_matches('/'));
+    let key = setting_key(resource, method);
     let settings = stage.method_settings.get_or_insert_default();
     let setting = settings.entry(key).or_insert_with(|| MethodSetting {
         metrics_enabled: Some(false),
@@ -260,7 +279,10 @@ async fn update(_: &ApiGateway, cx: &Context, request: UpdateStageRequest) -> Re
         check_canary(place, tx, stage.canary_settings.as_ref())?;
         place.get::<Deployment>(tx, stage.deployment_id.as_deref().unwrap_or_default())?;
         check_variables(stage.variables.as_ref())?;
-        check_extras(stage.tracing_enabled)?;
+        stage.client_certificate_id = stage.client_certificate_id.filter(|id| !id.is_empty());
+        if let Some(id) = &stage.client_certificate_id {
+            client_certificate::find(cx, tx, id)?;
+        }
         stage.access_log_settings = stage
             .access_log_settings
             .filter(|settings| settings.destination_arn.is_some() || settings.format.is_some());

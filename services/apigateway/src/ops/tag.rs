@@ -1,16 +1,17 @@
-//! Tags of APIs and stages.
+//! Tags of everything that has some: APIs, their stages, and what belongs to the account.
 
-use super::{arn, rest_api::check_api_tags};
+use super::{arn, client_certificate, domain_name, rest_api::check_api_tags};
 use crate::{
     ApiGateway,
     error::Error,
-    store::{Place, Reader},
+    store::{Place, Record},
 };
 use ::store::Transaction;
 use apigateway_api::{
-    GetTags, GetTagsRequest, RestApi, Stage, TagResource, TagResourceRequest, UntagResource, UntagResourceRequest,
+    ApiKey, ClientCertificate, GetTags, GetTagsRequest, RestApi, Stage, TagResource, TagResourceRequest, UntagResource,
+    UntagResourceRequest, UsagePlan,
 };
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use service::{Context, operation};
 use std::collections::BTreeMap;
 
@@ -24,67 +25,88 @@ fn tags_arn(cx: &Context, resource_arn: &str) -> String {
 
 type Tags = BTreeMap<String, String>;
 
-/// What has tags.
-enum Target<'a> {
-    Api(Place<'a>),
-    Stage(Place<'a>, &'a str),
+/// Reads the tags of what an ARN names; `change` says what they become, or leaves them.
+fn at(
+    cx: &Context,
+    tx: &mut Transaction<'_>,
+    resource_arn: &str,
+    change: impl FnOnce(&mut Tags) -> Result<bool, Error>,
+) -> Result<Tags, Error> {
+    let decoded = percent_decode_str(resource_arn).decode_utf8_lossy().into_owned();
+    let invalid = || Error::BadRequest("Invalid ARN specified in the request.".to_owned());
+    let path = decoded.strip_prefix(&arn(cx, "/")).ok_or_else(invalid)?;
+    match path.split('/').collect::<Vec<_>>().as_slice() {
+        ["restapis", id] => {
+            let place = Place::new(cx, id);
+            let api = place.api(tx)?;
+            let mut tags = api.tags.clone().unwrap_or_default();
+            if change(&mut tags)? {
+                place.put_api(tx, &RestApi { tags: Some(tags.clone()), ..api });
+            }
+            Ok(tags)
+        }
+        ["restapis", id, "stages", stage] => {
+            let place = Place::new(cx, id);
+            place.api(tx)?;
+            record::<Stage>(place, tx, stage, |stage| &mut stage.tags, change)
+        }
+        ["apikeys", id] => record::<ApiKey>(Place::of_account(cx), tx, id, |key| &mut key.tags, change),
+        ["usageplans", id] => record::<UsagePlan>(Place::of_account(cx), tx, id, |plan| &mut plan.tags, change),
+        ["clientcertificates", id] => {
+            client_certificate::find(cx, tx, id)?;
+            record::<ClientCertificate>(Place::of_account(cx), tx, id, |certificate| &mut certificate.tags, change)
+        }
+        ["domainnames", name] => {
+            let domains = domain_name::domains(cx);
+            let mut domain = domains.get(tx, name)?.ok_or_else(domain_name::missing)?;
+            if change(&mut domain.tags)? {
+                domains.put(tx, &domain)?;
+            }
+            Ok(domain.tags)
+        }
+        _ => Err(invalid()),
+    }
 }
 
-impl<'a> Target<'a> {
-    fn of(cx: &'a Context, resource_arn: &'a str) -> Result<Self, Error> {
-        let path = resource_arn.strip_prefix(&arn(cx, "/restapis/"));
-        match path.map(|path| path.split('/').collect::<Vec<_>>()).as_deref() {
-            Some([api]) => Ok(Self::Api(Place::new(cx, api))),
-            Some([api, "stages", stage]) => Ok(Self::Stage(Place::new(cx, api), stage)),
-            _ => Err(Error::BadRequest("Invalid ARN specified in the request.".to_owned())),
-        }
+fn record<T: Record>(
+    place: Place<'_>,
+    tx: &mut Transaction<'_>,
+    id: &str,
+    tags: impl FnOnce(&mut T) -> &mut Option<Tags>,
+    change: impl FnOnce(&mut Tags) -> Result<bool, Error>,
+) -> Result<Tags, Error> {
+    let mut found: T = place.find(tx, id)?.ok_or_else(|| Error::NotFound(T::missing(id)))?;
+    let own = tags(&mut found).get_or_insert_default();
+    let changed = change(own)?;
+    let shown = own.clone();
+    if changed {
+        place.put(tx, id, &found);
     }
-
-    fn read(&self, reader: &impl Reader) -> Result<Tags, Error> {
-        let tags = match self {
-            Self::Api(place) => place.api(reader)?.tags,
-            Self::Stage(place, stage) => place.get::<Stage>(reader, stage)?.tags,
-        };
-        Ok(tags.unwrap_or_default())
-    }
-
-    fn write(&self, tx: &mut Transaction<'_>, tags: Tags) -> Result<(), Error> {
-        match self {
-            Self::Api(place) => {
-                let api = RestApi { tags: Some(tags), ..place.api(tx)? };
-                place.put_api(tx, &api);
-            }
-            Self::Stage(place, name) => {
-                let stage = Stage { tags: Some(tags), ..place.get(tx, name)? };
-                place.put(tx, name, &stage);
-            }
-        }
-        Ok(())
-    }
+    Ok(shown)
 }
 
 async fn tag(_: &ApiGateway, cx: &Context, request: TagResourceRequest) -> Result<wire::Unit, Error> {
-    let target = Target::of(cx, &request.resource_arn)?;
     cx.store().write(|tx| {
-        let mut tags = target.read(tx)?;
-        tags.extend(request.tags);
-        check_api_tags(Some(&tags))?;
-        target.write(tx, tags)?;
+        at(cx, tx, &request.resource_arn, |tags| {
+            tags.extend(request.tags);
+            check_api_tags(Some(tags))?;
+            Ok(true)
+        })?;
         Ok(wire::Unit::default())
     })
 }
 
 async fn untag(_: &ApiGateway, cx: &Context, request: UntagResourceRequest) -> Result<wire::Unit, Error> {
-    let target = Target::of(cx, &request.resource_arn)?;
     cx.store().write(|tx| {
-        let mut tags = target.read(tx)?;
-        tags.retain(|key, _| !request.tag_keys.contains(key));
-        target.write(tx, tags)?;
+        at(cx, tx, &request.resource_arn, |tags| {
+            tags.retain(|key, _| !request.tag_keys.contains(key));
+            Ok(true)
+        })?;
         Ok(wire::Unit::default())
     })
 }
 
 async fn get(_: &ApiGateway, cx: &Context, request: GetTagsRequest) -> Result<apigateway_api::Tags, Error> {
-    let tags = Target::of(cx, &request.resource_arn)?.read(&cx.store().snapshot())?;
+    let tags = cx.store().write(|tx| at(cx, tx, &request.resource_arn, |_| Ok(false)))?;
     Ok(apigateway_api::Tags { tags: Some(tags) })
 }

@@ -86,7 +86,7 @@ async fn ask(cx: &Context, tested: &Authorizer, incoming: &Incoming) -> Result<(
         ),
         credentials: tested.authorizer_credentials.clone().filter(|role| !role.is_empty()),
     };
-    let world = World { cx: cx.clone(), timeout: Duration::from_secs(29) };
+    let world = World::new(cx.clone(), Duration::from_secs(29));
     let failed = |_| authorizer::configuration("Invalid permissions on the authorizer's function");
     let invoked = world.invoke(invocation).await.map_err(failed)?;
     let answer: Json = serde_json::from_slice(&invoked.payload).unwrap_or_default();

@@ -28,10 +28,14 @@ async fn test_invoke(
     let place = Place::new(cx, &request.rest_api_id);
     let mut snapshot = cx.store().snapshot();
     let mut resource: Resource = place.get(&snapshot, &request.resource_id)?;
-    let method = find(&mut resource, &request.http_method)?.clone();
+    let method = match find(&mut resource, &request.http_method) {
+        Ok(method) => method.clone(),
+        // A method of the resource's `ANY` can be tested by its own name.
+        Err(missing) => find(&mut resource, "ANY").map_err(|_| missing)?.clone(),
+    };
     let compiled = Compiled::new(place.definition(&mut snapshot)?);
     let incoming = incoming(cx, &request, &resource);
-    let world = World { cx: cx.clone(), timeout: crate::backend::timeout(&method) };
+    let world = World::new(cx.clone(), crate::backend::timeout(&method));
     let mut log = Log::new(true, true, &incoming.request_id);
     let started = cx.now();
     let result = run(&compiled, &method, &incoming, &world, &mut log).await;

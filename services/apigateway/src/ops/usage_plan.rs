@@ -4,11 +4,14 @@ use super::{api_key, arn, rest_api::check_api_tags};
 use crate::{
     ApiGateway,
     error::Error,
-    patch::{self, Slot},
+    patch::{self, Paths, Slot},
     store::{Place, Reader, Record},
-    usage::{day, plan_key_id, set_left, used, used_in_period},
 };
 use apigateway_api::*;
+use execute_api::{
+    site,
+    usage::{day, plan_key_id, set_left, used, used_in_period, web_socket_stage},
+};
 use service::{Context, Timestamp, operation};
 use std::collections::BTreeMap;
 
@@ -38,7 +41,7 @@ async fn create(_: &ApiGateway, cx: &Context, request: CreateUsagePlanRequest) -
             description: request.description,
             api_stages: Some(request.api_stages.unwrap_or_default()),
             throttle: request.throttle,
-            quota: request.quota,
+            quota: request.quota.map(|quota| QuotaSettings { offset: quota.offset.or(Some(0)), ..quota }),
             tags: request.tags,
             product_code: None,
         };
@@ -71,11 +74,20 @@ fn check(cx: &Context, reader: &impl Reader, plan: &UsagePlan) -> Result<(), Err
     }
     for stage in plan.api_stages.iter().flatten() {
         let (api, name) = (stage.api_id.as_deref().unwrap_or_default(), stage.stage.as_deref().unwrap_or_default());
-        if Place::new(cx, api).find::<Stage>(reader, name)?.is_none() {
+        if !has_stage(cx, reader, api, name)? {
             return Err(Error::NotFound(format!("API Stage not found: {api}:{name}")));
         }
     }
     Ok(())
+}
+
+/// Whether a plan can cover a stage: of a REST API or of a WebSocket API.
+fn has_stage(cx: &Context, reader: &impl Reader, api: &str, name: &str) -> Result<bool, Error> {
+    if Place::new(cx, api).find::<Stage>(reader, name)?.is_some() {
+        return Ok(true);
+    }
+    let web_socket = site::find(reader, api)?.is_some_and(|known| known.kind == site::Kind::WebSocket);
+    Ok(web_socket && reader.get(web_socket_stage(cx, api, name).as_slice())?.is_some())
 }
 
 async fn get(_: &ApiGateway, cx: &Context, request: GetUsagePlanRequest) -> Result<UsagePlan, Error> {
@@ -94,20 +106,34 @@ async fn list(_: &ApiGateway, cx: &Context, request: GetUsagePlansRequest) -> Re
     Ok(UsagePlans { items: Some(items), position })
 }
 
-const PATHS: &[&str] = &[
-    "/name",
-    "/description",
-    "/apiStages",
-    "/apiStages/{api:stage}/throttle/{path}/{method}/rateLimit",
-    "/apiStages/{api:stage}/throttle/{path}/{method}/burstLimit",
-    "/throttle",
+const LIMITS: [&str; 7] = [
     "/throttle/rateLimit",
     "/throttle/burstLimit",
-    "/quota",
     "/quota/limit",
     "/quota/period",
     "/quota/offset",
+    "/apiStages/<apidId:stageName>/throttle/<resourcePath>/<httpMethod>/rateLimit",
+    "/apiStages/<apidId:stageName>/throttle/<resourcePath>/<httpMethod>/burstLimit",
 ];
+const PATHS: &Paths = &Paths {
+    add: &["/apiStages", LIMITS[0], LIMITS[1], LIMITS[2], LIMITS[3], LIMITS[4], LIMITS[5], LIMITS[6]],
+    replace: &["/name", "/description", LIMITS[0], LIMITS[1], LIMITS[2], LIMITS[3], LIMITS[4], LIMITS[5], LIMITS[6]],
+    remove: &[
+        "/apiStages",
+        "/quota",
+        "/throttle",
+        "/productCode",
+        "/apiStages/<apidId:stageName>/throttle/<resourcePath>/<httpMethod>",
+        "/apiStages/<apidId:stageName>/throttle",
+    ],
+};
+
+/// The stage that `api:stage` names.
+fn stage_of<'a>(plan: &'a mut UsagePlan, name: &str) -> Option<&'a mut ApiStage> {
+    let (api, stage) = name.split_once(':')?;
+    let same = |known: &&mut ApiStage| known.api_id.as_deref() == Some(api) && known.stage.as_deref() == Some(stage);
+    plan.api_stages.iter_mut().flatten().find(same)
+}
 
 fn slot<'a>(plan: &'a mut UsagePlan, path: &[&str]) -> Option<Slot<'a>> {
     Some(match path {
@@ -119,11 +145,20 @@ fn slot<'a>(plan: &'a mut UsagePlan, path: &[&str]) -> Option<Slot<'a>> {
         })),
         ["throttle", "rateLimit"] => Slot::Number(&mut plan.throttle.get_or_insert_default().rate_limit),
         ["throttle", "burstLimit"] => Slot::Integer(&mut plan.throttle.get_or_insert_default().burst_limit),
+        ["productCode"] => Slot::Text(&mut plan.product_code),
+        ["apiStages", name, "throttle"] => {
+            let stage = stage_of(plan, name)?;
+            Slot::Set(Box::new(|value| {
+                stage.throttle = None;
+                value.is_none()
+            }))
+        }
+        ["apiStages", name, "throttle", path, method] => {
+            stage_of(plan, name)?.throttle.as_mut()?.remove(&format!("{path}/{method}"))?;
+            Slot::Set(Box::new(|value| value.is_none()))
+        }
         ["apiStages", name, "throttle", path, method, limit] => {
-            let (api, stage) = name.split_once(':')?;
-            let same =
-                |known: &&mut ApiStage| known.api_id.as_deref() == Some(api) && known.stage.as_deref() == Some(stage);
-            let stage = plan.api_stages.iter_mut().flatten().find(same)?;
+            let stage = stage_of(plan, name)?;
             let throttle = stage.throttle.get_or_insert_default().entry(format!("{path}/{method}")).or_default();
             match *limit {
                 "rateLimit" => Slot::Number(&mut throttle.rate_limit),
@@ -163,9 +198,9 @@ async fn update(_: &ApiGateway, cx: &Context, request: UpdateUsagePlanRequest) -
 }
 
 fn change_stage(plan: &mut UsagePlan, operation: &PatchOperation) -> Result<(), Error> {
-    let (op, path) = patch::parts(operation)?;
-    let value = patch::required(path, operation.value.as_deref())?;
-    let invalid = || Error::BadRequest(format!("Invalid API Stage specified: {value}"));
+    let (op, path) = patch::parts(operation, PATHS)?;
+    let value = operation.value.as_deref().unwrap_or_default();
+    let invalid = || Error::BadRequest("Invalid API Stage specified".to_owned());
     let (api, stage) = value.split_once(':').ok_or_else(invalid)?;
     let stages = plan.api_stages.get_or_insert_default();
     let same = |known: &ApiStage| known.api_id.as_deref() == Some(api) && known.stage.as_deref() == Some(stage);
@@ -194,10 +229,11 @@ async fn delete(_: &ApiGateway, cx: &Context, request: DeleteUsagePlanRequest) -
         // Stages that are gone do not hold a plan.
         for stage in plan.api_stages.iter().flatten() {
             let (api, name) = (stage.api_id.as_deref().unwrap_or_default(), stage.stage.as_deref().unwrap_or_default());
-            if Place::new(cx, api).find::<Stage>(tx, name)?.is_some() {
-                let message =
-                    format!("Cannot delete usage plan: API stages are still associated with it: {api}:{name}");
-                return Err(Error::BadRequest(message));
+            if has_stage(cx, tx, api, name)? {
+                return Err(Error::BadRequest(format!(
+                    "Cannot delete Usage Plan {} because there are API Stages associated with it, including {api}:{name}",
+                    request.usage_plan_id
+                )));
             }
         }
         for key in place.all::<UsagePlanKey>(tx)? {
@@ -308,7 +344,7 @@ async fn update_usage(_: &ApiGateway, cx: &Context, request: UpdateUsageRequest)
         };
         let mut left: Option<i32> = None;
         let operations = request.patch_operations.as_deref().unwrap_or_default();
-        patch::apply(&mut left, operations, &["/remaining"], |left, path| {
+        patch::apply(&mut left, operations, &Paths::members(&["/remaining"]), |left, path| {
             (path == ["remaining"]).then_some(Slot::Integer(left))
         })?;
         let limit = i64::from(quota.limit.unwrap_or_default());

@@ -10,6 +10,10 @@ use crate::{
     store::{Paging, Place},
 };
 use apigatewayv2_api::*;
+use execute_api::{
+    backend::{is_here, json_service},
+    target,
+};
 use service::{Context, operation};
 
 operation! { ApiGatewayV2, CreateIntegration, action: "apigateway:POST" on |cx, r| arn(cx, format!("/apis/{}/integrations", r.api_id)), handler: create }
@@ -103,7 +107,14 @@ pub fn check(cx: &Context, api: &Api, integration: &Integration) -> Result<(), E
         }
         _ if function_of(uri).is_some() => Ok(()),
         IntegrationType::AwsProxy => bad("Invalid Integration URI: it must be the ARN of a Lambda function"),
-        _ => Err(Error::NotImplemented(format!("An integration with {uri} is not implemented: Lambda functions are."))),
+        // Only WebSocket APIs come here: `AWS` with an action or a path of a service.
+        _ if !uri.starts_with("arn:aws:apigateway:") => bad("Invalid ARN specified in the request"),
+        _ if target::action(uri).is_some_and(|(name, _)| json_service(cx, name).is_some()) => Ok(()),
+        _ if target::path(uri).is_some_and(|(host, _)| is_here(cx, host)) => Ok(()),
+        _ => Err(Error::NotImplemented(format!(
+            "An integration with {uri} is not implemented: Lambda functions, the actions of JSON services and the paths of \
+             services that are here are."
+        ))),
     }
 }
 

@@ -27,9 +27,7 @@ pub fn function_of(uri: &str) -> Option<&str> {
     if uri.starts_with("arn:aws:lambda:") {
         return uri.contains(":function:").then_some(uri);
     }
-    let (_, path) = uri.strip_prefix("arn:aws:apigateway:")?.split_once(":lambda:path/")?;
-    let function = path.split_once("/functions/")?.1.strip_suffix("/invocations")?;
-    (!function.is_empty()).then_some(function)
+    execute_api::target::function(uri)
 }
 
 fn check(tags: Option<&BTreeMap<String, String>>) -> Result<(), Error> {

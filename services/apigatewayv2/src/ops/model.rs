@@ -14,6 +14,7 @@ use service::{Context, operation};
 operation! { ApiGatewayV2, CreateModel, action: "apigateway:POST" on |cx, r| arn(cx, format!("/apis/{}/models", r.api_id)), handler: create }
 operation! { ApiGatewayV2, GetModel, action: "apigateway:GET" on |cx, r| arn(cx, format!("/apis/{}/models/{}", r.api_id, r.model_id)), handler: get }
 operation! { ApiGatewayV2, GetModels, action: "apigateway:GET" on |cx, r| arn(cx, format!("/apis/{}/models", r.api_id)), handler: list }
+operation! { ApiGatewayV2, GetModelTemplate, action: "apigateway:GET" on |cx, r| arn(cx, format!("/apis/{}/models/{}/template", r.api_id, r.model_id)), handler: template }
 operation! { ApiGatewayV2, UpdateModel, action: "apigateway:PATCH" on |cx, r| arn(cx, format!("/apis/{}/models/{}", r.api_id, r.model_id)), handler: update }
 operation! { ApiGatewayV2, DeleteModel, action: "apigateway:DELETE" on |cx, r| arn(cx, format!("/apis/{}/models/{}", r.api_id, r.model_id)), handler: delete }
 
@@ -47,6 +48,17 @@ fn check(model: &Model) -> Result<(), Error> {
 
 async fn get(_: &ApiGatewayV2, cx: &Context, request: GetModelRequest) -> Result<GetModelResponse, Error> {
     convert(&Place::new(cx, &request.api_id).get::<Model>(&cx.store().snapshot(), &request.model_id)?)
+}
+
+/// A template that copies what a model describes.
+async fn template(
+    _: &ApiGatewayV2,
+    cx: &Context,
+    request: GetModelTemplateRequest,
+) -> Result<GetModelTemplateResponse, Error> {
+    let model: Model = Place::new(cx, &request.api_id).get(&cx.store().snapshot(), &request.model_id)?;
+    let value = execute_api::sample::template(model.schema.as_deref().unwrap_or("{}"));
+    Ok(GetModelTemplateResponse { value: Some(value) })
 }
 
 async fn list(_: &ApiGatewayV2, cx: &Context, request: GetModelsRequest) -> Result<GetModelsResponse, Error> {

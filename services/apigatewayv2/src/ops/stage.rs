@@ -8,7 +8,7 @@ use crate::{
     store::{Paging, Place, Reader},
 };
 use apigatewayv2_api::*;
-use execute_api::logs::group_of;
+use execute_api::logs::{self, group_of};
 use service::{Context, operation};
 
 operation! { ApiGatewayV2, CreateStage, action: "apigateway:POST" on |cx, r| arn(cx, format!("/apis/{}/stages", r.api_id)), handler: create }
@@ -30,9 +30,7 @@ async fn create(_: &ApiGatewayV2, cx: &Context, request: CreateStageRequest) -> 
         let mut stage: Stage = convert(&request)?;
         stage.created_date = Some(deploy::now(cx));
         stage.last_updated_date = Some(deploy::now(cx));
-        let settings = stage.default_route_settings.get_or_insert_default();
-        settings.detailed_metrics_enabled.get_or_insert(false);
-        stage.route_settings.get_or_insert_default();
+        complete(&mut stage);
         stage.stage_variables.get_or_insert_default();
         stage.tags.get_or_insert_default();
         check_stage(place, tx, &api, &stage)?;
@@ -43,6 +41,16 @@ async fn create(_: &ApiGatewayV2, cx: &Context, request: CreateStageRequest) -> 
         }
         convert(&stage)
     })
+}
+
+/// Puts the defaults into a stage's settings.
+fn complete(stage: &mut Stage) {
+    stage.default_route_settings.get_or_insert_default();
+    stage.route_settings.get_or_insert_default();
+    let own = stage.route_settings.iter_mut().flat_map(|all| all.values_mut());
+    for settings in stage.default_route_settings.iter_mut().chain(own) {
+        settings.detailed_metrics_enabled.get_or_insert(false);
+    }
 }
 
 fn check_stage(place: Place<'_>, reader: &mut impl Reader, api: &Api, stage: &Stage) -> Result<(), Error> {
@@ -76,8 +84,10 @@ fn check_stage(place: Place<'_>, reader: &mut impl Reader, api: &Api, stage: &St
         }
         let wanted = matches!(settings.logging_level, Some(LoggingLevel::Error | LoggingLevel::Info));
         if wanted || settings.data_trace_enabled == Some(true) {
-            let message = "Execution logs of WebSocket APIs are not implemented: access logs are.";
-            return Err(Error::NotImplemented(message.to_owned()));
+            let record = reader.get(logs::settings(place.account, place.region).as_slice())?;
+            if record.map(|record| logs::role(&record)).transpose()?.flatten().is_none() {
+                return bad("CloudWatch Logs role ARN must be set in account settings to enable logging");
+            }
         }
     }
     let routes: Vec<Route> = place.all(reader)?;
@@ -119,6 +129,7 @@ async fn update(_: &ApiGatewayV2, cx: &Context, request: UpdateStageRequest) -> 
         if stage.auto_deploy == Some(true) && request.deployment_id.is_some() {
             return bad("Deployment ID cannot be set on a stage when auto-deploy is enabled");
         }
+        complete(&mut stage);
         check_stage(place, tx, &place.api(tx)?, &stage)?;
         stage.last_updated_date = Some(deploy::now(cx));
         place.put(tx, &request.stage_name, &stage);

@@ -10,7 +10,7 @@ use crate::{
 };
 use apigatewayv2_api::{Integration, IntegrationResponse, IntegrationType, Route};
 use bytes::Bytes;
-use execute_api::{Fetch, Invocation, Unanswered, World};
+use execute_api::{Action, Fetch, Invocation, Relay, Unanswered, World, target};
 use expressions::{
     mapping,
     schema::{Documents, Schema},
@@ -94,8 +94,14 @@ pub async fn run(
         }
         Some(IntegrationType::Aws) => {
             let payload = inbound(integration, request, &context)?;
-            let body = invoke(world, integration, request, payload).await?;
-            outbound(compiled, integration, request, &context, Outcome { status: 200, body, protocol: None })
+            let answer = match serve(world, integration, request, of, payload.clone()).await? {
+                Some(answer) => answer,
+                None => {
+                    let body = invoke(world, integration, request, payload).await?;
+                    Outcome { status: 200, body, protocol: None }
+                }
+            };
+            outbound(compiled, integration, request, &context, answer)
         }
         _ => {
             let proxy = integration.integration_type == Some(IntegrationType::HttpProxy);
@@ -143,15 +149,42 @@ fn proxied(payload: &[u8]) -> Result<Outcome, Refusal> {
     Ok(Outcome { status, body, protocol })
 }
 
-async fn fetch(
+/// Asks the service that an integration names; none where it names a function.
+async fn serve(
     world: &World,
     integration: &Integration,
     request: &Request,
     of: &Of,
     body: Bytes,
-) -> Result<Outcome, Refusal> {
+) -> Result<Option<Outcome>, Refusal> {
+    let Mapped { url, headers, query } = mapped(integration, request, of);
+    let credentials = integration.credentials_arn.clone().filter(|role| !role.is_empty());
+    let answer = if let Some((service, operation)) = target::action(&url) {
+        let (service, operation) = (service.to_owned(), operation.to_owned());
+        world.act(Action { service, operation, body, source_arn: request.arn(), credentials }).await
+    } else if let Some((host, path)) = target::path(&url) {
+        let path: Vec<String> = path.trim_start_matches('/').split('/').map(execute_api::relay::encode).collect();
+        let (host, path) = (host.to_owned(), format!("/{}", path.join("/")));
+        let method = integration.integration_method.clone().unwrap_or_else(|| "POST".to_owned());
+        world.relay(Relay { host, method, path, query, headers, body, credentials }).await
+    } else {
+        return Ok(None);
+    };
+    let answer = answer.map_err(|reason| Refusal::internal(format!("{reason:?}")))?;
+    Ok(Some(Outcome { status: answer.status, body: answer.body, protocol: None }))
+}
+
+/// An integration's address with what its parameters make of a message.
+struct Mapped {
+    url: String,
+    headers: Vec<(String, String)>,
+    query: Vec<(String, String)>,
+}
+
+fn mapped(integration: &Integration, request: &Request, of: &Of) -> Mapped {
     let mut url = expand(integration.integration_uri.as_deref().unwrap_or_default(), request);
     let mut headers = vec![("content-type".to_owned(), "application/json".to_owned())];
+    let mut query = Vec::new();
     let context = Json::Null;
     for (target, source) in integration.request_parameters.iter().flatten() {
         let find = |name: &str| match name.strip_prefix("context.") {
@@ -164,17 +197,32 @@ async fn fetch(
         };
         let place = target.strip_prefix("integration.request.").and_then(|rest| rest.split_once('.'));
         match (place, source) {
-            (Some(("header", name)), Some(value)) => headers.push((name.to_owned(), value)),
-            (Some(("querystring", name)), Some(value)) => {
-                let value = percent_encoding::utf8_percent_encode(&value, percent_encoding::NON_ALPHANUMERIC);
-                url.push_str(&format!("{}{name}={value}", if url.contains('?') { '&' } else { '?' }));
+            (Some(("header", name)), Some(value)) => {
+                headers.retain(|(known, _)| !known.eq_ignore_ascii_case(name));
+                headers.push((name.to_owned(), value));
             }
+            (Some(("querystring", name)), Some(value)) => query.push((name.to_owned(), value)),
             (Some(("path", name)), Some(value)) => url = url.replace(&format!("{{{name}}}"), &value),
             _ => {}
         }
     }
+    Mapped { url, headers, query }
+}
+
+async fn fetch(
+    world: &World,
+    integration: &Integration,
+    request: &Request,
+    of: &Of,
+    body: Bytes,
+) -> Result<Outcome, Refusal> {
+    let Mapped { mut url, headers, query } = mapped(integration, request, of);
+    for (name, value) in query {
+        let value = percent_encoding::utf8_percent_encode(&value, percent_encoding::NON_ALPHANUMERIC);
+        url.push_str(&format!("{}{name}={value}", if url.contains('?') { '&' } else { '?' }));
+    }
     let method = integration.integration_method.clone().filter(|method| method != "ANY");
-    let fetch = Fetch { method: method.unwrap_or_else(|| "POST".to_owned()), url, headers, body };
+    let fetch = Fetch { method: method.unwrap_or_else(|| "POST".to_owned()), url, headers, body, unverified: false };
     let answer = world.fetch(fetch).await.map_err(|reason| Refusal::internal(format!("{reason:?}")))?;
     Ok(Outcome { status: answer.status, body: answer.body, protocol: None })
 }

@@ -11,6 +11,7 @@ use crate::access;
 use crate::backup::{self, Backup};
 use crate::cache::table_name;
 use crate::describe;
+use crate::encryption;
 use crate::error::{Error, Invalid};
 use crate::table::{Scope, Table};
 
@@ -198,6 +199,7 @@ fn description(backup: &Backup, status: api::BackupStatus) -> api::BackupDescrip
                 time_to_live_status: Some(api::TimeToLiveStatus::Enabled),
                 attribute_name: Some(ttl.attribute.clone()),
             }),
+            sse_description: encryption::describe(table.encryption.as_ref(), api::SSEStatus::Enabled),
             ..Default::default()
         }),
     }

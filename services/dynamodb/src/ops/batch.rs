@@ -66,6 +66,7 @@ async fn batch_get_item(
     };
     let mut capacity = Vec::new();
     let mut bytes = 0;
+    let (mut read_any, mut refused) = (false, None);
     for (name, wanted) in &request.request_items {
         let mut placeholders = Placeholders::new(wanted.expression_attribute_names.as_ref(), None);
         if wanted.projection_expression.is_none() {
@@ -80,7 +81,6 @@ async fn batch_get_item(
         let table = db.table(cx, name)?;
         let read = Read::consistent(wanted.consistent_read == Some(true));
         check_keys(&table, &wanted.keys)?;
-        db.admit_read(cx, &table, PRIMARY)?;
         let mut consumed = Consumed::default();
         let mut items = Vec::with_capacity(wanted.keys.len());
         let mut unprocessed = Vec::new();
@@ -89,6 +89,12 @@ async fn batch_get_item(
                 unprocessed.push(key.clone());
                 continue;
             }
+            if let Err(error) = db.admit_read(cx, &table, PRIMARY) {
+                refused = Some(error);
+                unprocessed.push(key.clone());
+                continue;
+            }
+            read_any = true;
             let found = db.read_item(cx, &table, key)?;
             let weight = found.as_ref().map_or(0, |(_, weight)| *weight);
             if bytes + weight > MAX_BYTES {
@@ -97,16 +103,21 @@ async fn batch_get_item(
                 continue;
             }
             bytes += weight;
-            consumed.merge(&Consumed::on_table(Units::read(weight, read)));
+            let spent = Consumed::on_table(Units::read(weight, read));
+            db.charge(cx, &table, Direction::Read, &spent);
+            consumed.merge(&spent);
             items.extend(found.map(|(item, _)| projected(projection.as_ref(), item)));
         }
-        db.charge(cx, &table, Direction::Read, &consumed);
         capacity.extend(consumed.report(&table, name, request.return_consumed_capacity.as_ref()));
         output.responses.get_or_insert_default().insert(name.clone(), items);
         if !unprocessed.is_empty() {
             let rest = api::KeysAndAttributes { keys: unprocessed, ..wanted.clone() };
             output.unprocessed_keys.get_or_insert_default().insert(name.clone(), rest);
         }
+    }
+    // Only where nothing at all could be read is the request refused.
+    if let Some(error) = refused.filter(|_| !read_any) {
+        return Err(error);
     }
     output.consumed_capacity = (!capacity.is_empty()).then_some(capacity);
     Ok(output)
@@ -173,18 +184,32 @@ async fn batch_write_item(
         return Err(Invalid::new("Request size exceeds the limit of 16 MB").into());
     }
     let names: Vec<&str> = request.request_items.keys().map(String::as_str).collect();
-    let (tables, consumed) = db.write_all(cx, &names, |tables, writer| {
+    let (tables, (consumed, unprocessed)) = db.write_tables(cx, &names, false, |tables, writer| {
         // Everything is checked before anything is written.
         for (table, writes) in tables.iter().zip(request.request_items.values()) {
             check_writes(table, writes)?;
         }
         let mut consumed = vec![Consumed::default(); tables.len()];
-        for ((table, writes), consumed) in tables.iter().zip(request.request_items.values()).zip(&mut consumed) {
+        let mut unprocessed: BTreeMap<String, Vec<api::WriteRequest>> = BTreeMap::new();
+        let (mut wrote_any, mut refused) = (false, None);
+        for ((table, (name, writes)), consumed) in tables.iter().zip(&request.request_items).zip(&mut consumed) {
             for write in writes {
-                consumed.merge(&writer.perform(table, &plain(write))?.consumed);
+                if let Err(error) = db.admit_write(cx, table) {
+                    refused = Some(error);
+                    unprocessed.entry(name.clone()).or_default().push(write.clone());
+                    continue;
+                }
+                wrote_any = true;
+                let spent = writer.perform(table, &plain(write))?.consumed;
+                db.charge(cx, table, Direction::Write, &spent);
+                consumed.merge(&spent);
             }
         }
-        Ok(consumed)
+        // Only where nothing at all could be written is the request refused.
+        match refused.filter(|_| !wrote_any) {
+            Some(error) => Err(error.into()),
+            None => Ok((consumed, unprocessed)),
+        }
     })?;
     let capacity = tables.iter().zip(request.request_items.keys()).zip(consumed);
     let capacity: Vec<_> = capacity
@@ -195,7 +220,7 @@ async fn batch_write_item(
         let wanted = request.return_item_collection_metrics.as_ref();
         let mut of_table: Vec<api::ItemCollectionMetrics> = Vec::new();
         for write in writes {
-            if let Some(one) = collection_metrics(db, cx, table, plain(write).key, wanted)?
+            if let Some(one) = collection_metrics(cx, table, plain(write).key, wanted)?
                 && !of_table.contains(&one)
             {
                 of_table.push(one);
@@ -206,7 +231,7 @@ async fn batch_write_item(
         }
     }
     Ok(api::BatchWriteItemOutput {
-        unprocessed_items: Some(BTreeMap::new()),
+        unprocessed_items: Some(unprocessed),
         item_collection_metrics: (!metrics.is_empty()).then_some(metrics),
         consumed_capacity: (!capacity.is_empty()).then_some(capacity),
     })

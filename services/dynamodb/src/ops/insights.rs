@@ -1,6 +1,6 @@
 //! Contributor insights, and where else changes could be sent: what is set, and nothing more.
 //!
-//! The settings are kept and shown; no rules run and no graphs are drawn. Tables have no Kinesis destinations.
+//! The settings are kept and shown; no rules run and no graphs are drawn.
 
 use dynamodb_api as api;
 use service::{Context, Timestamp, operation};
@@ -136,24 +136,6 @@ async fn list_contributor_insights(
     Ok(api::ListContributorInsightsOutput {
         contributor_insights_summaries: Some(summaries.collect()),
         next_token: next,
-    })
-}
-
-operation! {
-    DynamoDb, api::DescribeKinesisStreamingDestination,
-    action: "dynamodb:DescribeKinesisStreamingDestination" on |cx, request| access::table_arn(cx, &request.table_name),
-    handler: describe_kinesis_streaming_destination
-}
-
-async fn describe_kinesis_streaming_destination(
-    db: &DynamoDb,
-    cx: &Context,
-    request: api::DescribeKinesisStreamingDestinationInput,
-) -> Result<api::DescribeKinesisStreamingDestinationOutput, Error> {
-    let table = db.named_table(cx, &request.table_name)?;
-    Ok(api::DescribeKinesisStreamingDestinationOutput {
-        table_name: Some(table.name.clone()),
-        kinesis_data_stream_destinations: Some(Vec::new()),
     })
 }
 

@@ -6,6 +6,7 @@ use service::{Context, operation};
 use crate::DynamoDb;
 use crate::access;
 use crate::capacity::{Consumed, Direction};
+use crate::collection;
 use crate::error::{Error, Invalid};
 use crate::expression::{Placeholders, Projection, Update};
 use crate::legacy;
@@ -152,7 +153,6 @@ async fn put_item(db: &DynamoDb, cx: &Context, mut request: api::PutItemInput) -
             request.return_consumed_capacity.as_ref(),
         ),
         item_collection_metrics: collection_metrics(
-            db,
             cx,
             &table,
             &request.item,
@@ -215,7 +215,6 @@ async fn delete_item(
             request.return_consumed_capacity.as_ref(),
         ),
         item_collection_metrics: collection_metrics(
-            db,
             cx,
             &table,
             &request.key,
@@ -243,6 +242,9 @@ async fn update_item(
         request.expression_attribute_values.as_mut(),
         request.expected.as_mut(),
     )?;
+    if request.attribute_updates.as_ref().is_some_and(|updates| updates.contains_key("")) {
+        return Err(validate::nameless().into());
+    }
     let updates = request.attribute_updates.iter_mut().flat_map(|updates| updates.values_mut());
     updates.filter_map(|update| update.value.as_mut()).try_for_each(validate::normalise)?;
     let guard = Guard {
@@ -289,7 +291,6 @@ async fn update_item(
         attributes: returned(request.return_values.as_ref(), &update, outcome),
         consumed_capacity,
         item_collection_metrics: collection_metrics(
-            db,
             cx,
             &table,
             &request.key,
@@ -325,10 +326,8 @@ pub fn wants_old_on_failure(wanted: Option<&api::ReturnValuesOnConditionCheckFai
     wanted == Some(&api::ReturnValuesOnConditionCheckFailure::AllOld)
 }
 
-/// The size of the item's collection, in tables with local indexes: between nothing and what the whole table and its
-/// indexes hold.
+/// The size of the item's collection, in tables with local indexes: between which gigabytes it is.
 pub fn collection_metrics(
-    db: &DynamoDb,
     cx: &Context,
     table: &Table,
     item: &Item,
@@ -337,13 +336,11 @@ pub fn collection_metrics(
     if wanted != Some(&api::ReturnItemCollectionMetrics::Size) || !table.has_local_indexes() {
         return Ok(None);
     }
-    let sizes = db.head(cx, table)?.sizes;
-    let local = table.indexes.iter().filter(|index| index.scope == crate::table::Scope::Local);
-    let bytes: i64 = std::iter::once(PRIMARY).chain(local.map(|index| index.number)).map(|at| sizes.of(at).0).sum();
+    let size = collection::size(&cx.store().snapshot(), table, item)? / (1 << 30);
     let hash = item.get_key_value(&table.keys.hash.name).map(|(name, value)| (name.clone(), value.clone()));
     Ok(Some(api::ItemCollectionMetrics {
         item_collection_key: Some(hash.into_iter().collect()),
-        size_estimate_range_gb: Some(vec![0.0, (bytes as f64 / f64::from(1 << 30)).ceil().max(1.0)]),
+        size_estimate_range_gb: Some(vec![size as f64, (size + 1) as f64]),
     }))
 }
 

@@ -3,9 +3,11 @@
 pub mod backup;
 pub mod batch;
 pub mod export;
+pub mod global;
 pub mod import;
 pub mod insights;
 pub mod item;
+pub mod kinesis;
 pub mod policy;
 pub mod query;
 pub mod replica;

@@ -1,4 +1,4 @@
-//! Global tables of version 2019.11.21: replicas of a table in other regions, and what is left of the older version.
+//! Global tables of version 2019.11.21: replicas of a table in other regions.
 //!
 //! A write reaches every replica in its own store transaction (see `write`), so replicas never differ and there is no
 //! conflict that the last writer would have to win.
@@ -11,6 +11,7 @@ use crate::DynamoDb;
 use crate::access;
 use crate::change;
 use crate::codec::{self, Corrupt};
+use crate::encryption;
 use crate::error::{Error, Invalid};
 use crate::limits::OnDemand;
 use crate::maintenance::purge_key;
@@ -28,12 +29,12 @@ pub fn check(cx: &Context, updates: &[api::ReplicationGroupUpdate]) -> Result<()
     for update in updates {
         let region = match (&update.create, &update.delete, &update.update) {
             (Some(create), None, None) => {
-                refuse_first(&[(create.kms_master_key_id.is_some(), "KMSMasterKeyId")])?;
+                check_key(cx, create.kms_master_key_id.as_deref(), &create.region_name)?;
                 &create.region_name
             }
             (None, Some(delete), None) => &delete.region_name,
             (None, None, Some(change)) => {
-                refuse_first(&[(change.kms_master_key_id.is_some(), "KMSMasterKeyId")])?;
+                check_key(cx, change.kms_master_key_id.as_deref(), &change.region_name)?;
                 &change.region_name
             }
             _ => {
@@ -58,6 +59,14 @@ pub fn check(cx: &Context, updates: &[api::ReplicationGroupUpdate]) -> Result<()
         }
     }
     Ok(())
+}
+
+/// A replica's key is one of its own region.
+fn check_key(cx: &Context, name: Option<&str>, region: &str) -> Result<(), Error> {
+    match name {
+        Some(name) => encryption::named(&cx.clone().in_place(cx.account(), region), name),
+        None => Ok(()),
+    }
 }
 
 impl DynamoDb {
@@ -96,6 +105,7 @@ impl DynamoDb {
 
     fn add_replica(&self, cx: &Context, table: &Table, region: &str, settings: &Settings<'_>) -> Result<(), Error> {
         let now = cx.now().millis();
+        let key = table.encryption.as_ref().map(|_| encryption::of_table(cx, region)).transpose()?;
         let (source, replica) = cx.store().write(|transaction| {
             let mut source = own(transaction, table)?;
             if source.open_stream().is_some_and(|stream| stream.view != View::NewAndOldImages) {
@@ -125,6 +135,7 @@ impl DynamoDb {
                 restored: None,
                 tags: Default::default(),
                 insights: Default::default(),
+                encryption: key.clone(),
                 ..source.clone()
             };
             stream::enable(&mut replica, View::NewAndOldImages);
@@ -312,40 +323,6 @@ fn copy_step(
     }
     writer.finish();
     Ok(entries.last().map(|(key, _)| key.to_vec()))
-}
-
-operation! {
-    DynamoDb, api::DescribeGlobalTable,
-    action: "dynamodb:DescribeGlobalTable" on |cx, request| {
-        format!("arn:aws:dynamodb::{}:global-table/{}", cx.account(), request.global_table_name)
-    },
-    handler: describe_global_table
-}
-
-/// Nobody can have made one: only the newer version is real.
-async fn describe_global_table(
-    _: &DynamoDb,
-    _: &Context,
-    request: api::DescribeGlobalTableInput,
-) -> Result<api::DescribeGlobalTableOutput, Error> {
-    Err(Error::GlobalTableNotFound(format!(
-        "Global table not found: Global table with name: '{}' does not exist.",
-        request.global_table_name
-    )))
-}
-
-operation! {
-    DynamoDb, api::ListGlobalTables,
-    action: "dynamodb:ListGlobalTables" on |_, _| "*",
-    handler: list_global_tables
-}
-
-async fn list_global_tables(
-    _: &DynamoDb,
-    _: &Context,
-    _: api::ListGlobalTablesInput,
-) -> Result<api::ListGlobalTablesOutput, Error> {
-    Ok(api::ListGlobalTablesOutput { global_tables: Some(Vec::new()), last_evaluated_global_table_name: None })
 }
 
 operation! {

@@ -8,10 +8,11 @@ use crate::DynamoDb;
 use crate::access;
 use crate::backup::{self, copy};
 use crate::describe;
+use crate::encryption;
 use crate::error::{Error, Invalid};
 use crate::history::{self, Recovery};
 use crate::limits::OnDemand;
-use crate::ops::table::{is_encryption_chosen, refuse_first};
+use crate::ops::table::refuse_first;
 use crate::schema;
 use crate::store::table_key;
 use crate::table::{Index, Restored, Scope, Table, Throughput};
@@ -100,6 +101,8 @@ struct Overrides {
     local: Option<Vec<api::LocalSecondaryIndex>>,
     units: Option<api::ProvisionedThroughput>,
     on_demand: Option<api::OnDemandThroughput>,
+    /// The ARN of the managed key, if that is it.
+    encryption: Option<String>,
 }
 
 operation! {
@@ -117,10 +120,7 @@ async fn restore_table_from_backup(
     cx: &Context,
     request: api::RestoreTableFromBackupInput,
 ) -> Result<api::RestoreTableFromBackupOutput, Error> {
-    refuse_first(&[
-        (is_encryption_chosen(request.sse_specification_override.as_ref()), "SSESpecificationOverride"),
-        (request.vector_index_override.is_some(), "VectorIndexOverride"),
-    ])?;
+    refuse_first(&[(request.vector_index_override.is_some(), "VectorIndexOverride")])?;
     let backup = backup::find(cx, &request.backup_arn)?;
     let overrides = Overrides {
         name: request.target_table_name,
@@ -129,6 +129,7 @@ async fn restore_table_from_backup(
         local: request.local_secondary_index_override,
         units: request.provisioned_throughput_override,
         on_demand: request.on_demand_throughput_override,
+        encryption: encrypted(cx, request.sse_specification_override.as_ref(), &backup.table)?,
     };
     let restored = Restored { backup: Some(backup.arn()), table: backup.table.arn(), at: backup.created };
     let items = backup::items(&cx.store().snapshot(), backup.number);
@@ -154,10 +155,7 @@ async fn restore_table_to_point_in_time(
     cx: &Context,
     request: api::RestoreTableToPointInTimeInput,
 ) -> Result<api::RestoreTableToPointInTimeOutput, Error> {
-    refuse_first(&[
-        (is_encryption_chosen(request.sse_specification_override.as_ref()), "SSESpecificationOverride"),
-        (request.vector_index_override.is_some(), "VectorIndexOverride"),
-    ])?;
+    refuse_first(&[(request.vector_index_override.is_some(), "VectorIndexOverride")])?;
     let source = match (&request.source_table_arn, &request.source_table_name) {
         (Some(source), None) | (None, Some(source)) => source,
         _ => {
@@ -191,6 +189,7 @@ async fn restore_table_to_point_in_time(
         local: request.local_secondary_index_override,
         units: request.provisioned_throughput_override,
         on_demand: request.on_demand_throughput_override,
+        encryption: encrypted(cx, request.sse_specification_override.as_ref(), &table)?,
     };
     let items = history::state(&cx.store().snapshot(), &table, recovery.number, at)?;
     let restored = Restored { backup: None, table: table.arn(), at };
@@ -205,6 +204,15 @@ pub fn recovery_of(table: &Table) -> Result<&Recovery, Error> {
             table.name
         ))
     })
+}
+
+/// The key of the restored table: the one that was asked for, or else of the kind that the source has.
+fn encrypted(cx: &Context, asked: Option<&api::SSESpecification>, source: &Table) -> Result<Option<String>, Error> {
+    match (encryption::asked(cx, asked)?, &source.encryption) {
+        (Some(asked), _) => Ok(asked),
+        (None, Some(_)) => encryption::of_table(cx, cx.region()).map(Some),
+        (None, None) => Ok(None),
+    }
 }
 
 fn restore(
@@ -279,6 +287,7 @@ fn target(cx: &Context, source: &Table, overrides: Overrides, restored: Restored
         replicas: Vec::new(),
         policy: None,
         insights: Default::default(),
+        encryption: overrides.encryption,
     })
 }
 

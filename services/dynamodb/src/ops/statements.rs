@@ -85,14 +85,17 @@ async fn batch_execute_statement(
 fn statement_error(error: Error) -> Result<api::BatchStatementError, Error> {
     let (code, message, item) = match error {
         Error::Validation(message) => (api::BatchStatementErrorCodeEnum::ValidationError, message, None),
-        Error::ProvisionedThroughputExceeded(message) => {
-            (api::BatchStatementErrorCodeEnum::ProvisionedThroughputExceeded, message, None)
+        Error::ItemCollectionSizeLimitExceeded(message) => {
+            (api::BatchStatementErrorCodeEnum::ItemCollectionSizeLimitExceeded, message, None)
         }
         Error::ResourceNotFound(message) => (api::BatchStatementErrorCodeEnum::ResourceNotFound, message, None),
         Error::Reply(reply) => {
             let ApiError { code, message, members, .. } = &*reply;
             let code = match code.as_str() {
                 "ConditionalCheckFailedException" => api::BatchStatementErrorCodeEnum::ConditionalCheckFailed,
+                "ProvisionedThroughputExceededException" => {
+                    api::BatchStatementErrorCodeEnum::ProvisionedThroughputExceeded
+                }
                 "DuplicateItemException" => api::BatchStatementErrorCodeEnum::DuplicateItem,
                 _ => return Err(Error::Reply(reply)),
             };

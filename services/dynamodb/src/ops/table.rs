@@ -10,6 +10,7 @@ use crate::backup;
 use crate::cache::no_such_table;
 use crate::change;
 use crate::describe;
+use crate::encryption;
 use crate::error::Error;
 use crate::limits::{OnDemand, Warm};
 use crate::ops::{policy, replica, tag};
@@ -54,6 +55,7 @@ pub fn new_table(cx: &Context, request: api::CreateTableInput) -> Result<Table, 
     let policy = request.resource_policy.as_deref().map(|text| policy::attached(cx, text)).transpose()?;
     let throughput = schema::throughput(request.billing_mode.as_ref(), request.provisioned_throughput.as_ref())?;
     let declared = schema::declared(&request, throughput)?;
+    let encryption = encryption::asked(cx, request.sse_specification.as_ref())?.flatten();
     let now = cx.now().millis();
     let mut table = Table {
         account: cx.account().to_owned(),
@@ -82,6 +84,7 @@ pub fn new_table(cx: &Context, request: api::CreateTableInput) -> Result<Table, 
         replicas: Vec::new(),
         policy,
         insights: Default::default(),
+        encryption,
     };
     if let Some(view) = request.stream_specification.as_ref().map(stream::specified).transpose()?.flatten() {
         stream::enable(&mut table, view);
@@ -93,7 +96,6 @@ pub fn new_table(cx: &Context, request: api::CreateTableInput) -> Result<Table, 
 /// What would have to be ignored is refused.
 fn refuse_unreal(request: &api::CreateTableInput) -> Result<(), Error> {
     refuse_first(&[
-        (is_encryption_chosen(request.sse_specification.as_ref()), "SSESpecification"),
         (request.global_table_source_arn.is_some(), "GlobalTableSourceArn"),
         (request.vector_indexes.is_some(), "VectorIndexes"),
     ])
@@ -104,10 +106,6 @@ pub fn refuse_first(parameters: &[(bool, &str)]) -> Result<(), Error> {
         Some((_, name)) => Err(Error::NotImplemented(format!("{name} is not implemented"))),
         None => Ok(()),
     }
-}
-
-pub fn is_encryption_chosen(encryption: Option<&api::SSESpecification>) -> bool {
-    encryption.is_some_and(|encryption| encryption.enabled == Some(true) || encryption.kms_master_key_id.is_some())
 }
 
 operation! {

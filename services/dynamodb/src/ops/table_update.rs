@@ -6,10 +6,11 @@ use service::{Context, operation};
 use crate::DynamoDb;
 use crate::access;
 use crate::describe;
+use crate::encryption;
 use crate::error::{Error, Invalid};
 use crate::limits::{self, OnDemand, Warm};
 use crate::ops::replica;
-use crate::ops::table::{is_encryption_chosen, refuse_first};
+use crate::ops::table::refuse_first;
 use crate::schema;
 use crate::stream;
 use crate::table::{Index, Scope, Table, TableClass, Throughput};
@@ -26,7 +27,6 @@ async fn update_table(
     request: api::UpdateTableInput,
 ) -> Result<api::UpdateTableOutput, Error> {
     refuse_first(&[
-        (is_encryption_chosen(request.sse_specification.as_ref()), "SSESpecification"),
         (
             request.multi_region_consistency == Some(api::MultiRegionConsistency::Strong),
             "MultiRegionConsistency STRONG",
@@ -63,6 +63,7 @@ async fn update_table(
     let replicas = request.replica_updates.as_deref().unwrap_or_default();
     replica::check(cx, replicas)?;
     let now = cx.now().millis();
+    let key = encryption::asked(cx, request.sse_specification.as_ref())?;
     let (table, removed) = db.change_table(cx, &request.table_name, |table| {
         change_billing(table, &request, now)?;
         table.on_demand = OnDemand::changed(table.on_demand, request.on_demand_throughput.as_ref(), table.throughput)?;
@@ -73,6 +74,9 @@ async fn update_table(
         if let Some(protected) = request.deletion_protection_enabled {
             table.deletion_protection = protected;
         }
+        if let Some(key) = &key {
+            table.encryption = key.clone();
+        }
         if let Some(class) = &request.table_class {
             table.class = Some(TableClass { name: class.as_str().to_owned(), changed: Some(now) });
         }
@@ -81,8 +85,12 @@ async fn update_table(
     // What must be the same everywhere is changed everywhere.
     for region in &table.replicas {
         let cx = cx.clone().in_place(&table.account, region);
+        let key = encryption::asked(&cx, request.sse_specification.as_ref())?;
         let (replica, removed) = db.change_table(&cx, &table.name, |replica| {
             change_billing(replica, &request, now)?;
+            if let Some(key) = &key {
+                replica.encryption = key.clone();
+            }
             change_indexes(replica, &request, updates, now)
         })?;
         if !removed.is_empty() {
@@ -98,7 +106,10 @@ async fn update_table(
         }
     };
     let sizes = db.head(cx, &table)?.sizes;
-    let description = describe::table(&table, &sizes, api::TableStatus::Updating, now);
+    let mut description = describe::table(&table, &sizes, api::TableStatus::Updating, now);
+    if key.is_some() {
+        description.sse_description = encryption::describe(table.encryption.as_ref(), api::SSEStatus::Updating);
+    }
     if !removed.is_empty() {
         db.purge(cx.store())?;
     }

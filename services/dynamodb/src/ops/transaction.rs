@@ -101,7 +101,7 @@ async fn transact_write_items(
     for member in &members {
         let table = &tables[names.binary_search(&member.table).unwrap_or_default()];
         let wanted = request.return_item_collection_metrics.as_ref();
-        if let Some(one) = collection_metrics(db, cx, table, &member.item, wanted)? {
+        if let Some(one) = collection_metrics(cx, table, &member.item, wanted)? {
             metrics.entry(member.table.to_owned()).or_default().push(one);
         }
     }
@@ -165,6 +165,9 @@ impl<'a> Performed<'a> {
             Err(Failure::Condition(item)) if member.kind == MemberKind::Insert => CancellationReason::duplicate(item),
             Err(Failure::Condition(item)) => CancellationReason::condition(item),
             Err(Failure::Error(Error::Validation(message))) => CancellationReason::validation(message),
+            Err(Failure::Error(Error::ItemCollectionSizeLimitExceeded(message))) => {
+                CancellationReason::collection(message)
+            }
             Err(failure) => return Err(failure),
         });
         Ok(())

@@ -256,6 +256,11 @@ fn input(fields: &Fields, bucket: &str, key: &str, body: ByteStream) -> Result<P
         metadata: Some(metadata),
         storage_class: fields.get("x-amz-storage-class").map(StorageClass::from),
         server_side_encryption: fields.get("x-amz-server-side-encryption").map(ServerSideEncryption::from),
+        ssekms_key_id: fields.text("x-amz-server-side-encryption-aws-kms-key-id"),
+        ssekms_encryption_context: fields.text("x-amz-server-side-encryption-context"),
+        bucket_key_enabled: fields
+            .get("x-amz-server-side-encryption-bucket-key-enabled")
+            .map(|value| value.eq_ignore_ascii_case("true")),
         sse_customer_algorithm: fields.text("x-amz-server-side-encryption-customer-algorithm"),
         sse_customer_key: fields.text("x-amz-server-side-encryption-customer-key"),
         sse_customer_key_md5: fields.text("x-amz-server-side-encryption-customer-key-md5"),

@@ -31,7 +31,7 @@ async fn get_object_attributes(
     let request_charged = charge(cx, &bucket, request.request_payer.as_ref())?;
     let snapshot = cx.store().snapshot();
     let object = find(s3, cx, &snapshot, &bucket.name, &request.key, request.version_id.as_deref())?;
-    crate::customer::unlock(&object, key_of!(&request))?;
+    crate::encryption::check(&object, key_of!(&request))?;
     let asked = |name: &str| request.object_attributes.iter().any(|attribute| attribute.as_str() == name);
     let class = object.storage_class.as_deref().unwrap_or("STANDARD");
     let parts = (asked("ObjectParts") && !object.parts.is_empty())

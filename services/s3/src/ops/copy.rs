@@ -5,14 +5,15 @@ use s3_api::{ChecksumType, CopyObject, CopyObjectOutput, CopyObjectRequest, Copy
 use service::{Context, Snapshot, Timestamp, operation};
 
 use super::read::is_readable;
-use super::write::{Settings, asked, description, now, show_encryption};
+use super::write::{asked, description, now};
 use super::{
     COPY_SOURCE, Conditions, MAX_PUT, Written, bucket_of, charge, check_key, commit, expiration, find, on_existing,
     root,
 };
-use crate::blob::{Draft, duplicate, receive};
+use crate::blob::{Draft, Place, duplicate, receive};
 use crate::checksum::{Algorithm, Checksum};
-use crate::customer::{self, Key};
+use crate::cipher::Key;
+use crate::encryption::{self, Encryption, show_encryption};
 use crate::integrity::{self, Integrity, show};
 use crate::precondition::Preconditions;
 use crate::range::Span;
@@ -31,6 +32,9 @@ pub(super) struct Source {
 impl Source {
     /// Reads `x-amz-copy-source`: `/bucket/key`, percent-encoded, perhaps with a version.
     pub(super) fn parse(header: &str) -> Result<Source, Error> {
+        if header.contains('?') && !header.contains("?versionId=") {
+            return Err(Error::invalid_argument("Unsupported copy source parameter.", "x-amz-copy-source", header));
+        }
         let (path, query) = header.split_once("?versionId=").map_or((header, None), |(path, id)| (path, Some(id)));
         let decoded = percent_decode_str(path).decode_utf8_lossy();
         let path = decoded.strip_prefix('/').unwrap_or(&decoded);
@@ -98,7 +102,7 @@ macro_rules! source_key {
         let request = $request;
         let algorithm = request.copy_source_sse_customer_algorithm.as_deref();
         let key = request.copy_source_sse_customer_key.as_deref();
-        $crate::customer::Key::read(algorithm, key, request.copy_source_sse_customer_key_md5.as_deref())?
+        $crate::customer::Provided::read(algorithm, key, request.copy_source_sse_customer_key_md5.as_deref())?
     }};
 }
 pub(super) use source_key;
@@ -118,7 +122,7 @@ async fn copy_body(
     snapshot: Snapshot,
     source: &Object,
     wanted: Option<Algorithm>,
-    (from, to): (Option<&Key>, &Settings),
+    (from, to): (Option<&Key>, &Encryption),
 ) -> Result<Option<Copied>, Error> {
     let kept = source.checksum.clone().filter(|checksum| {
         let plain = from.is_none() && to.key.is_none();
@@ -130,7 +134,7 @@ async fn copy_body(
         return Ok(None);
     };
     if let Some(checksum) = kept {
-        let draft = duplicate(root(cx), cx.random(), &snapshot, &source.body)?;
+        let draft = duplicate(Place::of(&cx.cloud), cx.random(), &snapshot, &source.body)?;
         return Ok(Some(Copied { draft, etag: source.etag.clone(), checksum }));
     }
     drop(snapshot);
@@ -138,7 +142,8 @@ async fn copy_body(
     let default = wanted.or(own).unwrap_or(Algorithm::Crc64Nvme);
     let integrity = Integrity::new(Vec::new(), None, None, default)?;
     let hashers = integrity.hashers();
-    let mut received = receive(root(cx), cx.random(), Some(body), u64::MAX, hashers, to.key.as_ref()).await?;
+    let mut received =
+        receive(Place::of(&cx.cloud), cx.random(), Some(body), u64::MAX, hashers, to.key.as_ref()).await?;
     let checksum = integrity.verify(&mut received)?;
     Ok(Some(Copied { draft: received.draft, etag: to.etag(received.md5), checksum }))
 }
@@ -167,7 +172,7 @@ async fn copy_object(s3: &S3, cx: &Context, request: CopyObjectRequest) -> Resul
     let request_charged = charge(cx, &bucket, request.request_payer.as_ref())?;
     check_key(&request.key)?;
     let asked = asked!(&request);
-    let settings = asked.settings(cx, &bucket)?;
+    let settings = asked.settings(cx, &bucket, &request.key)?;
     let replaces = request.metadata_directive.as_ref().is_some_and(|directive| directive.as_str() == "REPLACE");
     let changes = replaces
         || request.storage_class.is_some()
@@ -188,14 +193,16 @@ async fn copy_object(s3: &S3, cx: &Context, request: CopyObjectRequest) -> Resul
     let (original, copied) = loop {
         let snapshot = cx.store().snapshot();
         let original = source.find(s3, cx, &snapshot, owner, &source_conditions!(request))?;
-        let from = customer::unlock(&original, source_key.clone())?;
+        let from = encryption::unlock(cx, (&source.bucket, &source.key), &original, source_key.clone())?;
         if original.size > MAX_PUT {
             let text = format!(
                 "The specified copy source is larger than the maximum allowable size for a copy source: {MAX_PUT}"
             );
             return Err(Error::InvalidRequest(text));
         }
-        if let Some(copied) = copy_body(s3, cx, snapshot, &original, wanted, (from.as_ref(), &settings)).await? {
+        if let Some(copied) =
+            copy_body(s3, cx, snapshot, &original, wanted, (from.as_ref(), &settings.encryption)).await?
+        {
             break (original, copied);
         }
     };
@@ -216,7 +223,8 @@ async fn copy_object(s3: &S3, cx: &Context, request: CopyObjectRequest) -> Resul
         body: copied.draft.segments.clone(),
         lock: settings.lock,
         acl: settings.acl,
-        customer_key: settings.customer_key,
+        customer_key: settings.encryption.customer,
+        kms: settings.encryption.kms,
         ..Object::default()
     };
     let conditions = Conditions { if_match: request.if_match, if_none_match: request.if_none_match };
@@ -234,10 +242,11 @@ async fn copy_object(s3: &S3, cx: &Context, request: CopyObjectRequest) -> Resul
         version_id: object.shown_version(),
         copy_source_version_id: original.version.clone().or(source.version),
         expiration: expiration(cx, &bucket, &request.key, &object)?,
+        ssekms_encryption_context: asked.encryption.context,
         request_charged,
         ..CopyObjectOutput::default()
     };
-    show_encryption!(output, settings.key.map(|key| key.md5));
+    show_encryption!(output, object.kms.as_ref(), settings.encryption.md5);
     Ok(output)
 }
 
@@ -253,5 +262,6 @@ mod tests {
         assert_eq!(Source::parse("bucket/key").unwrap().key, "key");
         assert!(Source::parse("bucket").is_err());
         assert!(Source::parse("/bucket/").is_err());
+        assert!(Source::parse("bucket/key?part=1").is_err());
     }
 }

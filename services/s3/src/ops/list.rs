@@ -3,14 +3,15 @@
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use s3_api::{
     ChecksumAlgorithm, ChecksumType, CommonPrefix, EncodingType, ListObjects, ListObjectsOutput, ListObjectsRequest,
-    ListObjectsV2, ListObjectsV2Output, ListObjectsV2Request, ObjectStorageClass,
+    ListObjectsV2, ListObjectsV2Output, ListObjectsV2Request, ObjectStorageClass, OptionalObjectAttributes,
+    RestoreStatus,
 };
-use service::{Access, Context, Timestamp, decode_token, encode_token, operation};
+use service::{Access, Bytes, Context, Timestamp, decode_token, encode_token, operation};
 
 use super::{bucket_of, charge, on_bucket, owner};
 use crate::listing::{Entry, Listing, Query, list};
-use crate::record::summary;
-use crate::store::objects_key;
+use crate::record::{decode, summary};
+use crate::store::{Bucket, objects_key};
 use crate::{Error, S3};
 
 /// The most entries of a page.
@@ -70,13 +71,52 @@ pub(super) fn access(
     Ok(vec![access])
 }
 
-fn contents(listing: &Listing, naming: Naming, account: Option<&str>) -> Result<Vec<s3_api::Object>, Error> {
+/// What entries tell beyond what lies at the beginning of their records.
+struct Detail<'a> {
+    bucket: &'a Bucket,
+    owner: bool,
+    restore: bool,
+}
+
+impl<'a> Detail<'a> {
+    fn new(bucket: &'a Bucket, owner: bool, optional: Option<&Vec<OptionalObjectAttributes>>) -> Detail<'a> {
+        let restore = optional.is_some_and(|all| all.iter().any(|one| one.as_str() == "RestoreStatus"));
+        Detail { bucket, owner, restore }
+    }
+
+    fn tell(&self, cx: &Context, record: &Bytes, shown: &mut s3_api::Object) -> Result<(), Error> {
+        let owned = self.owner && !self.bucket.enforces_owner();
+        if !owned && !self.restore {
+            shown.owner = self.owner.then(|| owner(&self.bucket.account));
+            return Ok(());
+        }
+        let object = decode(record)?;
+        let acl = object.acl.as_ref().filter(|_| owned);
+        shown.owner = self.owner.then(|| owner(acl.map_or(&self.bucket.account, |acl| &acl.owner)));
+        let restore = object.restore.filter(|restore| self.restore && cx.now().millis() < restore.expires);
+        shown.restore_status = restore.map(|restore| {
+            let ready = restore.ready <= cx.now().millis();
+            RestoreStatus {
+                is_restore_in_progress: Some(!ready),
+                restore_expiry_date: ready.then(|| Timestamp::from_millis(restore.expires)),
+            }
+        });
+        Ok(())
+    }
+}
+
+fn contents(
+    cx: &Context,
+    listing: &Listing,
+    naming: Naming,
+    detail: &Detail<'_>,
+) -> Result<Vec<s3_api::Object>, Error> {
     let mut contents = Vec::new();
     for entry in &listing.entries {
         let Entry::Key(key, record) = entry else { continue };
         let object = summary(record)?;
         let kind = |full| if full { ChecksumType::FullObject } else { ChecksumType::Composite };
-        contents.push(s3_api::Object {
+        let mut shown = s3_api::Object {
             key: Some(naming.write(key)),
             last_modified: Some(Timestamp::from_millis(object.modified)),
             e_tag: Some(format!("\"{}\"", object.etag)),
@@ -84,9 +124,10 @@ fn contents(listing: &Listing, naming: Naming, account: Option<&str>) -> Result<
             checksum_type: object.checksum.map(|(_, full)| kind(full)),
             size: i64::try_from(object.size).ok(),
             storage_class: Some(ObjectStorageClass::from(object.storage_class.unwrap_or("STANDARD"))),
-            owner: account.map(owner),
             ..s3_api::Object::default()
-        });
+        };
+        detail.tell(cx, record, &mut shown)?;
+        contents.push(shown);
     }
     Ok(contents)
 }
@@ -118,7 +159,7 @@ async fn list_objects_v2(_: &S3, cx: &Context, request: ListObjectsV2Request) ->
     };
     let listing = list(&cx.store().snapshot(), objects_key(&bucket.name).as_slice(), &query)?;
     let naming = Naming::new(request.encoding_type.as_ref());
-    let account = (request.fetch_owner == Some(true)).then_some(bucket.account.as_str());
+    let detail = Detail::new(&bucket, request.fetch_owner == Some(true), request.optional_object_attributes.as_ref());
     let last = listing.entries.last().filter(|_| listing.truncated);
     Ok(ListObjectsV2Output {
         name: Some(bucket.name.clone()),
@@ -127,7 +168,7 @@ async fn list_objects_v2(_: &S3, cx: &Context, request: ListObjectsV2Request) ->
         max_keys: Some(max_keys),
         key_count: i32::try_from(listing.entries.len()).ok(),
         is_truncated: Some(listing.truncated),
-        contents: Some(contents(&listing, naming, account)?),
+        contents: Some(contents(cx, &listing, naming, &detail)?),
         common_prefixes: Some(common_prefixes(&listing, naming)),
         encoding_type: request.encoding_type,
         continuation_token: request.continuation_token,
@@ -161,6 +202,7 @@ async fn list_objects(_: &S3, cx: &Context, request: ListObjectsRequest) -> Resu
     };
     let listing = list(&cx.store().snapshot(), objects_key(&bucket.name).as_slice(), &query)?;
     let naming = Naming::new(request.encoding_type.as_ref());
+    let detail = Detail::new(&bucket, true, request.optional_object_attributes.as_ref());
     // Without a delimiter, the last key says where to go on.
     let last = listing.entries.last().filter(|_| listing.truncated && !query.delimiter.is_empty());
     Ok(ListObjectsOutput {
@@ -171,7 +213,7 @@ async fn list_objects(_: &S3, cx: &Context, request: ListObjectsRequest) -> Resu
         max_keys: Some(max_keys),
         is_truncated: Some(listing.truncated),
         next_marker: last.map(|entry| naming.write(entry.name())),
-        contents: Some(contents(&listing, naming, Some(&bucket.account))?),
+        contents: Some(contents(cx, &listing, naming, &detail)?),
         common_prefixes: Some(common_prefixes(&listing, naming)),
         encoding_type: request.encoding_type,
         request_charged,

@@ -11,11 +11,12 @@ use s3_api::{
 use service::{Context, Range, Timestamp, Transaction, from_record, operation, to_record};
 
 use super::list::{Naming, page_size};
-use super::write::{asked, description, now, show_encryption};
+use super::write::{asked, description, now};
 use super::{bucket_of, charge, check_key, expiration, on_bucket, on_object, owner, root};
 use crate::blob::forget;
 use crate::bucket::canonical_id;
 use crate::checksum::{Algorithm, Checksum, of_parts};
+use crate::encryption::show_encryption;
 use crate::integrity::{self, show, stated};
 use crate::precondition::check_write;
 use crate::store::{
@@ -76,7 +77,7 @@ async fn create_multipart_upload(
     let request_charged = charge(cx, &bucket, request.request_payer.as_ref())?;
     check_key(&request.key)?;
     let asked = asked!(&request);
-    let settings = asked.settings(cx, &bucket)?;
+    let settings = asked.settings(cx, &bucket, &request.key)?;
     let algorithm = integrity::algorithm(request.checksum_algorithm.as_ref())?;
     let upload = Upload {
         id: upload_id(cx),
@@ -90,7 +91,8 @@ async fn create_multipart_upload(
         full: is_full(algorithm, request.checksum_type.as_ref())?,
         lock: settings.lock,
         acl: settings.acl,
-        customer_key: settings.customer_key,
+        customer_key: settings.encryption.customer,
+        kms: settings.encryption.kms,
     };
     cx.store().write(|tx| {
         load_bucket(tx, &bucket.name)?;
@@ -99,14 +101,15 @@ async fn create_multipart_upload(
     })?;
     let mut output = CreateMultipartUploadOutput {
         bucket: Some(bucket.name.clone()),
-        key: Some(upload.key),
-        upload_id: Some(upload.id),
+        key: Some(request.key),
+        upload_id: Some(upload.id.clone()),
         checksum_type: algorithm.map(|_| checksum_type(upload.full)),
         checksum_algorithm: request.checksum_algorithm,
+        ssekms_encryption_context: asked.encryption.context,
         request_charged,
         ..CreateMultipartUploadOutput::default()
     };
-    show_encryption!(output, settings.key.map(|key| key.md5));
+    show_encryption!(output, upload.kms.as_ref(), settings.encryption.md5);
     Ok(output)
 }
 
@@ -128,6 +131,9 @@ async fn complete_multipart_upload(
     };
     let listed = listed.parts.as_deref().unwrap_or_default();
     if listed.is_empty() || listed.len() > MAX_PARTS {
+        return Err(Error::malformed_xml());
+    }
+    if listed.iter().any(|part| part.part_number.is_none() || part.e_tag.is_none()) {
         return Err(Error::malformed_xml());
     }
     let numbers: Vec<i32> = listed.iter().map(|part| part.part_number.unwrap_or_default()).collect();
@@ -177,10 +183,18 @@ async fn complete_multipart_upload(
         checksum_type: object.checksum.as_ref().map(|checksum| checksum_type(checksum.full)),
         version_id: object.shown_version(),
         expiration: expiration(cx, &bucket, key, &object)?,
-        server_side_encryption: object.customer_key.is_none().then_some(ServerSideEncryption::Aes256),
         request_charged,
         ..CompleteMultipartUploadOutput::default()
     };
+    match &object.kms {
+        Some(kms) => {
+            output.server_side_encryption = Some(kms.method.as_str().into());
+            output.ssekms_key_id = Some(kms.key.clone());
+            output.bucket_key_enabled = kms.bucket_key.then_some(true);
+        }
+        None if object.customer_key.is_none() => output.server_side_encryption = Some(ServerSideEncryption::Aes256),
+        None => {}
+    }
     show!(output, object.checksum.as_ref());
     Ok(output)
 }
@@ -248,6 +262,7 @@ fn assemble(cx: &Context, upload: &Upload, parts: &[Part]) -> Result<Object, Err
         body: parts.iter().flat_map(|part| part.body.clone()).collect::<Vec<Segment>>(),
         lock: upload.lock.clone(),
         customer_key: upload.customer_key.clone(),
+        kms: upload.kms.clone(),
         upload: Some(upload.id.clone()),
         acl: upload.acl.clone(),
         ..Object::default()

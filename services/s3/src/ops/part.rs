@@ -10,15 +10,17 @@ use super::copy::{Source, source_conditions, source_key};
 use super::list::page_size;
 use super::multipart::{checksum_type, initiator};
 use super::read::key_of;
-use super::write::{check_length, hex, now, show_encryption, trailing};
+use super::write::{check_length, now, trailing};
 use super::{MAX_PUT, bucket_of, charge, on_object, owner, root};
-use crate::blob::{Received, forget, receive};
+use crate::blob::{Place, Received, forget, receive};
 use crate::checksum::{Algorithm, Checksum};
-use crate::customer::{self, Key};
+use crate::cipher::Key;
+use crate::customer::Provided;
+use crate::encryption::{self, show_encryption};
 use crate::integrity::{Integrity, show, stated};
 use crate::precondition::Preconditions;
 use crate::range::{Asked, Span, parse};
-use crate::store::{CustomerKey, Part, Upload, find_upload, load_part, load_upload, part_key, parts_key};
+use crate::store::{Part, Upload, find_upload, load_part, load_upload, part_key, parts_key};
 use crate::{Error, S3};
 
 fn check_number(number: i32) -> Result<(), Error> {
@@ -29,12 +31,12 @@ fn check_number(number: i32) -> Result<(), Error> {
     Err(Error::invalid_argument(text, "partNumber", &number.to_string()))
 }
 
-/// The key of a part, which must be the one that the upload was begun with.
-fn part_key_of(upload: &Upload, key: Option<Key>) -> Result<Option<Key>, Error> {
+/// What a part is encrypted with: what the upload was begun with. A client states its own key with each part.
+fn part_key_of(cx: &Context, bucket: &str, upload: &Upload, provided: Option<Provided>) -> Result<Option<Key>, Error> {
     let invalid = |text: &str| Err(Error::InvalidRequest(text.to_owned()));
-    match (&upload.customer_key, key) {
-        (None, None) => Ok(None),
-        (Some(known), Some(key)) if key.is(known) => Ok(Some(key)),
+    match (&upload.customer_key, provided) {
+        (None, None) => upload.kms.as_ref().map(|kms| encryption::unwrap(cx, bucket, &upload.key, kms)).transpose(),
+        (Some(known), Some(provided)) if provided.is(known) => Ok(Some(provided.key)),
         (Some(_), Some(_)) => invalid("The provided encryption parameters did not match the ones used originally."),
         (Some(_), None) => invalid(
             "The multipart upload initiate requested encryption. Subsequent part requests must include the appropriate encryption parameters.",
@@ -49,26 +51,26 @@ fn part_key_of(upload: &Upload, key: Option<Key>) -> Result<Option<Key>, Error> 
 fn enter(
     s3: &S3,
     cx: &Context,
-    (bucket, key, id): (&str, &str, &str),
+    bucket: &str,
+    upload: &Upload,
     number: i32,
     received: Received,
     checksum: Checksum,
-    known: Option<&CustomerKey>,
 ) -> Result<Part, Error> {
     let part = Part {
         number,
         size: received.size,
-        etag: known.map_or_else(|| hex(received.md5), |known| customer::etag(received.md5, known)),
+        etag: encryption::etag(received.md5, upload.customer_key.as_ref(), upload.kms.as_ref()),
         modified: now(cx),
         checksum,
         body: received.draft.segments.clone(),
     };
     let replaced = cx.store().write(|tx| {
-        load_upload(tx, bucket, key, id)?;
-        let replaced = load_part(tx, id, number)?.map(|part| part.body).unwrap_or_default();
+        load_upload(tx, bucket, &upload.key, &upload.id)?;
+        let replaced = load_part(tx, &upload.id, number)?.map(|part| part.body).unwrap_or_default();
         forget(tx, &replaced);
         received.draft.commit(tx);
-        tx.put(part_key(id, number), to_record(&part)?);
+        tx.put(part_key(&upload.id, number), to_record(&part)?);
         Ok::<_, Error>(replaced)
     })?;
     received.draft.keep();
@@ -88,7 +90,8 @@ async fn upload_part(s3: &S3, cx: &Context, request: UploadPartRequest) -> Resul
     check_number(request.part_number)?;
     let upload = find_upload(&cx.store().snapshot(), &bucket.name, &request.key, &request.upload_id)?;
     let default = upload.algorithm.unwrap_or(Algorithm::Crc64Nvme);
-    let key = part_key_of(&upload, key_of!(&request))?;
+    let provided = key_of!(&request);
+    let key = part_key_of(cx, &bucket.name, &upload, provided.clone())?;
     let named = trailing(request.checksum_algorithm.as_ref(), request.trailer.as_deref());
     let named = named.as_ref();
     let stated = stated!(request);
@@ -108,13 +111,12 @@ async fn upload_part(s3: &S3, cx: &Context, request: UploadPartRequest) -> Resul
     }
     check_length(request.content_length)?;
     let hashers = integrity.hashers();
-    let mut received = receive(root(cx), cx.random(), request.body, MAX_PUT, hashers, key.as_ref()).await?;
+    let mut received = receive(Place::of(&cx.cloud), cx.random(), request.body, MAX_PUT, hashers, key.as_ref()).await?;
     let (kept, checked) = integrity.verify_both(&mut received)?;
-    let place = (bucket.name.as_str(), request.key.as_str(), request.upload_id.as_str());
-    let part = enter(s3, cx, place, request.part_number, received, kept, upload.customer_key.as_ref())?;
+    let part = enter(s3, cx, &bucket.name, &upload, request.part_number, received, kept)?;
     let mut output =
         UploadPartOutput { e_tag: Some(format!("\"{}\"", part.etag)), request_charged, ..UploadPartOutput::default() };
-    show_encryption!(output, key.map(|key| key.md5));
+    show_encryption!(output, upload.kms.as_ref(), provided.map(|provided| provided.md5));
     show!(output, Some(&checked));
     Ok(output)
 }
@@ -156,7 +158,8 @@ async fn upload_part_copy(
     let bucket = bucket_of(cx, &request.bucket, request.expected_bucket_owner.as_deref())?;
     check_number(request.part_number)?;
     let upload = find_upload(&cx.store().snapshot(), &bucket.name, &request.key, &request.upload_id)?;
-    let key = part_key_of(&upload, key_of!(&request))?;
+    let provided = key_of!(&request);
+    let key = part_key_of(cx, &bucket.name, &upload, provided.clone())?;
     let source_key = source_key!(&request);
     let source = Source::parse(&request.copy_source)?;
     let owner = request.expected_source_bucket_owner.as_deref();
@@ -165,7 +168,7 @@ async fn upload_part_copy(
         let snapshot = cx.store().snapshot();
         let object = source.find(s3, cx, &snapshot, owner, &conditions)?;
         let span = copied_span(request.copy_source_range.as_deref(), object.size)?;
-        let from = customer::unlock(&object, source_key.clone())?;
+        let from = encryption::unlock(cx, (&source.bucket, &source.key), &object, source_key.clone())?;
         let body = s3.blobs.open(root(cx), cx.store(), &snapshot, &object.body, span, from.as_ref())?;
         if let Some(body) = body {
             break (body, object.version);
@@ -174,10 +177,9 @@ async fn upload_part_copy(
     let default = upload.algorithm.unwrap_or(Algorithm::Crc64Nvme);
     let integrity = Integrity::new(Vec::new(), None, None, default)?;
     let hashers = integrity.hashers();
-    let mut received = receive(root(cx), cx.random(), Some(body), MAX_PUT, hashers, key.as_ref()).await?;
+    let mut received = receive(Place::of(&cx.cloud), cx.random(), Some(body), MAX_PUT, hashers, key.as_ref()).await?;
     let checksum = integrity.verify(&mut received)?;
-    let place = (bucket.name.as_str(), request.key.as_str(), request.upload_id.as_str());
-    let part = enter(s3, cx, place, request.part_number, received, checksum, upload.customer_key.as_ref())?;
+    let part = enter(s3, cx, &bucket.name, &upload, request.part_number, received, checksum)?;
     let mut result = CopyPartResult {
         e_tag: Some(format!("\"{}\"", part.etag)),
         last_modified: Some(Timestamp::from_millis(part.modified)),
@@ -189,7 +191,7 @@ async fn upload_part_copy(
         copy_source_version_id: version.or(source.version),
         ..UploadPartCopyOutput::default()
     };
-    show_encryption!(output, key.map(|key| key.md5));
+    show_encryption!(output, upload.kms.as_ref(), provided.map(|provided| provided.md5));
     Ok(output)
 }
 
@@ -205,6 +207,10 @@ async fn list_parts(_: &S3, cx: &Context, request: ListPartsRequest) -> Result<L
     let bucket = bucket_of(cx, &request.bucket, request.expected_bucket_owner.as_deref())?;
     let request_charged = charge(cx, &bucket, request.request_payer.as_ref())?;
     let limit = page_size(request.max_parts, "max-parts", "max-parts")?;
+    if let Some(marker) = request.part_number_marker.filter(|marker| *marker < 0) {
+        let text = "Argument part-number-marker must be an integer between 0 and 2147483647";
+        return Err(Error::invalid_argument(text, "part-number-marker", &marker.to_string()));
+    }
     let snapshot = cx.store().snapshot();
     let upload = find_upload(&snapshot, &bucket.name, &request.key, &request.upload_id)?;
     let marker = request.part_number_marker.unwrap_or_default();

@@ -6,10 +6,9 @@ use s3_api::{
 };
 use service::{Context, Principal, Timestamp, operation};
 
-use super::write::show_encryption;
 use super::{bucket_of, charge, expiration, find, on_existing, root};
 use crate::classes::is_archive;
-use crate::customer::unlock;
+use crate::encryption::{check, show_encryption, unlock};
 use crate::integrity::show;
 use crate::precondition::Preconditions;
 use crate::range::{Asked, Span, parse};
@@ -103,7 +102,7 @@ macro_rules! describe {
         };
         show!(output, checksum);
         let md5 = request.sse_customer_key_md5.clone().filter(|_| object.customer_key.is_some());
-        show_encryption!(output, md5);
+        show_encryption!(output, object.kms.as_ref(), md5);
         output
     }};
 }
@@ -157,7 +156,7 @@ macro_rules! key_of {
     ($request:expr) => {{
         let request = $request;
         let (algorithm, key) = (request.sse_customer_algorithm.as_deref(), request.sse_customer_key.as_deref());
-        $crate::customer::Key::read(algorithm, key, request.sse_customer_key_md5.as_deref())?
+        $crate::customer::Provided::read(algorithm, key, request.sse_customer_key_md5.as_deref())?
     }};
 }
 pub(super) use key_of;
@@ -179,7 +178,7 @@ async fn get_object(s3: &S3, cx: &Context, request: GetObjectRequest) -> Result<
         let snapshot = cx.store().snapshot();
         let object = find(s3, cx, &snapshot, &bucket.name, &request.key, request.version_id.as_deref())?;
         preconditions.check(&object)?;
-        let unlocked = unlock(&object, key.clone())?;
+        let unlocked = unlock(cx, (&bucket.name, &request.key), &object, key.clone())?;
         if !is_readable(&object, cx.now()) {
             return Err(Error::archived(&object));
         }
@@ -211,7 +210,7 @@ async fn head_object(s3: &S3, cx: &Context, request: HeadObjectRequest) -> Resul
     let snapshot = cx.store().snapshot();
     let object = find(s3, cx, &snapshot, &bucket.name, &request.key, request.version_id.as_deref())?;
     preconditions.check(&object)?;
-    unlock(&object, key_of!(&request))?;
+    check(&object, key_of!(&request))?;
     let selection = select(&object, request.range.as_deref(), request.part_number)?;
     let mut output = describe!(HeadObjectOutput, cx, &bucket, &request, &object, &selection);
     output.request_charged = request_charged;

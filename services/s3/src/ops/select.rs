@@ -5,7 +5,7 @@ use service::{Context, operation};
 
 use super::read::{is_readable, key_of};
 use super::{bucket_of, find, on_existing, root};
-use crate::customer::unlock;
+use crate::encryption::unlock;
 use crate::range::Span;
 use crate::select::{Selection, stream};
 use crate::{Error, S3};
@@ -28,17 +28,14 @@ async fn select_object_content(
     if request.input_serialization.parquet.is_some() {
         return Err(Error::NotImplemented("Selecting from Parquet is not implemented.".to_owned()));
     }
-    if request.scan_range.is_some() {
-        return Err(Error::NotImplemented("Selecting from a range is not implemented.".to_owned()));
-    }
-    let selection = Selection::new(&request, cx.now())?;
     loop {
         let snapshot = cx.store().snapshot();
         let object = find(s3, cx, &snapshot, &bucket.name, &request.key, None)?;
         if !is_readable(&object, cx.now()) {
             return Err(Error::archived(&object));
         }
-        let key = unlock(&object, key.clone())?;
+        let selection = Selection::new(&request, object.size, cx.now())?;
+        let key = unlock(cx, (&bucket.name, &request.key), &object, key.clone())?;
         let whole = Span { start: 0, len: object.size };
         let body = s3.blobs.open(root(cx), cx.store(), &snapshot, &object.body, whole, key.as_ref())?;
         if let Some(body) = body {

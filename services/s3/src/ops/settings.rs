@@ -8,15 +8,14 @@ use s3_api::{
     GetBucketRequestPayment, GetBucketRequestPaymentOutput, GetBucketRequestPaymentRequest, LoggingEnabled, Payer,
     PutBucketAccelerateConfiguration, PutBucketAccelerateConfigurationRequest, PutBucketEncryption,
     PutBucketEncryptionRequest, PutBucketLogging, PutBucketLoggingRequest, PutBucketRequestPayment,
-    PutBucketRequestPaymentRequest, ServerSideEncryption, ServerSideEncryptionByDefault,
-    ServerSideEncryptionConfiguration, ServerSideEncryptionRule,
+    PutBucketRequestPaymentRequest, ServerSideEncryptionConfiguration, ServerSideEncryptionRule,
 };
 use service::{ApiError, Context, operation};
 use wire::Unit;
 
 use super::{bucket_of, check_owner, on_bucket};
 use crate::store::{load_bucket, save_bucket};
-use crate::{Error, S3, config};
+use crate::{Error, S3, config, encryption};
 
 operation! {
     S3, GetBucketEncryption,
@@ -26,10 +25,8 @@ operation! {
 
 /// Every object has it, as in every bucket of AWS.
 fn default_encryption() -> ServerSideEncryptionConfiguration {
-    let default =
-        ServerSideEncryptionByDefault { sse_algorithm: ServerSideEncryption::Aes256, kms_master_key_id: None };
     let rule = ServerSideEncryptionRule {
-        apply_server_side_encryption_by_default: Some(default),
+        apply_server_side_encryption_by_default: Some(encryption::aes256()),
         bucket_key_enabled: Some(false),
         ..ServerSideEncryptionRule::default()
     };
@@ -55,19 +52,7 @@ operation! {
 async fn put_bucket_encryption(_: &S3, cx: &Context, request: PutBucketEncryptionRequest) -> Result<Unit, Error> {
     let mut configuration = request.server_side_encryption_configuration;
     let [rule] = configuration.rules.as_mut_slice() else { return Err(Error::malformed_xml()) };
-    let Some(default) = &rule.apply_server_side_encryption_by_default else { return Err(Error::malformed_xml()) };
-    match (default.sse_algorithm.as_str(), &default.kms_master_key_id) {
-        ("AES256", None) => {}
-        ("AES256", Some(key)) => {
-            let text = "a KMSMasterKeyID is not applicable if the default sse algorithm is not aws:kms or aws:kms:dsse";
-            return Err(Error::invalid_argument(text, "KMSMasterKeyID", key));
-        }
-        _ => return Err(Error::NotImplemented("Encryption with keys of KMS is not implemented.".to_owned())),
-    }
-    if rule.blocked_encryption_types.is_some() {
-        return Err(Error::NotImplemented("Blocking kinds of encryption is not implemented.".to_owned()));
-    }
-    rule.bucket_key_enabled.get_or_insert(false);
+    encryption::check_rule(rule)?;
     let (name, owner) = (&request.bucket, request.expected_bucket_owner.as_deref());
     cx.store().write(|tx| config::set(tx, name, owner, "encryption", Some(&configuration), |_, _| Ok(())))?;
     Ok(Unit {})

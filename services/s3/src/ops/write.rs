@@ -5,19 +5,20 @@ use std::collections::BTreeMap;
 use s3_api::{ChecksumAlgorithm, ChecksumType, PutObject, PutObjectOutput, PutObjectRequest};
 use service::{Access, Context, Timestamp, operation};
 
-use super::{Conditions, MAX_PUT, Written, bucket_of, charge, check_key, commit, expiration, on_object, root};
+use super::{Conditions, MAX_PUT, Written, bucket_of, charge, check_key, commit, expiration, on_object};
 use crate::acl;
-use crate::blob::receive;
+use crate::blob::{Place, receive};
 use crate::checksum::Algorithm;
-use crate::customer::{self, Key};
+use crate::encryption::{self, Encryption, show_encryption};
 use crate::integrity::{Integrity, show, stated};
 use crate::lock;
-use crate::store::{Acl, Bucket, CustomerKey, Description, Lock, Object};
+use crate::store::{Acl, Bucket, Description, Lock, Object};
 use crate::{Error, S3};
 use crate::{classes, tagging};
 
 /// The most bytes of names and values of user metadata.
 const MAX_METADATA: usize = 2048;
+const MAX_REDIRECT: usize = 2048;
 
 /// What a request says of an object, from the members that PutObject, CopyObject and CreateMultipartUpload share.
 macro_rules! description {
@@ -59,12 +60,17 @@ macro_rules! asked {
                 until: request.object_lock_retain_until_date,
                 hold: request.object_lock_legal_hold_status.as_ref().map(|hold| hold.as_str().to_owned()),
             },
-            encryption: request.server_side_encryption.as_ref().map(|kind| kind.as_str().to_owned()),
-            customer: [
-                text(&request.sse_customer_algorithm),
-                text(&request.sse_customer_key),
-                text(&request.sse_customer_key_md5),
-            ],
+            encryption: $crate::encryption::Asked {
+                method: request.server_side_encryption.as_ref().map(|kind| kind.as_str().to_owned()),
+                key_id: text(&request.ssekms_key_id),
+                context: text(&request.ssekms_encryption_context),
+                bucket_key: request.bucket_key_enabled,
+                customer: [
+                    text(&request.sse_customer_algorithm),
+                    text(&request.sse_customer_key),
+                    text(&request.sse_customer_key_md5),
+                ],
+            },
             tagging: text(&request.tagging),
         }
     }};
@@ -79,8 +85,7 @@ pub(super) struct Asked {
     pub grants: [Option<String>; 4],
     pub storage_class: Option<String>,
     pub lock: lock::Asked,
-    pub encryption: Option<String>,
-    pub customer: [Option<String>; 3],
+    pub encryption: encryption::Asked,
     pub tagging: Option<String>,
 }
 
@@ -90,50 +95,17 @@ pub(super) struct Settings {
     pub acl: Option<Acl>,
     pub storage_class: Option<String>,
     pub lock: Lock,
-    /// What the body is encrypted with, and what is kept of it.
-    pub key: Option<Key>,
-    pub customer_key: Option<CustomerKey>,
+    pub encryption: Encryption,
 }
-
-impl Settings {
-    /// The entity tag of a body.
-    pub(super) fn etag(&self, md5: [u8; 16]) -> String {
-        self.customer_key.as_ref().map_or_else(|| hex(md5), |known| customer::etag(md5, known))
-    }
-}
-
-/// Says how an object is encrypted, in the members of an output.
-macro_rules! show_encryption {
-    ($output:expr, $md5:expr) => {
-        match $md5 {
-            Some(md5) => {
-                $output.sse_customer_algorithm = Some("AES256".to_owned());
-                $output.sse_customer_key_md5 = Some(md5);
-            }
-            None => $output.server_side_encryption = Some(s3_api::ServerSideEncryption::Aes256),
-        }
-    };
-}
-pub(super) use show_encryption;
 
 impl Asked {
     /// Checks all of it.
-    pub(super) fn settings(&self, cx: &Context, bucket: &Bucket) -> Result<Settings, Error> {
-        let [algorithm, key, md5] = self.customer.each_ref().map(|value| value.as_deref());
-        let key = Key::read(algorithm, key, md5)?;
-        if let (Some(_), Some(kind)) = (&key, &self.encryption) {
-            let text = "Server Side Encryption with Customer provided key is incompatible with the encryption method specified";
-            return Err(Error::invalid_argument(text, "x-amz-server-side-encryption", kind));
-        }
-        if self.encryption.as_ref().is_some_and(|kind| kind != "AES256") {
-            return Err(Error::header_not_implemented("x-amz-server-side-encryption"));
-        }
+    pub(super) fn settings(&self, cx: &Context, bucket: &Bucket, key: &str) -> Result<Settings, Error> {
         Ok(Settings {
             acl: self.acl(cx, bucket)?,
             storage_class: storage_class(self.storage_class.as_deref())?,
             lock: self.lock.lock(bucket, cx.now())?,
-            customer_key: key.as_ref().map(|key| key.remember(cx.random())),
-            key,
+            encryption: self.encryption.decide(cx, bucket, key)?,
         })
     }
 
@@ -181,8 +153,9 @@ impl Asked {
             ("s3:x-amz-grant-read-acp", &self.grants[2]),
             ("s3:x-amz-grant-write-acp", &self.grants[3]),
             ("s3:x-amz-storage-class", &self.storage_class),
-            ("s3:x-amz-server-side-encryption", &self.encryption),
-            ("s3:x-amz-server-side-encryption-customer-algorithm", &self.customer[0]),
+            ("s3:x-amz-server-side-encryption", &self.encryption.method),
+            ("s3:x-amz-server-side-encryption-aws-kms-key-id", &self.encryption.key_id),
+            ("s3:x-amz-server-side-encryption-customer-algorithm", &self.encryption.customer[0]),
             ("s3:object-lock-mode", &self.lock.mode),
             ("s3:object-lock-legal-hold", &self.lock.hold),
         ];
@@ -249,10 +222,15 @@ pub(super) fn describe(mut description: Description) -> Result<Description, Erro
         return Err(Error::metadata_too_large(size));
     }
     let redirect = description.redirect.as_deref();
+    if redirect.is_some_and(|to| to.len() > MAX_REDIRECT) {
+        let text = "The length of website redirect location cannot exceed 2,048 characters.";
+        return Err(service::ApiError::new(400, "InvalidRedirectLocation", text).into());
+    }
     if redirect.is_some_and(|to| !["http://", "https://", "/"].iter().any(|start| to.starts_with(start))) {
         let text = "The website redirect location must have a prefix of 'http://' or 'https://' or '/'.";
         return Err(service::ApiError::new(400, "InvalidRedirectLocation", text).into());
     }
+    description.content_type = description.content_type.filter(|kind| !kind.is_empty());
     let encodings = description.content_encoding.as_deref().unwrap_or_default().split(',').map(str::trim);
     let kept: Vec<&str> = encodings.filter(|encoding| !encoding.is_empty() && *encoding != "aws-chunked").collect();
     description.content_encoding = (!kept.is_empty()).then(|| kept.join(","));
@@ -275,7 +253,7 @@ pub(super) fn check_length(length: Option<i64>) -> Result<(), Error> {
 }
 
 pub(super) fn hex(md5: [u8; 16]) -> String {
-    md5.iter().map(|byte| format!("{byte:02x}")).collect()
+    service::hex(&md5)
 }
 
 /// Last-Modified has whole seconds.
@@ -294,7 +272,7 @@ async fn put_object(s3: &S3, cx: &Context, request: PutObjectRequest) -> Result<
     let request_charged = charge(cx, &bucket, request.request_payer.as_ref())?;
     check_key(&request.key)?;
     let asked = asked!(&request);
-    let settings = asked.settings(cx, &bucket)?;
+    let settings = asked.settings(cx, &bucket, &request.key)?;
     if request.write_offset_bytes.is_some() {
         return Err(Error::header_not_implemented("x-amz-write-offset-bytes"));
     }
@@ -313,13 +291,14 @@ async fn put_object(s3: &S3, cx: &Context, request: PutObjectRequest) -> Result<
         return Err(Error::missing_length());
     }
     check_length(request.content_length)?;
-    let (body, key) = (request.body, settings.key.as_ref());
-    let mut received = receive(root(cx), cx.random(), body, MAX_PUT, integrity.hashers(), key).await?;
+    let (body, encryption) = (request.body, settings.encryption);
+    let mut received =
+        receive(Place::of(&cx.cloud), cx.random(), body, MAX_PUT, integrity.hashers(), encryption.key.as_ref()).await?;
     let checksum = integrity.verify(&mut received)?;
     received.draft.embed();
     let object = Object {
         size: received.size,
-        etag: settings.etag(received.md5),
+        etag: encryption.etag(received.md5),
         modified: now(cx),
         description,
         tags,
@@ -328,7 +307,8 @@ async fn put_object(s3: &S3, cx: &Context, request: PutObjectRequest) -> Result<
         body: received.draft.segments.clone(),
         lock: settings.lock,
         acl: settings.acl,
-        customer_key: settings.customer_key,
+        customer_key: encryption.customer,
+        kms: encryption.kms,
         ..Object::default()
     };
     let conditions = Conditions { if_match: request.if_match, if_none_match: request.if_none_match };
@@ -341,10 +321,11 @@ async fn put_object(s3: &S3, cx: &Context, request: PutObjectRequest) -> Result<
         checksum_type: Some(ChecksumType::FullObject),
         version_id: object.shown_version(),
         expiration: expiration(cx, &bucket, &request.key, &object)?,
+        ssekms_encryption_context: asked.encryption.context,
         request_charged,
         ..PutObjectOutput::default()
     };
     show!(output, object.checksum.as_ref());
-    show_encryption!(output, settings.key.map(|key| key.md5));
+    show_encryption!(output, object.kms.as_ref(), encryption.md5);
     Ok(output)
 }

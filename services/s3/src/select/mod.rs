@@ -8,9 +8,11 @@ mod eval;
 mod functions;
 mod input;
 mod output;
+mod packed;
 mod parse;
 mod run;
 mod value;
+mod window;
 
 pub use run::{Selection, stream};
 

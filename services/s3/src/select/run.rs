@@ -1,17 +1,17 @@
 //! A query at work: the object comes in, events go out.
 
-use flate2::write::MultiGzDecoder;
 use futures_util::StreamExt as _;
 use s3_api::SelectObjectContentRequest;
 use service::{ByteStream, Bytes, Timestamp};
-use std::io::Write as _;
 use wire::StreamError;
 
 use super::eval::{Gathered, Record, Scope, total};
 use super::input::Reader;
 use super::output::{self, Writer};
+use super::packed::Packed;
 use super::parse::{Expression, Query, Step, parse};
 use super::value::Value;
+use super::window::Window;
 use super::{Result, SelectError};
 
 /// How much an event of records holds.
@@ -25,7 +25,8 @@ pub struct Selection {
     writer: Writer,
     gathered: Vec<Gathered>,
     now: Timestamp,
-    gzip: Option<MultiGzDecoder<Vec<u8>>>,
+    packed: Packed,
+    window: Option<Window>,
     progress: bool,
     out: Vec<u8>,
     /// Rows so far.
@@ -36,7 +37,8 @@ pub struct Selection {
 }
 
 impl Selection {
-    pub fn new(request: &SelectObjectContentRequest, now: Timestamp) -> Result<Selection> {
+    /// A query on an object of so many bytes.
+    pub fn new(request: &SelectObjectContentRequest, size: u64, now: Timestamp) -> Result<Selection> {
         if request.expression_type.as_str() != "SQL" {
             let text = "The ExpressionType is not valid. Only SQL expressions are supported.";
             return Err(SelectError::new("InvalidExpressionType", text));
@@ -46,21 +48,16 @@ impl Selection {
             return Err(SelectError::new("ExpressionTooLong", text));
         }
         let query = parse(&request.expression)?;
-        let gzip = match request.input_serialization.compression_type.as_ref().map_or("NONE", |kind| kind.as_str()) {
-            "NONE" => None,
-            "GZIP" => Some(MultiGzDecoder::new(Vec::new())),
-            other => {
-                let text = format!("The compression format {other} is not supported here: NONE and GZIP are.");
-                return Err(SelectError::new("InvalidCompressionFormat", text));
-            }
-        };
+        let input = &request.input_serialization;
+        let compression = input.compression_type.as_ref().map_or("NONE", |kind| kind.as_str());
         Ok(Selection {
-            reader: Reader::new(&request.input_serialization, &query.from)?,
+            reader: Reader::new(input, &query.from)?,
+            packed: Packed::new(compression)?,
+            window: Window::new(request.scan_range.as_ref(), input, size)?,
             writer: Writer::new(&request.output_serialization)?,
             gathered: vec![Gathered::default(); query.aggregates.len()],
             query,
             now,
-            gzip,
             progress: request.request_progress.as_ref().is_some_and(|progress| progress.enabled == Some(true)),
             out: Vec::new(),
             rows: 0,
@@ -75,22 +72,19 @@ impl Selection {
         self.query.aggregates.is_empty() && self.query.limit.is_some_and(|limit| self.rows >= limit)
     }
 
+    /// No more of the object has to be read.
+    fn has_enough(&self) -> bool {
+        self.satisfied() || self.window.as_ref().is_some_and(Window::is_past)
+    }
+
     fn take(&mut self, bytes: &[u8], end: bool) -> Result<()> {
         self.scanned += bytes.len() as u64;
-        let broken = |_| SelectError::new("InvalidCompressionFormat", "GZIP is not applicable to the queried object.");
-        let plain = match &mut self.gzip {
-            Some(gzip) => {
-                gzip.write_all(bytes).map_err(broken)?;
-                if end {
-                    gzip.try_finish().map_err(broken)?;
-                }
-                Some(std::mem::take(gzip.get_mut()))
-            }
-            None => None,
-        };
-        let plain = plain.as_deref().unwrap_or(bytes);
+        let mut plain = self.packed.unpack(bytes, end)?;
+        if let Some(window) = &mut self.window {
+            plain = window.pass(&plain).into();
+        }
         self.processed += plain.len() as u64;
-        for record in self.reader.read(plain, end)? {
+        for record in self.reader.read(&plain, end)? {
             if self.satisfied() {
                 break;
             }
@@ -185,7 +179,7 @@ pub fn stream(selection: Selection, body: &ByteStream) -> ByteStream {
             if ended {
                 return None;
             }
-            let chunk = if selection.satisfied() { None } else { body.next().await };
+            let chunk = if selection.has_enough() { None } else { body.next().await };
             let result = match chunk {
                 Some(Ok(bytes)) => selection.take(&bytes, false),
                 Some(Err(error)) => return Some((Err(error), None)),
