@@ -65,6 +65,7 @@ fn refused(refusal: Refusal, name: &str) -> Answer {
 }
 
 /// The identifier of a registered extension.
+#[expect(clippy::result_large_err, reason = "a refusal is the answer that is sent")]
 fn identify(agents: &Agents, request: &Request<Incoming>) -> Result<(String, String, State), Answer> {
     let missing = || {
         let message = "Missing Lambda-Extension-Identifier header";
@@ -107,6 +108,7 @@ async fn next(agents: &Agents, request: &Request<Incoming>) -> Result<Answer, An
     Ok(answer)
 }
 
+#[expect(clippy::result_large_err, reason = "a refusal is the answer that is sent")]
 fn fail(agents: &Agents, request: &Request<Incoming>, kind: &'static str) -> Result<Answer, Answer> {
     identify(agents, request)?;
     let missing = || {
