@@ -245,6 +245,7 @@ impl Instance {
             trace_id: invocation.trace_id.clone(),
             client_context: invocation.client_context.clone(),
             cognito_identity: invocation.cognito_identity.clone(),
+            tenant: invocation.tenant.clone(),
             sink: invocation.sink.clone(),
         };
         let agents = self.process.api.agents();

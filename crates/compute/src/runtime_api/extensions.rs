@@ -11,13 +11,20 @@ use serde_json::{Value, json};
 
 use super::agents::{Agents, Refusal, State};
 use super::telemetry::{Buffering, Destination, Kind};
-use super::{Answer, accepted, json as answer_json, not_found, refuse};
+use super::{Answer, accepted, json as answer_json, not_found};
 
 const NAME: &str = "lambda-extension-name";
 const ID: &str = "lambda-extension-identifier";
 const FEATURE: &str = "lambda-extension-accept-feature";
 const ERROR_TYPE: &str = "lambda-extension-function-error-type";
 const BODY_LIMIT: usize = 64 << 10;
+
+/// An answer that says no.
+type Refused = Box<Answer>;
+
+fn refuse(status: StatusCode, kind: &str, message: &str) -> Refused {
+    Box::new(super::refuse(status, kind, message))
+}
 
 /// `None` where the path is not of these APIs.
 pub async fn answer(agents: &Agents, request: Request<Incoming>) -> Option<Answer> {
@@ -34,21 +41,21 @@ pub async fn answer(agents: &Agents, request: Request<Incoming>) -> Option<Answe
         _ if path.starts_with("/2020-") || path.starts_with("/2022-") => Ok(not_found()),
         _ => return None,
     };
-    Some(answer.unwrap_or_else(|refused| refused))
+    Some(answer.unwrap_or_else(|refused| *refused))
 }
 
 fn header<'a>(request: &'a Request<Incoming>, name: &str) -> Option<&'a str> {
     request.headers().get(name).and_then(|value| value.to_str().ok()).filter(|value| !value.is_empty())
 }
 
-async fn body(request: Request<Incoming>) -> Result<Value, Answer> {
+async fn body(request: Request<Incoming>) -> Result<Value, Refused> {
     let invalid =
         || refuse(StatusCode::BAD_REQUEST, "InvalidRequestFormat", "The body is not JSON of the expected form");
     let body = Limited::new(request.into_body(), BODY_LIMIT).collect().await.map_err(|_| invalid())?;
     serde_json::from_slice(&body.to_bytes()).map_err(|_| invalid())
 }
 
-fn refused(refusal: Refusal, name: &str) -> Answer {
+fn refused(refusal: Refusal, name: &str) -> Refused {
     let (kind, message) = match refusal {
         Refusal::Closed => ("Extension.RegistrationClosed", "Extension registration closed already".to_owned()),
         Refusal::Name => {
@@ -65,8 +72,7 @@ fn refused(refusal: Refusal, name: &str) -> Answer {
 }
 
 /// The identifier of a registered extension.
-#[expect(clippy::result_large_err, reason = "a refusal is the answer that is sent")]
-fn identify(agents: &Agents, request: &Request<Incoming>) -> Result<(String, String, State), Answer> {
+fn identify(agents: &Agents, request: &Request<Incoming>) -> Result<(String, String, State), Refused> {
     let missing = || {
         let message = "Missing Lambda-Extension-Identifier header";
         refuse(StatusCode::FORBIDDEN, "Extension.MissingExtensionIdentifier", message)
@@ -76,7 +82,7 @@ fn identify(agents: &Agents, request: &Request<Incoming>) -> Result<(String, Str
     Ok((id, name, state))
 }
 
-async fn register(agents: &Agents, request: Request<Incoming>) -> Result<Answer, Answer> {
+async fn register(agents: &Agents, request: Request<Incoming>) -> Result<Answer, Refused> {
     let missing = || refuse(StatusCode::FORBIDDEN, "Extension.MissingHeader", "Missing Lambda-Extension-Name header");
     let name = header(&request, NAME).ok_or_else(missing)?.to_owned();
     let with_account = header(&request, FEATURE).is_some_and(|features| features.contains("accountId"));
@@ -98,7 +104,7 @@ async fn register(agents: &Agents, request: Request<Incoming>) -> Result<Answer,
     Ok(answer)
 }
 
-async fn next(agents: &Agents, request: &Request<Incoming>) -> Result<Answer, Answer> {
+async fn next(agents: &Agents, request: &Request<Incoming>) -> Result<Answer, Refused> {
     let (id, ..) = identify(agents, request)?;
     let event = agents.next(&id).await.map_err(|refusal| refused(refusal, ""))?;
     let mut answer = answer_json(StatusCode::OK, event.to_string().into());
@@ -108,8 +114,7 @@ async fn next(agents: &Agents, request: &Request<Incoming>) -> Result<Answer, An
     Ok(answer)
 }
 
-#[expect(clippy::result_large_err, reason = "a refusal is the answer that is sent")]
-fn fail(agents: &Agents, request: &Request<Incoming>, kind: &'static str) -> Result<Answer, Answer> {
+fn fail(agents: &Agents, request: &Request<Incoming>, kind: &'static str) -> Result<Answer, Refused> {
     identify(agents, request)?;
     let missing = || {
         refuse(StatusCode::FORBIDDEN, "Extension.MissingHeader", "Missing Lambda-Extension-Function-Error-Type header")
@@ -120,7 +125,7 @@ fn fail(agents: &Agents, request: &Request<Incoming>, kind: &'static str) -> Res
 }
 
 /// Both APIs ask in the same way. Only an extension that is still initialising may subscribe.
-async fn subscribe(agents: &Agents, request: Request<Incoming>, api: &str) -> Result<Answer, Answer> {
+async fn subscribe(agents: &Agents, request: Request<Incoming>, api: &str) -> Result<Answer, Refused> {
     let (_, name, state) = identify(agents, &request)?;
     if state != State::Registered {
         let message = format!("{api} API subscription is closed already");

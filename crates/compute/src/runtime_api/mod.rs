@@ -51,6 +51,7 @@ pub struct Next {
     pub trace_id: Option<String>,
     pub client_context: Option<String>,
     pub cognito_identity: Option<String>,
+    pub tenant: Option<String>,
     /// Where a response goes that the runtime streams.
     pub sink: Option<Sink>,
 }
@@ -236,6 +237,7 @@ impl Shared {
             ("lambda-runtime-trace-id", next.trace_id.as_ref()),
             ("lambda-runtime-client-context", next.client_context.as_ref()),
             ("lambda-runtime-cognito-identity", next.cognito_identity.as_ref()),
+            ("lambda-runtime-aws-tenant-id", next.tenant.as_ref()),
         ];
         for (name, value) in fields {
             if let Some(value) = value.and_then(|value| HeaderValue::from_bytes(value.as_bytes()).ok()) {

@@ -12,7 +12,7 @@ use service::{ApiError, Context, operation};
 use wire::ByteStream;
 use wire::eventstream::Message;
 
-use super::invocation::{active, check_payload, client_context, resolve, tail};
+use super::invocation::{active, check_payload, check_tenant, client_context, resolve, tail};
 use super::{access, reference};
 use crate::Lambda;
 use crate::error::Error;
@@ -33,7 +33,8 @@ async fn invoke_with_response_stream(
     request: InvokeWithResponseStreamRequest,
 ) -> Result<InvokeWithResponseStreamResponse, Error> {
     let reference = reference(cx, &request.function_name, request.qualifier.as_deref())?;
-    resolve(cx, &reference)?;
+    let (_, configuration) = resolve(cx, &reference)?;
+    check_tenant(&configuration, request.tenant_id.as_deref())?;
     let payload = request.payload.filter(|payload| !payload.is_empty()).unwrap_or_else(|| "{}".into());
     check_payload(&payload, false, OPERATION)?;
     let answer = InvokeWithResponseStreamResponse {
@@ -51,6 +52,7 @@ async fn invoke_with_response_stream(
         payload,
         invoked_arn: reference.to_string(),
         client_context,
+        tenant: request.tenant_id,
         ..Invocation::default()
     };
     let own = cx.clone().in_place(&function.account, &function.region);
