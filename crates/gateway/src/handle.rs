@@ -19,7 +19,7 @@ use crate::body::{Body, incoming};
 use crate::chunked::{self, ChunkSigner, ChunkedDecoder};
 use crate::identify::{Destination, Directory, Hints, Host, Lost, header, read_host};
 use crate::signature::{self, sha256_hex};
-use crate::{admin, cors, decode, respond};
+use crate::{admin, cors, decode, respond, s3_signature};
 
 /// The largest body of a request that is read as a whole: a Lambda package of 50 MiB in base64, and what is around it.
 const MAX_BODY: usize = 72 * 1024 * 1024;
@@ -241,6 +241,9 @@ impl Gateway {
         let Destination { service, operation: model, protocol, labels } = destination;
         let s3 = service.model().name == "s3";
         let words = Words { protocol, s3 };
+        if s3 {
+            s3_signature::check(call.parts, &call.query)?;
+        }
         if let Some(text) = broken {
             return Err(words.incomplete(&text));
         }

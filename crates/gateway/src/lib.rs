@@ -25,6 +25,7 @@ mod handle;
 mod identify;
 mod listen;
 mod respond;
+mod s3_signature;
 pub mod signature;
 
 pub use authorize::{Explanation, Pipeline};
