@@ -23,6 +23,7 @@ mod cors;
 mod decode;
 mod handle;
 mod identify;
+mod inflate;
 mod listen;
 mod respond;
 mod s3_signature;
