@@ -21,6 +21,7 @@ use bytes::Bytes;
 use execute_api::{
     cache::Expiring,
     site::{self, Address, cut},
+    text::forwarded,
     throttle::Throttles,
     tokens::Tokens,
     trace, unsigned,
@@ -268,12 +269,14 @@ impl Site {
             request.authority.rsplit_once(':').map_or(if request.secure { "443" } else { "80" }, |(_, port)| port);
         let now = self.cx.now();
         let given = request.headers.get("x-amzn-trace-id").and_then(|value| value.to_str().ok());
+        let proxies = request.headers.get("x-forwarded-for").and_then(|value| value.to_str().ok());
+        let forwarded = forwarded(proxies, &request.source_ip);
         let active = self.stage.tracing_enabled == Some(true);
         let trace = trace::header(given, active, now, self.cx.random());
         for (name, value) in [
             ("Host", request.authority.as_str()),
             ("X-Amzn-Trace-Id", trace.as_str()),
-            ("X-Forwarded-For", request.source_ip.as_str()),
+            ("X-Forwarded-For", forwarded.as_str()),
             ("X-Forwarded-Port", port),
             ("X-Forwarded-Proto", scheme),
         ] {

@@ -90,7 +90,7 @@ async fn put(_: &ApiGateway, cx: &Context, request: PutMethodRequest) -> Result<
 /// Whether a method refers only to what is there, and asks only for what this service does.
 pub fn check(place: Place<'_>, tx: &Transaction<'_>, method: &Method) -> Result<(), Error> {
     match method.authorization_type.as_deref().unwrap_or_default() {
-        "NONE" | "AWS_IAM" => {}
+        "NONE" | "none" | "AWS_IAM" => {}
         wanted @ ("CUSTOM" | "COGNITO_USER_POOLS") => {
             let id = method.authorizer_id.as_deref().unwrap_or_default();
             let pools = |known: Authorizer| known.r#type == Some(AuthorizerType::CognitoUserPools);
