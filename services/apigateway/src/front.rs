@@ -9,7 +9,7 @@ use crate::{
     error::Error,
     execution::{Invocation, finish, function_of, route, run},
     gateway_response::{self, Failure, Kind, Reply},
-    integration,
+    integration, jwt_authorizer,
     log::Log,
     logging, metrics,
     ops::{client_certificate, stage::logs},
@@ -500,17 +500,19 @@ impl Site {
         incoming: &mut Incoming,
         world: &World,
     ) -> Result<Option<String>, Failure> {
-        let pools = match method.authorization_type.as_deref() {
-            Some("CUSTOM") => false,
-            Some("COGNITO_USER_POOLS") => true,
-            _ => return Ok(None),
-        };
+        let wanted = method.authorization_type.as_deref().unwrap_or_default();
+        if !["CUSTOM", "COGNITO_USER_POOLS", "JWT"].contains(&wanted) {
+            return Ok(None);
+        }
         let authorizers = &self.compiled.definition.authorizers;
         let authorizer = authorizers.iter().find(|authorizer| authorizer.id == method.authorizer_id);
         let authorizer = authorizer.ok_or_else(|| authorizer::configuration("The authorizer is not there"))?;
-        if pools {
+        if wanted != "CUSTOM" {
             let scopes = method.authorization_scopes.as_deref().unwrap_or_default();
-            let said = authorizer::pool_token(&front.tokens, &self.cx, authorizer, scopes, incoming).await?;
+            let said = match wanted {
+                "JWT" => jwt_authorizer::token(&front.tokens, &self.cx, authorizer, scopes, incoming).await?,
+                _ => authorizer::pool_token(&front.tokens, &self.cx, authorizer, scopes, incoming).await?,
+            };
             incoming.authorizer = Some(said);
             return Ok(None);
         }

@@ -24,6 +24,7 @@ mod front;
 mod front_tests;
 mod gateway_response;
 mod integration;
+mod jwt_authorizer;
 mod log;
 mod logging;
 mod metrics;
