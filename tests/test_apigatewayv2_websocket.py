@@ -244,3 +244,82 @@ def test_plain_requests_are_no_connections(cloud, boto, api):
         gateway.create_authorizer, ApiId=api, Name="j", AuthorizerType="JWT", IdentitySource=["$request.header.a"],
         JwtConfiguration={"Issuer": "https://x.example", "Audience": ["a"]})
     assert jwt[0] == "BadRequestException"
+
+
+def test_executions_are_logged(cloud, boto, api):
+    gateway, iam, logs = boto("apigatewayv2"), boto("iam"), boto("logs")
+    integration = gateway.create_integration(ApiId=api, IntegrationType="MOCK", RequestTemplates={"$default": '{"statusCode": 200}'})["IntegrationId"]
+    add_route(gateway, api, "$default", integration)
+    deploy(gateway, api)
+    logged = {"LoggingLevel": "INFO", "DataTraceEnabled": True}
+    assert error_of(gateway.update_stage, ApiId=api, StageName="dev", DefaultRouteSettings=logged)[:2] == (
+        "BadRequestException", "CloudWatch Logs role ARN must be set in account settings to enable logging")
+    trust = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"Service": "apigateway.amazonaws.com"}, "Action": "sts:AssumeRole"}]}
+    role = iam.create_role(RoleName="logs", AssumeRolePolicyDocument=json.dumps(trust))["Role"]["Arn"]
+    iam.attach_role_policy(RoleName="logs", PolicyArn="arn:aws:iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs")
+    boto("apigateway").update_account(patchOperations=[{"op": "replace", "path": "/cloudwatchRoleArn", "value": role}])
+    gateway.update_stage(ApiId=api, StageName="dev", DefaultRouteSettings=logged)
+    socket = connect(cloud, api)
+    socket.send('{"secret": 1}')
+
+    def told():
+        groups = logs.describe_log_groups(logGroupNamePrefix=f"/aws/apigateway/{api}/dev")["logGroups"]
+        return groups and [event["message"] for event in logs.filter_log_events(logGroupName=groups[0]["logGroupName"])["events"]]
+
+    lines = wait_for(lambda: told(), "the log")
+    assert any("WebSocket Request Route: [$default]" in line for line in lines)
+    assert any('{"secret": 1}' in line for line in lines) and any("Successfully completed execution" in line for line in lines)
+
+
+def test_services_behind_routes(cloud, boto, api):
+    """A message becomes an item: an action of DynamoDB as the integration's role."""
+    gateway, iam, dynamodb = boto("apigatewayv2"), boto("iam"), boto("dynamodb")
+    dynamodb.create_table(
+        TableName="said", BillingMode="PAY_PER_REQUEST", AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}])
+    trust = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"Service": "apigateway.amazonaws.com"}, "Action": "sts:AssumeRole"}]}
+    role = iam.create_role(RoleName="puts", AssumeRolePolicyDocument=json.dumps(trust))["Role"]["Arn"]
+    iam.put_role_policy(RoleName="puts", PolicyName="own", PolicyDocument=json.dumps(
+        {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "dynamodb:PutItem", "Resource": "*"}]}))
+    template = '{"TableName": "said", "Item": {"id": {"S": "$context.connectionId"}, "text": {"S": $input.json("$.text")}}}'
+    integration = gateway.create_integration(
+        ApiId=api, IntegrationType="AWS", IntegrationMethod="POST", IntegrationUri="arn:aws:apigateway:us-east-1:dynamodb:action/PutItem",
+        CredentialsArn=role, RequestTemplates={"$default": template}, TemplateSelectionExpression="\\$default")["IntegrationId"]
+    gateway.create_integration_response(
+        ApiId=api, IntegrationId=integration, IntegrationResponseKey="/200/", ResponseTemplates={"$default": "kept"})
+    add_route(gateway, api, "$default", integration)
+    deploy(gateway, api)
+    socket = connect(cloud, api)
+    socket.send('{"text": "hello"}')
+    assert socket.recv() == "kept"
+    (item,) = dynamodb.scan(TableName="said")["Items"]
+    assert item["text"] == {"S": "hello"}
+
+
+def test_model_templates(boto, api):
+    gateway = boto("apigatewayv2")
+    schema = json.dumps({"type": "object", "properties": {"room": {"type": "string"}}})
+    model = gateway.create_model(ApiId=api, Name="Join", Schema=schema, ContentType="application/json")["ModelId"]
+    assert '"room" : "$inputRoot.room"' in gateway.get_model_template(ApiId=api, ModelId=model)["Value"]
+
+
+def test_connections_may_need_a_key(cloud, boto, api):
+    gateway, rest = boto("apigatewayv2"), boto("apigateway")
+    integration = gateway.create_integration(ApiId=api, IntegrationType="MOCK", RequestTemplates={"$default": '{"statusCode": 200}'})["IntegrationId"]
+    add_route(gateway, api, "$connect", integration, two_way=False, ApiKeyRequired=True)
+    add_route(gateway, api, "$default", integration)
+    deploy(gateway, api)
+    key = rest.create_api_key(name="k", enabled=True)
+    assert error_of(rest.create_usage_plan, name="p", apiStages=[{"apiId": api, "stage": "nope"}])[0] == "NotFoundException"
+    plan = rest.create_usage_plan(name="p", apiStages=[{"apiId": api, "stage": "dev"}], quota={"limit": 1, "period": "DAY"})["id"]
+
+    def refusal(**headers):
+        with pytest.raises(websocket.WebSocketBadStatusException) as refused:
+            connect(cloud, api, header=headers)
+        return refused.value.status_code
+
+    mine = {"x-api-key": key["value"]}
+    assert [refusal(), refusal(**mine), refusal(**{"x-api-key": "x" * 20})] == [403, 403, 403]
+    rest.create_usage_plan_key(usagePlanId=plan, keyId=key["id"], keyType="API_KEY")
+    connect(cloud, api, header=mine).close()
+    assert refusal(**mine) == 429

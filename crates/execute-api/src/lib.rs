@@ -9,6 +9,7 @@ pub mod cache;
 pub mod domain;
 pub mod logs;
 pub mod metrics;
+pub mod record;
 pub mod relay;
 pub mod sample;
 pub mod site;
@@ -18,6 +19,7 @@ pub mod throttle;
 pub mod tokens;
 pub mod trace;
 pub mod unsigned;
+pub mod usage;
 pub mod yaml;
 
 pub use backend::{Action, Answer, Fetch, Invocation, Invoked, Unanswered, World};

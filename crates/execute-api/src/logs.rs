@@ -9,17 +9,22 @@ use service::{ApiError, Context, Key, Principal, StoreError};
 use crate::backend::session;
 
 /// The place of an account's settings in a region, which REST APIs manage and all kinds follow.
-pub fn settings(cx: &Context) -> Key {
-    Key::new("apigateway/account").text(cx.account()).text(cx.region())
+pub fn settings(account: &str, region: &str) -> Key {
+    Key::new("apigateway/account").text(account).text(region)
+}
+
+/// The role in such settings.
+pub fn role(record: &[u8]) -> Result<Option<String>, StoreError> {
+    let record: serde_json::Value =
+        serde_json::from_slice(record).map_err(|error| StoreError::Corrupt(error.to_string()))?;
+    Ok(record["cloudwatchRoleArn"].as_str().map(str::to_owned))
 }
 
 /// As whom execution logs are written: the role that the account's settings name.
 pub fn writer(cx: &Context) -> Result<Option<Principal>, StoreError> {
-    let Some(record) = cx.store().snapshot().get(settings(cx).as_slice())? else { return Ok(None) };
-    let record: serde_json::Value =
-        serde_json::from_slice(&record).map_err(|error| StoreError::Corrupt(error.to_string()))?;
-    match record["cloudwatchRoleArn"].as_str() {
-        Some(role) => session(cx, role),
+    let record = cx.store().snapshot().get(settings(cx.account(), cx.region()).as_slice())?;
+    match record.map(|record| role(&record)).transpose()?.flatten() {
+        Some(role) => session(cx, &role),
         None => Ok(None),
     }
 }

@@ -1,10 +1,11 @@
 //! Where an API lives. Its id, or a custom domain name, is all that a request carries.
 
 use serde_json::json;
-use service::{Key, Snapshot, Store, StoreError};
+use service::{Key, Store, StoreError};
 use store::Transaction;
 
 use crate::domain;
+use crate::record::Reader;
 
 const SITE: &str = "apigateway/site";
 
@@ -40,13 +41,8 @@ pub fn delete(tx: &mut Transaction<'_>, api: &str) {
     tx.delete(key(api));
 }
 
-pub fn find(snapshot: &Snapshot, api: &str) -> Result<Option<Site>, StoreError> {
-    snapshot.get(key(api).as_slice())?.map(|record| read(api, &record)).transpose()
-}
-
-/// The same within a transaction.
-pub fn within(tx: &Transaction<'_>, api: &str) -> Result<Option<Site>, StoreError> {
-    tx.get(key(api).as_slice())?.map(|record| read(api, &record)).transpose()
+pub fn find(reader: &impl Reader, api: &str) -> Result<Option<Site>, StoreError> {
+    reader.get(key(api).as_slice())?.map(|record| read(api, &record)).transpose()
 }
 
 fn read(api: &str, record: &[u8]) -> Result<Site, StoreError> {

@@ -40,11 +40,18 @@ impl Tokens {
     ) -> Result<jwt::Token, String> {
         let bearer = text.get(..7).is_some_and(|prefix| prefix.eq_ignore_ascii_case("bearer "));
         let text = if bearer { text[7..].trim() } else { text };
+        if text.to_ascii_lowercase().starts_with("bearer ") {
+            return Err("tokenstring should not contain 'bearer '".to_owned());
+        }
+        if text.split('.').count() != 3 {
+            return Err("token contains an invalid number of segments".to_owned());
+        }
         let token = jwt::Token::parse(text).ok_or("the token is malformed")?;
         let issuer = token.claim("iss").unwrap_or_default().to_owned();
         let known = issuers.iter().find(|known| known.name == issuer).ok_or("the token has an invalid issuer")?;
-        if !token.header["alg"].as_str().is_some_and(|algorithm| algorithm.starts_with("RS")) {
-            return Err("signing method is invalid".to_owned());
+        let algorithm = token.header["alg"].as_str().unwrap_or_default();
+        if !["RS256", "RS384", "RS512"].contains(&algorithm) {
+            return Err(format!("signing method {algorithm} is invalid"));
         }
         self.verify(cx, known.address, &token).await?;
         check_claims(&token, audience, cx.now())?;

@@ -15,7 +15,6 @@ use crate::{
     ops::{client_certificate, stage::logs},
     request::{Caller, Incoming, canonical_name, parse_query},
     store::Place,
-    usage,
 };
 use apigateway_api::{ApiKeySourceType, Method, MethodSetting, Stage};
 use bytes::Bytes;
@@ -25,6 +24,7 @@ use execute_api::{
     throttle::Throttles,
     tokens::Tokens,
     trace, unsigned,
+    usage::{self, Refused},
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use service::{
@@ -363,17 +363,17 @@ impl Site {
             }
             (Err(failure), None) => (Err(failure), None),
         };
-        let failed = result.is_err();
+        let failure = result.as_ref().err().cloned();
         let reply = finish(compiled, &incoming, self.cx.now(), &mut log, result);
         let detailed = setting.is_some_and(|setting| setting.metrics_enabled == Some(true));
         let answered = metrics::Answered { status: reply.status, integration_millis, cache_hit };
         metrics::publish(&self.cx, &incoming, name, detailed, &answered);
         let wanted = setting.and_then(|setting| setting.logging_level.as_deref());
-        if wanted == Some("INFO") || (wanted == Some("ERROR") && failed) {
+        if wanted == Some("INFO") || (wanted == Some("ERROR") && failure.is_some()) {
             logging::execution(&self.cx, &incoming, &log);
         }
         if let Some(settings) = &self.stage.access_log_settings {
-            logging::access(&self.cx, &incoming, settings, &reply);
+            logging::access(&self.cx, &incoming, settings, &reply, failure.as_ref(), &log);
         }
         reply
     }
@@ -428,7 +428,14 @@ impl Site {
         let from_authorizer = self.compiled.definition.api.api_key_source == Some(ApiKeySourceType::Authorizer);
         let value = if from_authorizer { usage_key } else { incoming.header("x-api-key").map(str::to_owned) };
         let own = format!("{}/{}", incoming.resource_path, incoming.method);
-        let key = usage::admit(&self.cx, throttles, value.as_deref(), &incoming.api, &incoming.stage, &own)?;
+        let Incoming { api, stage, .. } = &*incoming;
+        let key =
+            usage::admit(&self.cx, throttles, value.as_deref(), api, stage, &own).map_err(|refused| match refused {
+                Refused::Forbidden => Failure::new(gateway_response::INVALID_API_KEY, "Forbidden"),
+                Refused::Throttled => Failure::new(gateway_response::THROTTLED, "Too Many Requests"),
+                Refused::Exceeded => Failure::new(gateway_response::QUOTA_EXCEEDED, "Limit Exceeded"),
+                Refused::Failed(error) => Failure::configuration(error),
+            })?;
         incoming.api_key = key.id.zip(key.value);
         Ok(())
     }
@@ -473,8 +480,13 @@ impl Site {
     fn setting(&self, method: &Method, incoming: &Incoming) -> Option<&MethodSetting> {
         let settings = self.stage.method_settings.as_ref()?;
         let path = incoming.resource_path.trim_start_matches('/');
-        let own = format!("{path}/{}", method.http_method.as_deref().unwrap_or_default());
-        settings.get(&own).or_else(|| settings.get("*/*"))
+        let own = |key: &String| {
+            let Some((resource, name)) = key.rsplit_once('/') else { return false };
+            let resource = resource.replace("~1", "/").replace("~0", "~");
+            method.http_method.as_deref() == Some(name) && resource.trim_start_matches('/') == path
+        };
+        let found = settings.iter().find(|(key, _)| own(key)).map(|(_, setting)| setting);
+        found.or_else(|| settings.get("*/*"))
     }
 
     /// Asks the method's authorizer, if it has one, and keeps what a function said. It may name the caller's API key.

@@ -37,7 +37,6 @@ mod request;
 mod store;
 #[cfg(test)]
 mod testing;
-mod usage;
 mod validation;
 
 use front::ExecuteApi;

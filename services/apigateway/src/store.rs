@@ -10,16 +10,16 @@ use apigateway_api::{
     GatewayResponse, Model, RequestValidator, Resource, RestApi, Stage, UsagePlan, UsagePlanKey,
 };
 use bytes::Bytes;
+pub use execute_api::record::{Reader, from_json};
 use execute_api::{
     logs::settings,
+    record::{from_bytes, from_list, to_bytes, to_json, to_list},
     site::{self, Site},
+    usage::key_value,
 };
 use serde_json::{Value as Json, json};
 use service::{Context, Key, Page, Range, StoreError, decode_token, encode_token};
-use wire::{
-    Structure,
-    json::{JsonEncoder, Names, decode},
-};
+use wire::Structure;
 
 /// A kind of record that belongs to an API.
 pub trait Record: Structure {
@@ -56,30 +56,6 @@ records! {
     Stage, "stage", |_| "Invalid stage identifier specified".to_owned();
 }
 
-/// Reads through a snapshot or within a transaction.
-pub trait Reader {
-    fn get(&self, key: &[u8]) -> Result<Option<Bytes>, StoreError>;
-    fn all(&mut self, range: Range) -> Result<Vec<Bytes>, StoreError>;
-}
-
-impl Reader for Snapshot {
-    fn get(&self, key: &[u8]) -> Result<Option<Bytes>, StoreError> {
-        Snapshot::get(self, key)
-    }
-    fn all(&mut self, range: Range) -> Result<Vec<Bytes>, StoreError> {
-        self.scan(range).map(|entry| Ok(entry?.1)).collect()
-    }
-}
-
-impl Reader for Transaction<'_> {
-    fn get(&self, key: &[u8]) -> Result<Option<Bytes>, StoreError> {
-        Transaction::get(self, key)
-    }
-    fn all(&mut self, range: Range) -> Result<Vec<Bytes>, StoreError> {
-        Ok(self.scan(range, usize::MAX)?.into_iter().map(|(_, value)| value).collect())
-    }
-}
-
 /// One API's place in the store.
 #[derive(Clone, Copy)]
 pub struct Place<'a> {
@@ -106,18 +82,18 @@ impl<'a> Place<'a> {
     pub fn api(self, reader: &impl Reader) -> Result<RestApi, Error> {
         let found = reader.get(self.key(API).as_slice())?;
         let missing = || Error::NotFound(format!("Invalid API identifier specified {}:{}", self.account, self.api));
-        Ok(from_record(&found.ok_or_else(missing)?)?)
+        Ok(from_bytes(&found.ok_or_else(missing)?)?)
     }
 
     pub fn put_api(self, tx: &mut Transaction<'_>, api: &RestApi) {
-        tx.put(self.key(API), to_record(api));
+        tx.put(self.key(API), to_bytes(api));
         let site = Site { account: self.account.to_owned(), region: self.region.to_owned(), kind: site::Kind::Rest };
         site::put(tx, self.api, &site);
     }
 
     pub fn find<T: Record>(self, reader: &impl Reader, id: &str) -> Result<Option<T>, Error> {
         let found = reader.get(self.key(T::KIND).text(id).as_slice())?;
-        Ok(found.map(|record| from_record(&record)).transpose()?)
+        Ok(found.map(|record| from_bytes(&record)).transpose()?)
     }
 
     /// A record of the API; both must be there.
@@ -127,7 +103,7 @@ impl<'a> Place<'a> {
     }
 
     pub fn put<T: Record>(self, tx: &mut Transaction<'_>, id: &str, record: &T) {
-        tx.put(self.key(T::KIND).text(id), to_record(record));
+        tx.put(self.key(T::KIND).text(id), to_bytes(record));
     }
 
     pub fn delete<T: Record>(self, tx: &mut Transaction<'_>, id: &str) {
@@ -141,13 +117,13 @@ impl<'a> Place<'a> {
 
     pub fn all<T: Record>(self, reader: &mut impl Reader) -> Result<Vec<T>, Error> {
         let records = reader.all(Range::prefix(self.key(T::KIND)))?;
-        records.iter().map(|record| Ok(from_record(record)?)).collect()
+        records.iter().map(|record| Ok(from_bytes(record)?)).collect()
     }
 
     /// The records of one kind of all of an account's APIs.
     pub fn all_of_account<T: Record>(cx: &Context, reader: &mut impl Reader) -> Result<Vec<T>, Error> {
         let records = reader.all(Range::prefix(Key::new(T::KIND).text(cx.account()).text(cx.region())))?;
-        records.iter().map(|record| Ok(from_record(record)?)).collect()
+        records.iter().map(|record| Ok(from_bytes(record)?)).collect()
     }
 
     /// The private key of a client certificate.
@@ -171,7 +147,7 @@ impl<'a> Place<'a> {
         version: &str,
         parts: &[DocumentationPart],
     ) -> Result<(), Error> {
-        tx.put(self.key(DOCUMENTED).text(version), Json::from(as_list(parts)?).to_string());
+        tx.put(self.key(DOCUMENTED).text(version), Json::from(to_list(parts)?).to_string());
         Ok(())
     }
 
@@ -249,12 +225,12 @@ impl<'a> Place<'a> {
         definition: &Definition,
     ) -> Result<(), Error> {
         let record = json!({
-            "api": as_json(&definition.api)?,
-            "resources": as_list(&definition.resources)?,
-            "models": as_list(&definition.models)?,
-            "validators": as_list(&definition.validators)?,
-            "responses": as_list(&definition.responses)?,
-            "authorizers": as_list(&definition.authorizers)?,
+            "api": to_json(&definition.api)?,
+            "resources": to_list(&definition.resources)?,
+            "models": to_list(&definition.models)?,
+            "validators": to_list(&definition.validators)?,
+            "responses": to_list(&definition.responses)?,
+            "authorizers": to_list(&definition.authorizers)?,
         });
         tx.put(self.key(SNAPSHOT).text(deployment), record.to_string());
         Ok(())
@@ -281,7 +257,6 @@ impl<'a> Place<'a> {
 
 const API: &str = "apigateway/api";
 const SNAPSHOT: &str = "apigateway/snapshot";
-const KEY_VALUE: &str = "apigateway/key-value";
 const DOCUMENTED: &str = "apigateway/documented";
 const CLIENT_KEY: &str = "apigateway/client-key";
 
@@ -319,20 +294,9 @@ fn page<T: Structure>(
     let limit = page_limit(limit)?;
     let invalid = || Error::BadRequest("Invalid position parameter".to_owned());
     let after = position.map(|position| decode_token(position).ok_or_else(invalid)).transpose()?;
-    let read = |_: &Bytes, value: &Bytes| Ok(Some(from_record(value)?).filter(&wanted));
+    let read = |_: &Bytes, value: &Bytes| Ok(Some(from_bytes(value)?).filter(&wanted));
     let page = Page::read::<Error>(snapshot, range, after.as_deref(), limit, read)?;
     Ok((page.items, page.next.map(|key| encode_token(&key))))
-}
-
-/// The place of the id of the API key that has a value.
-fn key_value(cx: &Context, value: &str) -> Key {
-    Key::new(KEY_VALUE).text(cx.account()).text(cx.region()).text(value)
-}
-
-/// The API key that has a value.
-pub fn key_of(cx: &Context, reader: &impl Reader, value: &str) -> Result<Option<ApiKey>, Error> {
-    let Some(id) = reader.get(key_value(cx, value).as_slice())? else { return Ok(None) };
-    Place::of_account(cx).find(reader, &String::from_utf8_lossy(&id))
 }
 
 pub fn put_key(cx: &Context, tx: &mut Transaction<'_>, key: &ApiKey) {
@@ -348,38 +312,10 @@ pub fn delete_key(cx: &Context, tx: &mut Transaction<'_>, key: &ApiKey) {
 
 /// The settings of an account in a region.
 pub fn account(cx: &Context, reader: &impl Reader) -> Result<Account, Error> {
-    let found = reader.get(settings(cx).as_slice())?;
-    Ok(found.map(|record| from_record(&record)).transpose()?.unwrap_or_default())
+    let found = reader.get(settings(cx.account(), cx.region()).as_slice())?;
+    Ok(found.map(|record| from_bytes(&record)).transpose()?.unwrap_or_default())
 }
 
 pub fn put_account(cx: &Context, tx: &mut Transaction<'_>, account: &Account) {
-    tx.put(settings(cx), to_record(account));
-}
-
-fn to_record<T: Structure>(value: &T) -> Vec<u8> {
-    let mut encoder = JsonEncoder::new(T::SCHEMA, Names::Model);
-    value.encode(&mut encoder);
-    encoder.finish()
-}
-
-fn from_record<T: Structure>(record: &[u8]) -> Result<T, StoreError> {
-    let mut missing = false;
-    decode(record, T::SCHEMA, Names::Model, |decoder| T::decode(decoder, &mut missing))
-        .map_err(|error| StoreError::Corrupt(error.to_string()))
-}
-
-fn as_json<T: Structure>(value: &T) -> Result<Json, StoreError> {
-    serde_json::from_slice(&to_record(value)).map_err(|error| StoreError::Corrupt(error.to_string()))
-}
-
-fn as_list<T: Structure>(values: &[T]) -> Result<Vec<Json>, StoreError> {
-    values.iter().map(as_json).collect()
-}
-
-pub fn from_json<T: Structure>(value: &Json) -> Result<T, StoreError> {
-    from_record(value.to_string().as_bytes())
-}
-
-fn from_list<T: Structure>(values: &Json) -> Result<Vec<T>, StoreError> {
-    values.as_array().into_iter().flatten().map(from_json).collect()
+    tx.put(settings(cx.account(), cx.region()), to_bytes(account));
 }

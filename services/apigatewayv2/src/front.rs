@@ -214,6 +214,11 @@ impl Served {
         let decoded = |path: &str| percent_decode_str(path).decode_utf8_lossy().into_owned();
         let path = decoded(&address.path);
         let raw_path = if path.is_empty() { "/" } else { &path };
+        let mut base = incoming(&self.cx, request, id);
+        // Every request has a length here, also the one that has no body.
+        if !base.headers.iter().any(|(name, _)| name == "content-length") {
+            base.headers.push(("content-length".to_owned(), "0".to_owned()));
+        }
         let inner = match self.stage.stage_name.as_str() {
             "$default" => raw_path,
             name => raw_path.strip_prefix('/').and_then(|path| path.strip_prefix(name)).unwrap_or(raw_path),
@@ -225,7 +230,7 @@ impl Served {
             api: self.compiled.definition.api.api_id.clone().unwrap_or_default(),
             stage: self.stage.stage_name.clone(),
             stage_variables: self.stage.stage_variables.clone().unwrap_or_default(),
-            ..incoming(&self.cx, request, id)
+            ..base
         }
     }
 
@@ -279,7 +284,7 @@ impl Served {
     }
 
     /// The settings of a route: its own, else those of all.
-    fn settings(&self, key: &str) -> Option<&RouteSettings> {
+    pub fn settings(&self, key: &str) -> Option<&RouteSettings> {
         let own = self.stage.route_settings.as_ref().and_then(|all| all.get(key));
         own.or(self.stage.default_route_settings.as_ref())
     }

@@ -3,31 +3,9 @@
 
 use crate::error::Error;
 use serde_json::{Map, Value as Json};
-use service::StoreError;
-use wire::{
-    Structure,
-    json::{JsonEncoder, Names, decode},
-};
+use wire::Structure;
 
-pub fn to_bytes<T: Structure>(value: &T) -> Vec<u8> {
-    let mut encoder = JsonEncoder::new(T::SCHEMA, Names::Model);
-    value.encode(&mut encoder);
-    encoder.finish()
-}
-
-pub fn from_bytes<T: Structure>(record: &[u8]) -> Result<T, StoreError> {
-    let mut missing = false;
-    decode(record, T::SCHEMA, Names::Model, |decoder| T::decode(decoder, &mut missing))
-        .map_err(|error| StoreError::Corrupt(error.to_string()))
-}
-
-pub fn to_json<T: Structure>(value: &T) -> Result<Json, StoreError> {
-    serde_json::from_slice(&to_bytes(value)).map_err(|error| StoreError::Corrupt(error.to_string()))
-}
-
-pub fn from_json<T: Structure>(value: &Json) -> Result<T, StoreError> {
-    from_bytes(value.to_string().as_bytes())
-}
+pub use execute_api::record::{from_bytes, from_json, to_bytes, to_json};
 
 /// The members that two shapes share.
 pub fn convert<A: Structure, B: Structure>(value: &A) -> Result<B, Error> {

@@ -7,7 +7,11 @@ use crate::{
 };
 use apigatewayv2_api::*;
 use bytes::Bytes;
-use execute_api::site::{self, Site};
+pub use execute_api::record::Reader;
+use execute_api::{
+    record::{from_list, to_list},
+    site::{self, Site},
+};
 use serde_json::{Value as Json, json};
 use service::{Context, Key, Page, Range, Snapshot, StoreError, Transaction, decode_token, encode_token};
 use wire::Structure;
@@ -40,30 +44,6 @@ records! {
     Route, "route", |id| format!("Invalid Route identifier specified {id}");
     RouteResponse, "route-response", |id| format!("Invalid RouteResponse identifier specified {id}");
     Stage, "stage", |_| "Invalid stage identifier specified".to_owned();
-}
-
-/// Reads through a snapshot or within a transaction.
-pub trait Reader {
-    fn get(&self, key: &[u8]) -> Result<Option<Bytes>, StoreError>;
-    fn entries(&mut self, range: Range) -> Result<Vec<(Bytes, Bytes)>, StoreError>;
-}
-
-impl Reader for Snapshot {
-    fn get(&self, key: &[u8]) -> Result<Option<Bytes>, StoreError> {
-        Snapshot::get(self, key)
-    }
-    fn entries(&mut self, range: Range) -> Result<Vec<(Bytes, Bytes)>, StoreError> {
-        self.scan(range).collect()
-    }
-}
-
-impl Reader for Transaction<'_> {
-    fn get(&self, key: &[u8]) -> Result<Option<Bytes>, StoreError> {
-        Transaction::get(self, key)
-    }
-    fn entries(&mut self, range: Range) -> Result<Vec<(Bytes, Bytes)>, StoreError> {
-        self.scan(range, usize::MAX)
-    }
 }
 
 const API: &str = "apigatewayv2/api";
@@ -131,14 +111,14 @@ impl<'a> Place<'a> {
     }
 
     pub fn all<T: Record>(self, reader: &mut impl Reader) -> Result<Vec<T>, Error> {
-        let entries = reader.entries(Range::prefix(self.key(T::KIND)))?;
-        entries.iter().map(|(_, record)| Ok(from_bytes(record)?)).collect()
+        let records = reader.all(Range::prefix(self.key(T::KIND)))?;
+        records.iter().map(|record| Ok(from_bytes(record)?)).collect()
     }
 
     /// The records whose ids begin with `within`.
     pub fn all_within<T: Record>(self, reader: &mut impl Reader, within: &str) -> Result<Vec<T>, Error> {
-        let entries = reader.entries(Range::prefix(self.key(T::KIND).raw(within.as_bytes())))?;
-        entries.iter().map(|(_, record)| Ok(from_bytes(record)?)).collect()
+        let records = reader.all(Range::prefix(self.key(T::KIND).raw(within.as_bytes())))?;
+        records.iter().map(|record| Ok(from_bytes(record)?)).collect()
     }
 
     /// A page of the records whose ids begin with `within`, and the token of the next.
@@ -206,10 +186,10 @@ impl<'a> Place<'a> {
     ) -> Result<(), Error> {
         let record = json!({
             "api": to_json(&definition.api)?,
-            "routes": list(&definition.routes)?,
-            "integrations": list(&definition.integrations)?,
-            "authorizers": list(&definition.authorizers)?,
-            "models": list(&definition.models)?,
+            "routes": to_list(&definition.routes)?,
+            "integrations": to_list(&definition.integrations)?,
+            "authorizers": to_list(&definition.authorizers)?,
+            "models": to_list(&definition.models)?,
             "routeResponses": owned(&definition.route_responses)?,
             "integrationResponses": owned(&definition.integration_responses)?,
         });
@@ -235,14 +215,6 @@ impl<'a> Place<'a> {
             integration_responses: from_owned(&record["integrationResponses"])?,
         }))
     }
-}
-
-fn list<T: Structure>(values: &[T]) -> Result<Vec<Json>, StoreError> {
-    values.iter().map(to_json).collect()
-}
-
-fn from_list<T: Structure>(values: &Json) -> Result<Vec<T>, StoreError> {
-    values.as_array().into_iter().flatten().map(from_json).collect()
 }
 
 /// Records with the id of what they belong to.

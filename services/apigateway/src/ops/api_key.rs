@@ -5,9 +5,10 @@ use crate::{
     ApiGateway,
     error::Error,
     patch::{self, Paths, Slot},
-    store::{Place, Record, delete_key, key_of, put_key},
+    store::{Place, Record, delete_key, put_key},
 };
 use apigateway_api::*;
+use execute_api::usage::key_of;
 use service::{Context, Transaction, operation};
 
 operation! { ApiGateway, CreateApiKey, action: "apigateway:POST" on |cx, _| arn(cx, "/apikeys"), handler: create }
@@ -104,7 +105,7 @@ async fn delete(_: &ApiGateway, cx: &Context, request: DeleteApiKeyRequest) -> R
         let key: ApiKey = place.find(tx, &request.api_key)?.ok_or_else(missing)?;
         delete_key(cx, tx, &key);
         for plan in place.all::<UsagePlan>(tx)? {
-            let id = crate::usage::plan_key_id(plan.id.as_deref().unwrap_or_default(), &request.api_key);
+            let id = execute_api::usage::plan_key_id(plan.id.as_deref().unwrap_or_default(), &request.api_key);
             place.delete::<UsagePlanKey>(tx, &id);
         }
         Ok(wire::Unit::default())

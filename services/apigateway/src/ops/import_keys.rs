@@ -1,13 +1,9 @@
 //! API keys from a file: comma-separated, with a line of names on top.
 
 use super::{api_key::insert, arn};
-use crate::{
-    ApiGateway,
-    error::Error,
-    store::{Place, key_of},
-    usage::plan_key_id,
-};
+use crate::{ApiGateway, error::Error, store::Place};
 use apigateway_api::*;
+use execute_api::usage::{key_of, plan_key_id};
 use service::{Context, operation};
 
 operation! { ApiGateway, ImportApiKeys, action: "apigateway:POST" on |cx, _| arn(cx, "/apikeys"), handler: import }

@@ -6,10 +6,13 @@ use crate::{
     error::Error,
     patch::{self, Paths, Slot},
     store::{Place, Reader, Record},
-    usage::{day, plan_key_id, set_left, used, used_in_period},
 };
 use apigateway_api::*;
-use service::{Context, Timestamp, operation};
+use execute_api::{
+    site,
+    usage::{day, plan_key_id, set_left, used, used_in_period, web_socket_stage},
+};
+use service::{Context, Timestamp, Transaction, operation};
 use std::collections::BTreeMap;
 
 operation! { ApiGateway, CreateUsagePlan, action: "apigateway:POST" on |cx, _| arn(cx, "/usageplans"), handler: create }
@@ -71,8 +74,32 @@ fn check(cx: &Context, reader: &impl Reader, plan: &UsagePlan) -> Result<(), Err
     }
     for stage in plan.api_stages.iter().flatten() {
         let (api, name) = (stage.api_id.as_deref().unwrap_or_default(), stage.stage.as_deref().unwrap_or_default());
-        if Place::new(cx, api).find::<Stage>(reader, name)?.is_none() {
+        if !has_stage(cx, reader, api, name)? {
             return Err(Error::NotFound(format!("API Stage not found: {api}:{name}")));
+        }
+    }
+    Ok(())
+}
+
+/// Whether a plan can cover a stage: of a REST API or of a WebSocket API.
+fn has_stage(cx: &Context, reader: &impl Reader, api: &str, name: &str) -> Result<bool, Error> {
+    if Place::new(cx, api).find::<Stage>(reader, name)?.is_some() {
+        return Ok(true);
+    }
+    let web_socket = site::find(reader, api)?.is_some_and(|known| known.kind == site::Kind::WebSocket);
+    Ok(web_socket && reader.get(web_socket_stage(cx, api, name).as_slice())?.is_some())
+}
+
+/// Takes the stages of an API that go, or one of them, out of all plans.
+pub fn forget(cx: &Context, tx: &mut Transaction<'_>, api: &str, stage: Option<&str>) -> Result<(), Error> {
+    let place = Place::of_account(cx);
+    for mut plan in place.all::<UsagePlan>(tx)? {
+        let gone = |known: &ApiStage| {
+            known.api_id.as_deref() == Some(api) && stage.is_none_or(|stage| known.stage.as_deref() == Some(stage))
+        };
+        if plan.api_stages.iter().flatten().any(gone) {
+            plan.api_stages.iter_mut().for_each(|stages| stages.retain(|known| !gone(known)));
+            place.put(tx, &plan.id.clone().unwrap_or_default(), &plan);
         }
     }
     Ok(())
@@ -217,7 +244,7 @@ async fn delete(_: &ApiGateway, cx: &Context, request: DeleteUsagePlanRequest) -
         // Stages that are gone do not hold a plan.
         for stage in plan.api_stages.iter().flatten() {
             let (api, name) = (stage.api_id.as_deref().unwrap_or_default(), stage.stage.as_deref().unwrap_or_default());
-            if Place::new(cx, api).find::<Stage>(tx, name)?.is_some() {
+            if has_stage(cx, tx, api, name)? {
                 return Err(Error::BadRequest(format!(
                     "Cannot delete Usage Plan {} because there are API Stages associated with it, including {api}:{name}",
                     request.usage_plan_id

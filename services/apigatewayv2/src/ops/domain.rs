@@ -157,7 +157,7 @@ fn check_mapping(cx: &Context, tx: &Transaction<'_>, mapping: &Mapping) -> Resul
     if !key.chars().all(allowed) || key.starts_with('/') || key.ends_with('/') || key.contains("//") {
         return bad("Invalid ApiMappingKey specified");
     }
-    let stage = match site::within(tx, &mapping.api)? {
+    let stage = match site::find(tx, &mapping.api)? {
         Some(site) if site.account == cx.account() && site.region == cx.region() => {
             let kind = if site.kind == site::Kind::Rest { "apigateway/stage" } else { "apigatewayv2/stage" };
             let key = service::Key::new(kind).text(cx.account()).text(cx.region()).text(&mapping.api);

@@ -75,9 +75,6 @@ pub fn check(place: Place<'_>, reader: &mut impl Reader, route: &Route) -> Resul
     if http && route.api_key_required == Some(true) {
         return bad("ApiKeyRequired is supported only for WebSocket APIs");
     }
-    if route.api_key_required == Some(true) {
-        return Err(Error::NotImplemented("API keys of WebSocket APIs are not implemented.".to_owned()));
-    }
     if route.authorization_scopes.as_ref().is_some_and(|scopes| !scopes.is_empty()) && wanted != AuthorizationType::Jwt
     {
         return bad(

@@ -8,7 +8,7 @@ use crate::{
     store::{Paging, Place, Reader},
 };
 use apigatewayv2_api::*;
-use execute_api::logs::group_of;
+use execute_api::logs::{self, group_of};
 use service::{Context, operation};
 
 operation! { ApiGatewayV2, CreateStage, action: "apigateway:POST" on |cx, r| arn(cx, format!("/apis/{}/stages", r.api_id)), handler: create }
@@ -84,8 +84,10 @@ fn check_stage(place: Place<'_>, reader: &mut impl Reader, api: &Api, stage: &St
         }
         let wanted = matches!(settings.logging_level, Some(LoggingLevel::Error | LoggingLevel::Info));
         if wanted || settings.data_trace_enabled == Some(true) {
-            let message = "Execution logs of WebSocket APIs are not implemented: access logs are.";
-            return Err(Error::NotImplemented(message.to_owned()));
+            let record = reader.get(logs::settings(place.account, place.region).as_slice())?;
+            if record.map(|record| logs::role(&record)).transpose()?.flatten().is_none() {
+                return bad("CloudWatch Logs role ARN must be set in account settings to enable logging");
+            }
         }
     }
     let routes: Vec<Route> = place.all(reader)?;

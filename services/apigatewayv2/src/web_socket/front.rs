@@ -9,11 +9,15 @@ use super::{
 use crate::{
     authorize::{Memory, authorize},
     front::{Deployments, Served, incoming, response},
+    mapping::{of_request, resolve},
     reply::Reply,
+    request::Request,
 };
 use execute_api::{
     World,
     site::{self, cut},
+    throttle::Throttles,
+    usage::{self, Refused},
 };
 use http::HeaderMap;
 use hyper::upgrade::OnUpgrade;
@@ -34,6 +38,7 @@ const WAITING: usize = 64;
 pub struct WebSocketFront {
     deployments: Arc<Deployments>,
     memory: Arc<Memory>,
+    throttles: Arc<Throttles>,
     connections: Arc<Connections>,
 }
 
@@ -89,6 +94,27 @@ async fn serve(front: &WebSocketFront, request: FrontRequest) -> Reply {
     connect(front, served, request).await
 }
 
+/// Demands an API key that a usage plan lets reach the stage.
+fn keyed(front: &WebSocketFront, served: &Served, opening: &Request) -> Result<(), Reply> {
+    let api = &served.compiled.definition.api;
+    let expression = api.api_key_selection_expression.as_deref().unwrap_or("$request.header.x-api-key");
+    let context = opening.context();
+    let value = resolve(expression, &|name| of_request(name, opening, &context)).filter(|value| !value.is_empty());
+    let Request { api, stage, route_key, .. } = opening;
+    let admitted = usage::admit(&served.cx, &front.throttles, value.as_deref(), api, stage, route_key);
+    admitted.map(drop).map_err(|refused| match refused {
+        Refused::Forbidden => forbidden(),
+        Refused::Throttled => {
+            Reply::message(429, "Too Many Requests").with("x-amzn-errortype", "TooManyRequestsException")
+        }
+        Refused::Exceeded => Reply::message(429, "Limit Exceeded").with("x-amzn-errortype", "LimitExceededException"),
+        Refused::Failed(error) => {
+            tracing::error!(%error, "an API key could not be read");
+            Reply::message(500, "Internal server error")
+        }
+    })
+}
+
 /// Opens a connection, if the API's `$connect` route has nothing against it.
 async fn connect(front: &WebSocketFront, served: Served, mut request: FrontRequest) -> Reply {
     let header = |name: &str| request.headers.get(name).and_then(|value| value.to_str().ok());
@@ -118,6 +144,11 @@ async fn connect(front: &WebSocketFront, served: Served, mut request: FrontReque
         match authorize(&front.memory, &world, route, authorizer, signer, &opening, Some(question)).await {
             Ok(identity) => opening.identity = identity,
             Err(failure) => return failure.reply(),
+        }
+        if route.api_key_required == Some(true)
+            && let Err(refused) = keyed(front, &served, &opening)
+        {
+            return refused;
         }
         if route.target.is_some() {
             match execute(&served, route, &opening, &of, &Kind::Connect).await {

@@ -6,6 +6,7 @@
 mod connections;
 mod event;
 mod front;
+mod log;
 mod manage;
 mod route;
 mod session;

@@ -3,6 +3,7 @@
 use super::{
     connections::{Command, Connection, Connections},
     event::{Kind, Of},
+    log::Log,
     route::{self, Outcome, Refusal},
 };
 use crate::{access_log, definition::Compiled, front::Served, request::Request};
@@ -210,8 +211,12 @@ pub async fn execute(
     let timeout = Duration::from_millis(u64::try_from(timeout.unwrap_or(29_000)).unwrap_or_default());
     let world = World::new(served.cx.clone(), timeout);
     let started = world.now();
+    let mut log = Log::new(served.settings(&route.route_key));
+    log.begin(request, of, kind);
     let result = route::run(&world, &served.compiled, route, request, of, kind).await;
     let spent = world.now().millis() - started.millis();
+    log.end(world.now().millis(), spent, of, kind, &result);
+    log.write(&served.cx, request, result.is_err());
     let status = match &result {
         Ok(outcome) => outcome.status,
         Err(refusal) => refusal.status,

@@ -127,8 +127,7 @@ async fn delete_alias(_: &Lambda, cx: &Context, request: DeleteAliasRequest) -> 
     cx.store().write(|tx| {
         tx.delete(records::aliases_key(&reference).text(&request.name));
         if let Some(mut function) = records::function_in(tx, &reference)? {
-            function.policies.remove(&request.name);
-            function.event_invoke.remove(&request.name);
+            function.forget(&request.name);
             if let Some(url) = function.urls.remove(&request.name) {
                 tx.delete(records::url_key(&url.id));
             }

@@ -68,6 +68,12 @@ async fn create_function(
     request: CreateFunctionRequest,
 ) -> Result<FunctionConfiguration, Error> {
     let reference = reference(cx, &request.function_name, None)?.unqualified();
+    if reference.name.len() > LONGEST_NAME {
+        return Err(Error::InvalidParameterValue(format!(
+            "1 validation error detected: Value '{}' at 'functionName' failed to satisfy constraint: Member must have length less than or equal to {LONGEST_NAME}",
+            reference.name
+        )));
+    }
     if request.package_type == Some(PackageType::Image) || request.code.image_uri.is_some() {
         return Err(Error::NotImplemented("Functions from container images are not implemented.".into()));
     }
@@ -126,6 +132,9 @@ async fn create_function(
     let arn = if shown.version == LATEST { reference } else { reference.qualified(&shown.version) };
     Ok(describe(&function, &shown, arn.to_string()))
 }
+
+/// The longest name of a function; what requests may carry can be longer because it may be an ARN.
+const LONGEST_NAME: usize = 64;
 
 fn exists(reference: &Reference) -> Error {
     Error::ResourceConflict(format!("Function already exist: {}", reference.name))

@@ -46,6 +46,11 @@ async fn add_permission(
             "The provided action was invalid. Please check the action and try again.".into(),
         ));
     }
+    if request.function_url_auth_type.is_some() && request.action != "lambda:InvokeFunctionUrl" {
+        return Err(Error::InvalidParameterValue(
+            "FunctionUrlAuthType is only supported for lambda:InvokeFunctionUrl action".into(),
+        ));
+    }
     resolve(cx, &reference)?;
     let statement = statement(&request, &reference)?;
     let shown = statement.to_string();
@@ -73,11 +78,11 @@ async fn remove_permission(_: &Lambda, cx: &Context, request: RemovePermissionRe
     Ok(Unit::default())
 }
 
-fn no_policy() -> Error {
+pub fn no_policy() -> Error {
     Error::ResourceNotFound("The resource you requested does not exist.".into())
 }
 
-fn change(
+pub fn change(
     cx: &Context,
     reference: &Reference,
     expected: Option<&str>,

@@ -7,7 +7,7 @@ use lambda_api::{
     ListFunctionUrlConfigs, ListFunctionUrlConfigsRequest, ListFunctionUrlConfigsResponse, UpdateFunctionUrlConfig,
     UpdateFunctionUrlConfigRequest, UpdateFunctionUrlConfigResponse,
 };
-use service::{Context, operation, to_record};
+use service::{Context, Timestamp, operation, to_record};
 use wire::Unit;
 
 use super::invocation::resolve;
@@ -15,7 +15,7 @@ use super::{access, find, reference};
 use crate::Lambda;
 use crate::arn::Reference;
 use crate::error::Error;
-use crate::function::{last_modified, not_found};
+use crate::function::not_found;
 use crate::store::{self as records, CrossOrigin, Url, UrlOwner};
 use crate::url;
 
@@ -57,12 +57,17 @@ fn mode(url: &Url) -> InvokeMode {
     if url.streams { InvokeMode::ResponseStream } else { InvokeMode::Buffered }
 }
 
+/// `2024-01-01T00:00:00.000000Z`
+fn time(millis: i64) -> String {
+    Timestamp::from_millis(millis).iso8601_millis().replace('Z', "000Z")
+}
+
 fn describe(cx: &Context, reference: &Reference, url: &Url) -> FunctionUrlConfig {
     FunctionUrlConfig {
         function_url: url::address(&cx.cloud.config.endpoint, &url.id, &reference.region),
         function_arn: reference.to_string(),
-        creation_time: last_modified(url.created),
-        last_modified_time: last_modified(url.modified),
+        creation_time: time(url.created),
+        last_modified_time: time(url.modified),
         cors: url.cors.clone().map(Cors::from),
         auth_type: FunctionUrlAuthType::from(url.auth.as_str()),
         invoke_mode: Some(mode(url)),
@@ -75,7 +80,11 @@ async fn create_function_url_config(
     request: CreateFunctionUrlConfigRequest,
 ) -> Result<CreateFunctionUrlConfigResponse, Error> {
     let reference = reference(cx, &request.function_name, request.qualifier.as_deref())?;
-    resolve(cx, &reference)?;
+    let (_, configuration) = resolve(cx, &reference)?;
+    if configuration.tenancy.is_some() {
+        let text = "Function URLs are not supported for functions with a tenancy configuration.";
+        return Err(Error::InvalidParameterValue(text.into()));
+    }
     let now = cx.now().millis();
     let url = Url {
         id: cx.random().lower_alphanumeric(32),

@@ -1,17 +1,60 @@
-//! API keys at work: which plan lets a key reach a stage, how fast, and how often.
+//! API keys at work: which plan lets a key reach a stage, how fast, and how often. REST APIs manage keys and plans; methods
+//! of theirs and routes of WebSocket APIs may demand a key.
 //!
 //! Requests are counted by plan, key and day in the store, so that a quota survives a restart; rates are kept in memory.
 
-use crate::{
-    error::Error,
-    gateway_response::{Failure, INVALID_API_KEY, QUOTA_EXCEEDED, THROTTLED},
-    store::{Place, Reader, key_of},
-};
-use ::store::Transaction;
-use apigateway_api::{ApiKey, ApiStage, QuotaPeriodType, QuotaSettings, UsagePlan, UsagePlanKey};
-use execute_api::throttle::Throttles;
-use service::{Context, Key, StoreError};
-use wire::Timestamp;
+use apigateway_api::{ApiKey, ApiStage, QuotaPeriodType, QuotaSettings, UsagePlan};
+use service::{Context, Key, Range, StoreError, Transaction};
+use wire::{Structure, Timestamp};
+
+use crate::record::{Reader, from_bytes};
+use crate::throttle::Throttles;
+
+/// The kinds of the account's records here.
+pub const KEYS: &str = "apigateway/key";
+pub const PLANS: &str = "apigateway/plan";
+pub const PLAN_KEYS: &str = "apigateway/plan-key";
+
+/// Why a key does not open.
+#[derive(Debug)]
+pub enum Refused {
+    /// There is none, or no plan lets it reach the stage.
+    Forbidden,
+    Throttled,
+    Exceeded,
+    Failed(StoreError),
+}
+
+impl From<StoreError> for Refused {
+    fn from(error: StoreError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+/// The place of an account's records of a kind. What belongs to no API has an empty one.
+fn place(cx: &Context, kind: &str) -> Key {
+    Key::new(kind).text(cx.account()).text(cx.region()).text("")
+}
+
+/// The place of the id of the API key that has a value.
+pub fn key_value(cx: &Context, value: &str) -> Key {
+    Key::new("apigateway/key-value").text(cx.account()).text(cx.region()).text(value)
+}
+
+/// The place of a stage of a WebSocket API, which plans may cover.
+pub fn web_socket_stage(cx: &Context, api: &str, stage: &str) -> Key {
+    Key::new("apigatewayv2/stage").text(cx.account()).text(cx.region()).text(api).text(stage)
+}
+
+fn found<T: Structure>(reader: &impl Reader, key: &Key) -> Result<Option<T>, StoreError> {
+    reader.get(key.as_slice())?.map(|record| from_bytes(&record)).transpose()
+}
+
+/// The API key that has a value.
+pub fn key_of(cx: &Context, reader: &impl Reader, value: &str) -> Result<Option<ApiKey>, StoreError> {
+    let Some(id) = reader.get(key_value(cx, value).as_slice())? else { return Ok(None) };
+    found(reader, &place(cx, KEYS).text(&String::from_utf8_lossy(&id)))
+}
 
 const SECONDS_A_DAY: i64 = 86_400;
 
@@ -96,21 +139,21 @@ fn find(
     value: &str,
     api: &str,
     stage: &str,
-) -> Result<Option<(ApiKey, UsagePlan)>, Error> {
-    let place = Place::of_account(cx);
+) -> Result<Option<(ApiKey, UsagePlan)>, StoreError> {
     let key = key_of(cx, reader, value)?.filter(|key| key.enabled == Some(true));
     let Some(key) = key else { return Ok(None) };
     let key_id = key.id.clone().unwrap_or_default();
-    for plan in place.all::<UsagePlan>(reader)? {
+    for record in reader.all(Range::prefix(place(cx, PLANS)))? {
+        let plan: UsagePlan = from_bytes(&record)?;
         let id = plan_key_id(plan.id.as_deref().unwrap_or_default(), &key_id);
-        if covers(&plan, api, stage) && place.find::<UsagePlanKey>(reader, &id)?.is_some() {
+        if covers(&plan, api, stage) && reader.get(place(cx, PLAN_KEYS).text(&id).as_slice())?.is_some() {
             return Ok(Some((key, plan)));
         }
     }
     Ok(None)
 }
 
-/// Lets a request with a key through, and counts it; otherwise says what the caller gets. `method` is `/path/GET`.
+/// Lets a request with a key through, and counts it; otherwise says why not. `method` is `/path/GET`.
 pub fn admit(
     cx: &Context,
     throttles: &Throttles,
@@ -118,12 +161,9 @@ pub fn admit(
     api: &str,
     stage: &str,
     method: &str,
-) -> Result<ApiKey, Failure> {
-    let forbidden = || Failure::new(INVALID_API_KEY, "Forbidden");
-    let failed = |error: Error| Failure::configuration(format!("{error:?}"));
-    let value = value.ok_or_else(forbidden)?;
-    let found = find(cx, &mut cx.store().snapshot(), value, api, stage).map_err(failed)?;
-    let (key, plan) = found.ok_or_else(forbidden)?;
+) -> Result<ApiKey, Refused> {
+    let value = value.ok_or(Refused::Forbidden)?;
+    let (key, plan) = find(cx, &mut cx.store().snapshot(), value, api, stage)?.ok_or(Refused::Forbidden)?;
     let (key_id, plan_id) = (key.id.as_deref().unwrap_or_default(), plan.id.as_deref().unwrap_or_default());
     let throttle = plan.throttle.clone().unwrap_or_default();
     let same = |known: &&ApiStage| known.api_id.as_deref() == Some(api) && known.stage.as_deref() == Some(stage);
@@ -131,13 +171,13 @@ pub fn admit(
     if let Some(own) = by_method
         && !throttles.admits(&format!("plan/{plan_id}/{key_id}/{method}"), own.rate_limit, own.burst_limit, cx.now())
     {
-        return Err(Failure::new(THROTTLED, "Too Many Requests"));
+        return Err(Refused::Throttled);
     }
     if !throttles.admits(&format!("plan/{plan_id}/{key_id}"), throttle.rate_limit, throttle.burst_limit, cx.now()) {
-        return Err(Failure::new(THROTTLED, "Too Many Requests"));
+        return Err(Refused::Throttled);
     }
-    let counted = cx.store().write(|tx| count(cx, tx, plan_id, key_id, plan.quota.as_ref())).map_err(failed)?;
-    if counted { Ok(key) } else { Err(Failure::new(QUOTA_EXCEEDED, "Limit Exceeded")) }
+    let counted = cx.store().write(|tx| count(cx, tx, plan_id, key_id, plan.quota.as_ref()))?;
+    if counted { Ok(key) } else { Err(Refused::Exceeded) }
 }
 
 /// Counts a request, unless the quota is used up.
@@ -147,7 +187,7 @@ fn count(
     plan: &str,
     key: &str,
     quota: Option<&QuotaSettings>,
-) -> Result<bool, Error> {
+) -> Result<bool, StoreError> {
     let today = day(cx.now());
     if let Some(quota) = quota
         && used_in_period(cx, tx, plan, key, quota)? >= i64::from(quota.limit.unwrap_or(i32::MAX))
