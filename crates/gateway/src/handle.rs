@@ -16,6 +16,7 @@ use wire::{ByteStream, DecodeError, Protocol, ServiceModel};
 use crate::authenticate::{Authenticator, Caller, Claim, Evidence, Words};
 use crate::authorize::Pipeline;
 use crate::body::{Body, incoming};
+use crate::checksum::algorithm_of;
 use crate::chunked::{self, ChunkSigner, ChunkedDecoder};
 use crate::identify::{Destination, Directory, Hints, Host, Lost, header, read_host};
 use crate::signature::{self, sha256_hex};
@@ -497,6 +498,11 @@ fn chunk_decoder(call: &Call<'_>, caller: &Caller, hash: &str) -> Result<Option<
     if expected.is_none() {
         return Err(ApiError::new(411, "MissingContentLength", "You must provide the Content-Length HTTP header."));
     }
+    let trailer = header(headers, "x-amz-trailer");
+    if trailer.is_some_and(|names| names.split(',').any(|name| algorithm_of(name.trim()).is_none())) {
+        let text = "The value specified in the x-amz-trailer header is not supported";
+        return Err(ApiError::new(400, "InvalidRequest", text));
+    }
     // The chunks of a presumed caller cannot be verified: nobody knows the secret.
     let signer = match (&call.claim, &caller.signing_key) {
         (Claim::V4(v4), Some(key)) if signed => Some(ChunkSigner {
@@ -507,7 +513,7 @@ fn chunk_decoder(call: &Call<'_>, caller: &Caller, hash: &str) -> Result<Option<
         }),
         _ => None,
     };
-    Ok(Some(ChunkedDecoder::new(signer, header(headers, "x-amz-trailer"), expected)))
+    Ok(Some(ChunkedDecoder::new(signer, trailer, expected)))
 }
 
 /// Ends with an error where the body does not have the hash that was signed.

@@ -91,7 +91,8 @@ async fn query(db: &DynamoDb, cx: &Context, mut request: api::QueryInput) -> Res
     placeholders.finish()?;
 
     let table = db.table(cx, &request.table_name)?;
-    let source = Source::new(&table, request.index_name.as_deref(), request.consistent_read == Some(true))?;
+    let source =
+        Source::new(&table, request.index_name.as_deref(), request.consistent_read == Some(true), cx.now().millis())?;
     let keys = source.keys();
     let meant = key_condition::resolve(&terms, keys)?;
     if let Some(attribute) = filter.as_ref().and_then(|filter| filter.find_attribute(&|name| keys.contains(name))) {
@@ -187,7 +188,7 @@ pub struct Wanted {
 }
 
 impl<'a> Source<'a> {
-    pub fn new(table: &'a Table, index: Option<&str>, consistent: bool) -> Result<Source<'a>, Invalid> {
+    pub fn new(table: &'a Table, index: Option<&str>, consistent: bool, now: i64) -> Result<Source<'a>, Invalid> {
         let index = match index {
             Some(name) => Some(
                 table
@@ -197,7 +198,7 @@ impl<'a> Source<'a> {
             None => None,
         };
         if let Some(index) = index {
-            if index.backfill.is_some() {
+            if index.backfill.is_some() || table.is_building(index.number, now) {
                 return Err(Invalid(format!("Cannot read from backfilling global secondary index: {}", index.name)));
             }
             if consistent && index.scope == Scope::Global {
