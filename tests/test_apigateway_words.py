@@ -188,3 +188,71 @@ def test_base_paths_of_documents(boto):
     assert paths() == paths(basepath="ignore") == {"/", "/x"}
     assert paths(basepath="prepend") == {"/", "/one", "/one/two", "/one/two/x"}
     assert paths(basepath="split") == {"/", "/two", "/two/x"}
+
+
+def test_what_goes_is_asked_for_first(boto, account, site):
+    gateway = boto("apigateway")
+    api, root = rest_api(gateway)
+    add_method(gateway, api, root, uri=site[0])
+    gateway.create_deployment(restApiId=api, stageName="v1")
+    plan = gateway.create_usage_plan(name="p", apiStages=[{"apiId": api, "stage": "v1"}])["id"]
+    domain = f"gone.{account}.example.com"
+    gateway.create_domain_name(domainName=domain)
+    gateway.create_base_path_mapping(domainName=domain, restApiId=api, stage="v1")
+    assert error_of(gateway.delete_stage, restApiId=api, stageName="v1")[:2] == (
+        BAD, f"Please remove all base path mappings related to the API stage in your domains: {domain}")
+    assert error_of(gateway.delete_rest_api, restApiId=api)[:2] == (
+        BAD, f"Please remove all base path mappings related to the API in your domains: {domain}")
+    gateway.delete_domain_name(domainName=domain)
+    gateway.delete_stage(restApiId=api, stageName="v1")
+    assert gateway.get_usage_plan(usagePlanId=plan)["apiStages"] == []
+    gateway.delete_usage_plan(usagePlanId=plan)
+
+
+def test_settings_of_methods_keep_their_names(cloud, boto, site):
+    gateway = boto("apigateway")
+    api, root = rest_api(gateway)
+    pets = gateway.create_resource(restApiId=api, parentId=root, pathPart="pets")["id"]
+    add_method(gateway, api, pets, uri=site[0])
+    gateway.create_deployment(restApiId=api, stageName="v1")
+
+    def change(op, path, value=None):
+        return gateway.update_stage(restApiId=api, stageName="v1", patchOperations=[{"op": op, "path": path} | ({"value": value} if value else {})])
+
+    change("replace", "/~1pets/GET/throttling/rateLimit", "0.001")
+    stage = change("replace", "/~1pets/GET/throttling/burstLimit", "1")
+    assert stage["methodSettings"]["~1pets/GET"]["throttlingBurstLimit"] == 1
+    assert [send(cloud, api, "/v1/pets").status_code for _ in range(2)] == [200, 429]
+    assert change("remove", "/~1pets/GET")["methodSettings"] == {}
+    assert send(cloud, api, "/v1/pets").status_code == 200
+
+
+def test_access_logs_tell_of_integrations_and_errors(cloud, boto, site):
+    gateway, iam, logs = boto("apigateway"), boto("iam"), boto("logs")
+    trust = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"Service": "apigateway.amazonaws.com"}, "Action": "sts:AssumeRole"}]}
+    role = iam.create_role(RoleName="logs", AssumeRolePolicyDocument=json.dumps(trust))["Role"]["Arn"]
+    iam.attach_role_policy(RoleName="logs", PolicyArn="arn:aws:iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs")
+    gateway.update_account(patchOperations=[{"op": "replace", "path": "/cloudwatchRoleArn", "value": role}])
+    api, root = rest_api(gateway)
+    add_method(gateway, api, root, uri=site[0] + "/missing")
+    add_method(gateway, api, root, method="PUT", uri=site[0], authorizationType="AWS_IAM")
+    gateway.create_deployment(restApiId=api, stageName="v1")
+    group = logs.create_log_group(logGroupName="access") and "arn:aws:logs:us-east-1:000000000000:log-group:access"
+    told = '{"id":"$context.requestId","of":"$context.httpMethod","status":"$context.status","integration":"$context.integrationStatus","error":$context.error.messageString,"type":"$context.error.responseType"}'
+    gateway.update_stage(restApiId=api, stageName="v1", patchOperations=[
+        {"op": "replace", "path": "/accessLogSettings/destinationArn", "value": group},
+        {"op": "replace", "path": "/accessLogSettings/format", "value": told}])
+    assert send(cloud, api, "/v1").status_code == 404
+    import requests
+
+    from conftest import wait_for
+
+    assert requests.put(f"{cloud.endpoint}/v1", headers={"host": f"{api}.execute-api.localhost"}).status_code == 403
+
+    def lines():
+        found = [event["message"] for event in logs.filter_log_events(logGroupName="access")["events"]]
+        return len(found) == 2 and found
+
+    by_method = {line.split('"of":"')[1].split('"')[0]: line for line in wait_for(lines, "the log")}
+    assert '"status":"404","integration":"404","error":-' in by_method["GET"]
+    assert '"integration":"-","error":"Missing Authentication Token","type":"MISSING_AUTHENTICATION_TOKEN"' in by_method["PUT"]

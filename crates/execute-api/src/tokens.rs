@@ -24,6 +24,9 @@ pub struct Issuer<'a> {
     pub address: &'a str,
 }
 
+/// The signatures that user pools and the issuers of HTTP APIs make.
+pub const RSA: [&str; 3] = ["RS256", "RS384", "RS512"];
+
 impl Tokens {
     pub fn clear(&self) {
         self.keys.clear();
@@ -37,14 +40,22 @@ impl Tokens {
         text: &str,
         issuers: &[Issuer<'_>],
         audience: &[String],
+        algorithms: &[&str],
     ) -> Result<jwt::Token, String> {
         let bearer = text.get(..7).is_some_and(|prefix| prefix.eq_ignore_ascii_case("bearer "));
         let text = if bearer { text[7..].trim() } else { text };
+        if text.to_ascii_lowercase().starts_with("bearer ") {
+            return Err("tokenstring should not contain 'bearer '".to_owned());
+        }
+        if text.split('.').count() != 3 {
+            return Err("token contains an invalid number of segments".to_owned());
+        }
         let token = jwt::Token::parse(text).ok_or("the token is malformed")?;
         let issuer = token.claim("iss").unwrap_or_default().to_owned();
         let known = issuers.iter().find(|known| known.name == issuer).ok_or("the token has an invalid issuer")?;
-        if !token.header["alg"].as_str().is_some_and(|algorithm| algorithm.starts_with("RS")) {
-            return Err("signing method is invalid".to_owned());
+        let algorithm = token.header["alg"].as_str().unwrap_or_default();
+        if !algorithms.contains(&algorithm) {
+            return Err(format!("signing method {algorithm} is invalid"));
         }
         self.verify(cx, known.address, &token).await?;
         check_claims(&token, audience, cx.now())?;

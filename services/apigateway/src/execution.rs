@@ -7,7 +7,7 @@ use crate::{
     definition::Compiled,
     gateway_response::{self, BAD_REQUEST_BODY, Failure, INTEGRATION_FAILURE, INTEGRATION_TIMEOUT, Reply},
     integration::{self, Outbound},
-    log::{Log, pairs},
+    log::{Integrated, Log, pairs},
     parameters::{self, Answer},
     proxy,
     request::Incoming,
@@ -347,6 +347,8 @@ fn sending(now: Timestamp, log: &mut Log, url: &str, headers: &BTreeMap<String, 
 /// Logs an integration's answer.
 fn received(now: Timestamp, started: Timestamp, log: &mut Log, answer: &Answer) {
     let latency = now.millis() - started.millis();
+    let request_id = answer.header("x-amzn-requestid").map(str::to_owned);
+    log.integration = Some(Integrated { status: answer.status, latency, request_id });
     log.line(now, || format!("Received response. Status: {}, Integration latency: {latency} ms", answer.status));
     log.line(now, || {
         format!("Endpoint response headers: {}", pairs(answer.headers.iter().map(|(name, value)| (name, value))))

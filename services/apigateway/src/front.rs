@@ -9,7 +9,7 @@ use crate::{
     error::Error,
     execution::{Invocation, finish, function_of, route, run},
     gateway_response::{self, Failure, Kind, Reply},
-    integration,
+    integration, jwt_authorizer,
     log::Log,
     logging, metrics,
     ops::{client_certificate, stage::logs},
@@ -21,6 +21,7 @@ use bytes::Bytes;
 use execute_api::{
     cache::Expiring,
     site::{self, Address, cut},
+    text::forwarded,
     throttle::Throttles,
     tokens::Tokens,
     trace, unsigned,
@@ -268,12 +269,14 @@ impl Site {
             request.authority.rsplit_once(':').map_or(if request.secure { "443" } else { "80" }, |(_, port)| port);
         let now = self.cx.now();
         let given = request.headers.get("x-amzn-trace-id").and_then(|value| value.to_str().ok());
+        let proxies = request.headers.get("x-forwarded-for").and_then(|value| value.to_str().ok());
+        let forwarded = forwarded(proxies, &request.source_ip);
         let active = self.stage.tracing_enabled == Some(true);
         let trace = trace::header(given, active, now, self.cx.random());
         for (name, value) in [
             ("Host", request.authority.as_str()),
             ("X-Amzn-Trace-Id", trace.as_str()),
-            ("X-Forwarded-For", request.source_ip.as_str()),
+            ("X-Forwarded-For", forwarded.as_str()),
             ("X-Forwarded-Port", port),
             ("X-Forwarded-Proto", scheme),
         ] {
@@ -363,17 +366,17 @@ impl Site {
             }
             (Err(failure), None) => (Err(failure), None),
         };
-        let failed = result.is_err();
+        let failure = result.as_ref().err().cloned();
         let reply = finish(compiled, &incoming, self.cx.now(), &mut log, result);
         let detailed = setting.is_some_and(|setting| setting.metrics_enabled == Some(true));
         let answered = metrics::Answered { status: reply.status, integration_millis, cache_hit };
         metrics::publish(&self.cx, &incoming, name, detailed, &answered);
         let wanted = setting.and_then(|setting| setting.logging_level.as_deref());
-        if wanted == Some("INFO") || (wanted == Some("ERROR") && failed) {
+        if wanted == Some("INFO") || (wanted == Some("ERROR") && failure.is_some()) {
             logging::execution(&self.cx, &incoming, &log);
         }
         if let Some(settings) = &self.stage.access_log_settings {
-            logging::access(&self.cx, &incoming, settings, &reply);
+            logging::access(&self.cx, &incoming, settings, &reply, failure.as_ref(), &log);
         }
         reply
     }
@@ -480,8 +483,13 @@ impl Site {
     fn setting(&self, method: &Method, incoming: &Incoming) -> Option<&MethodSetting> {
         let settings = self.stage.method_settings.as_ref()?;
         let path = incoming.resource_path.trim_start_matches('/');
-        let own = format!("{path}/{}", method.http_method.as_deref().unwrap_or_default());
-        settings.get(&own).or_else(|| settings.get("*/*"))
+        let own = |key: &String| {
+            let Some((resource, name)) = key.rsplit_once('/') else { return false };
+            let resource = resource.replace("~1", "/").replace("~0", "~");
+            method.http_method.as_deref() == Some(name) && resource.trim_start_matches('/') == path
+        };
+        let found = settings.iter().find(|(key, _)| own(key)).map(|(_, setting)| setting);
+        found.or_else(|| settings.get("*/*"))
     }
 
     /// Asks the method's authorizer, if it has one, and keeps what a function said. It may name the caller's API key.
@@ -492,17 +500,19 @@ impl Site {
         incoming: &mut Incoming,
         world: &World,
     ) -> Result<Option<String>, Failure> {
-        let pools = match method.authorization_type.as_deref() {
-            Some("CUSTOM") => false,
-            Some("COGNITO_USER_POOLS") => true,
-            _ => return Ok(None),
-        };
+        let wanted = method.authorization_type.as_deref().unwrap_or_default();
+        if !["CUSTOM", "COGNITO_USER_POOLS", "JWT"].contains(&wanted) {
+            return Ok(None);
+        }
         let authorizers = &self.compiled.definition.authorizers;
         let authorizer = authorizers.iter().find(|authorizer| authorizer.id == method.authorizer_id);
         let authorizer = authorizer.ok_or_else(|| authorizer::configuration("The authorizer is not there"))?;
-        if pools {
+        if wanted != "CUSTOM" {
             let scopes = method.authorization_scopes.as_deref().unwrap_or_default();
-            let said = authorizer::pool_token(&front.tokens, &self.cx, authorizer, scopes, incoming).await?;
+            let said = match wanted {
+                "JWT" => jwt_authorizer::token(&front.tokens, &self.cx, authorizer, scopes, incoming).await?,
+                _ => authorizer::pool_token(&front.tokens, &self.cx, authorizer, scopes, incoming).await?,
+            };
             incoming.authorizer = Some(said);
             return Ok(None);
         }

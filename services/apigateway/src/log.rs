@@ -11,11 +11,21 @@ pub struct Log {
     data: bool,
     request_id: String,
     lines: Vec<(Timestamp, String)>,
+    /// What the integration answered, as access logs tell of it.
+    pub integration: Option<Integrated>,
+}
+
+/// An integration's answer in a few words.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Integrated {
+    pub status: u16,
+    pub latency: i64,
+    pub request_id: Option<String>,
 }
 
 impl Log {
     pub fn new(on: bool, data: bool, request_id: &str) -> Self {
-        Self { on, data, request_id: request_id.to_owned(), lines: Vec::new() }
+        Self { on, data, request_id: request_id.to_owned(), lines: Vec::new(), integration: None }
     }
 
     pub fn is_on(&self) -> bool {

@@ -3,13 +3,14 @@
 
 use crate::{
     error::Error,
-    gateway_response::{Reply, fill},
+    gateway_response::{Failure, Reply, fill},
     log::Log,
     request::Incoming,
 };
 use apigateway_api::AccessLogSettings;
 use execute_api::logs::{group_of, put, writer};
 use logs_api::InputLogEvent;
+use serde_json::{Value as Json, json};
 use service::Context;
 
 /// Writes a request's execution log to `API-Gateway-Execution-Logs_{api}/{stage}`.
@@ -20,14 +21,48 @@ pub fn execution(cx: &Context, incoming: &Incoming, log: &Log) {
 }
 
 /// Writes a request's line of the access log.
-pub fn access(cx: &Context, incoming: &Incoming, settings: &AccessLogSettings, reply: &Reply) {
+pub fn access(
+    cx: &Context,
+    incoming: &Incoming,
+    settings: &AccessLogSettings,
+    reply: &Reply,
+    failure: Option<&Failure>,
+    log: &Log,
+) {
     let Some(group) = settings.destination_arn.as_deref().and_then(group_of) else { return };
+    // Without a format there is nothing to say.
+    let Some(format) = settings.format.as_deref() else { return };
     let now = cx.now().millis();
     let mut context = incoming.context();
     context["status"] = reply.status.into();
     context["responseLength"] = reply.body.len().into();
     context["responseLatency"] = (now - incoming.time.millis()).into();
-    let line = fill(settings.format.as_deref().unwrap_or_default(), "-", incoming, &context);
+    if let Some(answered) = &log.integration {
+        context["integrationLatency"] = answered.latency.into();
+        context["integrationStatus"] = answered.status.into();
+        context["integration"] = json!({
+            "latency": answered.latency,
+            "status": answered.status,
+            "integrationStatus": answered.status,
+            "requestId": answered.request_id,
+        });
+        if let Some(id) = &answered.request_id {
+            context["awsEndpointRequestId"] = id.as_str().into();
+        }
+    }
+    if let Some(failure) = failure {
+        context["error"] = json!({
+            "message": failure.message,
+            "messageString": Json::from(failure.message.as_str()).to_string(),
+            "responseType": failure.kind.name,
+            "validationErrorString": failure.validation,
+        });
+        if let Some(reason) = failure.log.as_deref().filter(|_| failure.kind.status >= Some(500)) {
+            context["integrationErrorMessage"] = reason.into();
+            context["integration"]["error"] = reason.into();
+        }
+    }
+    let line = fill(format, "-", incoming, &context);
     write(cx, incoming, group.to_owned(), vec![event(now, line)]);
 }
 

@@ -114,8 +114,25 @@ fn context_v2(request: &Request) -> Json {
     context
 }
 
-/// Format 1.0: that of REST APIs, but for the names of headers, which are in lower case.
+/// Headers whose names format 1.0 writes as they are written by hand; the others stay in lower case.
+const WRITTEN: [&str; 7] = [
+    "Content-Length",
+    "Host",
+    "User-Agent",
+    "X-Amzn-Trace-Id",
+    "X-Forwarded-For",
+    "X-Forwarded-Port",
+    "X-Forwarded-Proto",
+];
+
+fn written((name, value): &(String, String)) -> (String, String) {
+    let known = WRITTEN.iter().find(|known| known.eq_ignore_ascii_case(name));
+    (known.map_or_else(|| name.clone(), |known| (*known).to_owned()), value.clone())
+}
+
+/// Format 1.0: that of REST APIs, but for the names of headers.
 pub fn v1(request: &Request) -> Json {
+    let headers: Vec<(String, String)> = request.headers.iter().map(written).collect();
     let (body, encoded) = body(request);
     let path = request.route_key.split_once(' ').map_or(request.route_key.as_str(), |(_, path)| path);
     json!({
@@ -123,8 +140,8 @@ pub fn v1(request: &Request) -> Json {
         "resource": path,
         "path": request.shown_path(),
         "httpMethod": request.method,
-        "headers": last(&request.headers),
-        "multiValueHeaders": multiple(&request.headers),
+        "headers": last(&headers),
+        "multiValueHeaders": multiple(&headers),
         "queryStringParameters": some(last(&request.query)),
         "multiValueQueryStringParameters": some(multiple(&request.query)),
         "requestContext": context_v1(request, path),

@@ -16,7 +16,7 @@ use execute_api::{
     World,
     metrics::{count, millis, publish},
     site::{self, Address, Kind, Site, cut},
-    text::parse_query,
+    text::{forwarded, parse_query},
     throttle::Throttles,
     trace,
 };
@@ -148,11 +148,13 @@ pub fn incoming(cx: &Context, request: &FrontRequest, id: &str) -> Request {
     let port = request.authority.rsplit_once(':').map_or(default_port, |(_, port)| port);
     let now = cx.now();
     let given = request.headers.get("x-amzn-trace-id").and_then(|value| value.to_str().ok());
+    let proxies = request.headers.get("x-forwarded-for").and_then(|value| value.to_str().ok());
+    let forwarded = forwarded(proxies, &request.source_ip);
     let trace = trace::header(given, false, now, cx.random());
     for (name, value) in [
         ("host", request.authority.as_str()),
         ("x-amzn-trace-id", trace.as_str()),
-        ("x-forwarded-for", request.source_ip.as_str()),
+        ("x-forwarded-for", forwarded.as_str()),
         ("x-forwarded-port", port),
         ("x-forwarded-proto", if request.secure { "https" } else { "http" }),
     ] {
@@ -214,6 +216,11 @@ impl Served {
         let decoded = |path: &str| percent_decode_str(path).decode_utf8_lossy().into_owned();
         let path = decoded(&address.path);
         let raw_path = if path.is_empty() { "/" } else { &path };
+        let mut base = incoming(&self.cx, request, id);
+        // Every request has a length here, also the one that has no body.
+        if !base.headers.iter().any(|(name, _)| name == "content-length") {
+            base.headers.push(("content-length".to_owned(), "0".to_owned()));
+        }
         let inner = match self.stage.stage_name.as_str() {
             "$default" => raw_path,
             name => raw_path.strip_prefix('/').and_then(|path| path.strip_prefix(name)).unwrap_or(raw_path),
@@ -225,7 +232,7 @@ impl Served {
             api: self.compiled.definition.api.api_id.clone().unwrap_or_default(),
             stage: self.stage.stage_name.clone(),
             stage_variables: self.stage.stage_variables.clone().unwrap_or_default(),
-            ..incoming(&self.cx, request, id)
+            ..base
         }
     }
 

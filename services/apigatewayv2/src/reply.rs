@@ -127,6 +127,9 @@ pub fn v1(payload: &[u8]) -> Result<Reply, Failure> {
     Ok(reply)
 }
 
+/// Headers that belong to the connection, of which a function has no say.
+const CONNECTION: [&str; 5] = ["connection", "content-length", "keep-alive", "transfer-encoding", "upgrade"];
+
 /// The parts that both formats have.
 fn structured(answer: &Json) -> Option<Reply> {
     let status = match &answer["statusCode"] {
@@ -141,7 +144,10 @@ fn structured(answer: &Json) -> Option<Reply> {
         Json::Null => {}
         Json::Object(all) => {
             for (name, value) in all {
-                headers.push((name.to_ascii_lowercase(), scalar(value)?));
+                let name = name.to_ascii_lowercase();
+                if !CONNECTION.contains(&name.as_str()) {
+                    headers.push((name, scalar(value)?));
+                }
             }
         }
         _ => return None,

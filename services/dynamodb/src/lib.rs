@@ -30,6 +30,7 @@ mod maintenance;
 mod model;
 mod number;
 mod ops;
+mod pace;
 mod parameters;
 mod partiql;
 mod read;
@@ -61,11 +62,13 @@ pub struct DynamoDb {
     throttle: Option<Arc<throttle::Throttle>>,
     /// How many bytes an item collection may have.
     collection_limit: i64,
+    /// See [`pace`].
+    delays: bool,
 }
 
 impl Default for DynamoDb {
     fn default() -> DynamoDb {
-        DynamoDb { cache: Arc::default(), throttle: None, collection_limit: collection::LIMIT }
+        DynamoDb { cache: Arc::default(), throttle: None, collection_limit: collection::LIMIT, delays: false }
     }
 }
 

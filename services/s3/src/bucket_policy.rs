@@ -371,7 +371,7 @@ fn check_condition(condition: &Map<String, Value>, actions: Option<&[&str]>) -> 
             let lower = key.to_ascii_lowercase();
             let known = |name: &&str| lower == *name || (name.ends_with('/') && lower.starts_with(*name));
             let foreign = ["aws:", "kms:", "saml:", "cognito-identity.amazonaws.com:", "accounts.google.com:"];
-            if !KEYS.iter().any(|name| known(&name)) && !foreign.iter().any(|prefix| lower.starts_with(prefix)) {
+            if !KEYS.iter().any(known) && !foreign.iter().any(|prefix| lower.starts_with(prefix)) {
                 return Err(detailed("Policy has an invalid condition key", key.clone()));
             }
             let of_lists = matches!(lower.as_str(), "s3:prefix" | "s3:delimiter" | "s3:max-keys");

@@ -232,6 +232,7 @@ impl Service for S3 {
                 let (name, list) = ("x-amz-object-attributes", value.trim_matches(['[', ']']));
                 Error::invalid_argument("Invalid attribute name specified.", name, list)
             }
+            _ if violation.path.starts_with("accessControlPolicy") => acl::malformed(),
             // What is inside another member came in the body.
             _ if violation.path.contains('.') => Error::malformed_xml(),
             "storageClass" => Error::InvalidStorageClass("The storage class you specified is not valid".to_owned()),
@@ -250,6 +251,10 @@ impl Service for S3 {
                 "x-amz-server-side-encryption",
                 value,
             ),
+            "maxBuckets" => {
+                let text = "Argument max-buckets must be an integer between 1 and 10000";
+                Error::invalid_argument(text, "max-buckets", value)
+            }
             "copySource" => Error::invalid_argument(ops::COPY_SOURCE, "x-amz-copy-source", value),
             "aCL" => Error::invalid_argument("", "x-amz-acl", value),
             "objectOwnership" => {

@@ -11,7 +11,7 @@ use crate::{
     store::{Place, page_limit},
 };
 use apigateway_api::*;
-use execute_api::domain::Mapping;
+use execute_api::domain::{Domain, Mapping};
 use service::{Context, Page, Transaction, decode_token, encode_token, operation};
 
 operation! { ApiGateway, CreateBasePathMapping, action: "apigateway:POST" on |cx, r| arn(cx, format!("/domainnames/{}/basepathmappings", r.domain_name)), handler: create }
@@ -74,6 +74,19 @@ fn check(cx: &Context, tx: &Transaction<'_>, mapping: &Mapping) -> Result<(), Er
         return Err(Error::BadRequest("Invalid stage identifier specified".to_owned()));
     }
     Ok(())
+}
+
+/// The domains that lead to an API, or to one stage of it.
+pub fn mapped(cx: &Context, tx: &mut Transaction<'_>, api: &str, stage: Option<&str>) -> Result<Vec<String>, Error> {
+    let mut found = Vec::new();
+    for (_, record) in tx.scan(domains(cx).range(), usize::MAX)? {
+        let domain: Domain = service::from_record(&record)?;
+        let leads = |mapping: &Mapping| mapping.api == api && stage.is_none_or(|stage| mapping.stage == stage);
+        if domains(cx).mappings(tx, &domain.name)?.iter().any(leads) {
+            found.push(domain.name);
+        }
+    }
+    Ok(found)
 }
 
 async fn get(_: &ApiGateway, cx: &Context, request: GetBasePathMappingRequest) -> Result<BasePathMapping, Error> {

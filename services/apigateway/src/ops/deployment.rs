@@ -133,7 +133,11 @@ async fn delete(_: &ApiGateway, cx: &Context, request: DeleteDeploymentRequest) 
         let place = Place::new(cx, &request.rest_api_id);
         place.get::<Deployment>(tx, &request.deployment_id)?;
         let stages: Vec<Stage> = place.all(tx)?;
-        if stages.iter().any(|stage| stage.deployment_id.as_ref() == Some(&request.deployment_id)) {
+        let serves = |stage: &Stage| {
+            let canary = stage.canary_settings.as_ref().and_then(|canary| canary.deployment_id.as_ref());
+            stage.deployment_id.as_ref() == Some(&request.deployment_id) || canary == Some(&request.deployment_id)
+        };
+        if stages.iter().any(serves) {
             let message = "Active stages pointing to this deployment must be moved or deleted";
             return Err(Error::BadRequest(message.to_owned()));
         }

@@ -1,6 +1,6 @@
 //! REST APIs themselves.
 
-use super::{arn, now};
+use super::{arn, base_path_mapping, now, usage_plan};
 use crate::{
     ApiGateway,
     error::Error,
@@ -234,6 +234,14 @@ async fn delete(_: &ApiGateway, cx: &Context, request: DeleteRestApiRequest) -> 
     cx.store().write(|tx| {
         let place = Place::new(cx, &request.rest_api_id);
         place.api(tx)?;
+        let mapped = base_path_mapping::mapped(cx, tx, &request.rest_api_id, None)?;
+        if !mapped.is_empty() {
+            return Err(Error::BadRequest(format!(
+                "Please remove all base path mappings related to the API in your domains: {}",
+                mapped.join(", ")
+            )));
+        }
+        usage_plan::forget(cx, tx, &request.rest_api_id, None)?;
         place.delete_api(tx)?;
         Ok(wire::Unit::default())
     })

@@ -1,6 +1,6 @@
 //! Stages: a name under which a deployment is reachable, with its variables and settings.
 
-use super::{arn, client_certificate, now, rest_api::check_api_tags};
+use super::{arn, base_path_mapping, client_certificate, now, rest_api::check_api_tags, usage_plan};
 use crate::{
     ApiGateway,
     error::Error,
@@ -218,9 +218,9 @@ fn slot<'a>(stage: &'a mut Stage, path: &[&str]) -> Option<Slot<'a>> {
     })
 }
 
-/// The name of a method's settings: its path without the first slash, `~1` for the root.
+/// The name of a method's settings: what the patch's path said of it, `~1pets/GET`.
 fn setting_key(resource: &str, method: &str) -> String {
-    format!("{}/{method}", resource.trim_start_matches('/'))
+    format!("{}/{method}", resource.replace('~', "~0").replace('/', "~1"))
 }
 
 /// A setting of a method, `*/*` for all of them.
@@ -337,7 +337,7 @@ fn check_settings(stage: &Stage) -> Result<(), Error> {
         }
         Some(_) => {}
     }
-    let format = settings.format.as_deref().unwrap_or_default();
+    let Some(format) = settings.format.as_deref() else { return Ok(()) };
     if !format.contains("$context.requestId") && !format.contains("$context.extendedRequestId") {
         let message = "Access log format must include $context.requestId or $context.extendedRequestId";
         return Err(Error::BadRequest(message.to_owned()));
@@ -349,7 +349,15 @@ async fn delete(_: &ApiGateway, cx: &Context, request: DeleteStageRequest) -> Re
     cx.store().write(|tx| {
         let place = Place::new(cx, &request.rest_api_id);
         place.get::<Stage>(tx, &request.stage_name)?;
+        let mapped = base_path_mapping::mapped(cx, tx, &request.rest_api_id, Some(&request.stage_name))?;
+        if !mapped.is_empty() {
+            return Err(Error::BadRequest(format!(
+                "Please remove all base path mappings related to the API stage in your domains: {}",
+                mapped.join(", ")
+            )));
+        }
         place.delete::<Stage>(tx, &request.stage_name);
+        usage_plan::forget(cx, tx, &request.rest_api_id, Some(&request.stage_name))?;
         Ok(wire::Unit::default())
     })
 }

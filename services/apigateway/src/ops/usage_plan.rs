@@ -12,7 +12,7 @@ use execute_api::{
     site,
     usage::{day, plan_key_id, set_left, used, used_in_period, web_socket_stage},
 };
-use service::{Context, Timestamp, operation};
+use service::{Context, Timestamp, Transaction, operation};
 use std::collections::BTreeMap;
 
 operation! { ApiGateway, CreateUsagePlan, action: "apigateway:POST" on |cx, _| arn(cx, "/usageplans"), handler: create }
@@ -88,6 +88,21 @@ fn has_stage(cx: &Context, reader: &impl Reader, api: &str, name: &str) -> Resul
     }
     let web_socket = site::find(reader, api)?.is_some_and(|known| known.kind == site::Kind::WebSocket);
     Ok(web_socket && reader.get(web_socket_stage(cx, api, name).as_slice())?.is_some())
+}
+
+/// Takes the stages of an API that go, or one of them, out of all plans.
+pub fn forget(cx: &Context, tx: &mut Transaction<'_>, api: &str, stage: Option<&str>) -> Result<(), Error> {
+    let place = Place::of_account(cx);
+    for mut plan in place.all::<UsagePlan>(tx)? {
+        let gone = |known: &ApiStage| {
+            known.api_id.as_deref() == Some(api) && stage.is_none_or(|stage| known.stage.as_deref() == Some(stage))
+        };
+        if plan.api_stages.iter().flatten().any(gone) {
+            plan.api_stages.iter_mut().for_each(|stages| stages.retain(|known| !gone(known)));
+            place.put(tx, &plan.id.clone().unwrap_or_default(), &plan);
+        }
+    }
+    Ok(())
 }
 
 async fn get(_: &ApiGateway, cx: &Context, request: GetUsagePlanRequest) -> Result<UsagePlan, Error> {

@@ -8,7 +8,7 @@ use lambda_api::{
     ResponseStreamingInvocationType,
 };
 use serde_json::{Map, Value};
-use service::{Context, operation};
+use service::{ApiError, Context, operation};
 use wire::ByteStream;
 use wire::eventstream::Message;
 
@@ -82,7 +82,7 @@ fn events(streaming: Streaming, first: Step, with_log: bool) -> ByteStream {
         match step {
             Step::Part(Part::Begin { .. }) => Some((Ok(Bytes::new()), Some((streaming, None)))),
             Step::Part(Part::Data(data)) => Some((Ok(chunk(data)), Some((streaming, None)))),
-            Step::Ended(ended) => Some((Ok(last(&ended, with_log)), None)),
+            Step::Ended(ended) => Some((Ok(last(*ended, with_log)), None)),
         }
     });
     ByteStream::new(stream, None)
@@ -93,7 +93,7 @@ fn chunk(payload: Bytes) -> Bytes {
 }
 
 /// The answer of a function that did not stream, if it did not; and the end.
-fn last(ended: &Result<Outcome, Error>, with_log: bool) -> Bytes {
+fn last(ended: Result<Outcome, Error>, with_log: bool) -> Bytes {
     let mut complete = Map::new();
     let mut events = Vec::new();
     match ended {
@@ -105,12 +105,13 @@ fn last(ended: &Result<Outcome, Error>, with_log: bool) -> Bytes {
                 events.extend_from_slice(&chunk(outcome.payload.clone()));
             }
             if with_log {
-                complete.insert("LogResult".into(), tail(outcome).into());
+                complete.insert("LogResult".into(), tail(&outcome).into());
             }
         }
         Err(error) => {
-            complete.insert("ErrorCode".into(), "ServiceException".into());
-            complete.insert("ErrorDetails".into(), format!("{error:?}").into());
+            let error = ApiError::from(error);
+            complete.insert("ErrorCode".into(), error.code.to_string().into());
+            complete.insert("ErrorDetails".into(), error.message.into());
         }
     }
     let complete = Value::Object(complete).to_string().into();
