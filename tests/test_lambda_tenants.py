@@ -34,12 +34,16 @@ def handler(event, context):
     assert error_of(client.invoke, FunctionName="plain", TenantId="a")[0] == "InvalidParameterValueException"
 
 
-def test_tenants_in_node(function):
+def test_tenants_in_logs(function):
     invoke = function("f", "nodejs20.x", "index.handler", archive(index__js="exports.handler = async (e, c) => { console.log('x'); return c.tenantId; };"),
                       TenancyConfig={"TenantIsolationMode": "PER_TENANT"}, LoggingConfig={"LogFormat": "JSON"})
     payload, _, log, _ = invoke(TenantId="a")
     [line] = [json.loads(line) for line in log.split("\n") if '"message":"x"' in line]
     assert payload == "a" and line["tenantId"] == "a"
+    invoke = function("g", "python3.11", "app.handler", archive(app__py="import logging\ndef handler(e, c): logging.warning('x')\n"),
+                      TenancyConfig={"TenantIsolationMode": "PER_TENANT"}, LoggingConfig={"LogFormat": "JSON"})
+    [line] = [json.loads(line) for line in invoke(TenantId="b")[2].split("\n") if '"message": "x"' in line]
+    assert line["tenantId"] == "b"
 
 
 @pytest.fixture

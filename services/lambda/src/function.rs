@@ -442,3 +442,38 @@ pub fn check_revision(current: &str, expected: Option<&str>) -> Result<(), Error
         _ => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_being_made_is_not_changed() {
+        let mut function = Function { name: "f".into(), ..Function::default() };
+        assert!(
+            matches!(check_settled(&function), Err(Error::ResourceConflict(text)) if text.ends_with("state: Pending"))
+        );
+        function.latest.state = State::Active;
+        assert!(check_settled(&function).is_ok());
+        function.latest.update = Update::InProgress;
+        assert!(
+            matches!(check_settled(&function), Err(Error::ResourceConflict(text)) if text.contains("An update is in progress"))
+        );
+    }
+
+    #[test]
+    fn levels_belong_to_json() {
+        let mut configuration = defaults();
+        let logging = |format: Option<&str>, level: Option<&str>| api::LoggingConfig {
+            log_format: format.map(api::LogFormat::from),
+            application_log_level: level.map(api::ApplicationLogLevel::from),
+            ..api::LoggingConfig::default()
+        };
+        assert!(logging_config(logging(None, Some("WARN")), &mut configuration).is_err());
+        assert!(logging_config(logging(Some("JSON"), Some("WARN")), &mut configuration).is_ok());
+        let json = LogFormat::Json { application: Level::Warn, system: Level::Info };
+        assert_eq!(log_format(&configuration), json);
+        assert!(logging_config(logging(Some("Text"), None), &mut configuration).is_ok());
+        assert_eq!(log_format(&configuration), LogFormat::Text);
+    }
+}
