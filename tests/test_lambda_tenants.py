@@ -66,6 +66,11 @@ def test_members_without_meaning_are_refused(boto, role):
     assert code == "InvalidParameterValueException" and message.startswith(
         "Value nodejs1.x at 'runtime' failed to satisfy constraint: Member must satisfy enum value set: [")
     assert "length less than or equal to 64" in create(FunctionName="x" * 65)[1]
+    for more, path, most in [({"Timeout": 901}, "timeout", 900), ({"MemorySize": 10241}, "memorySize", 10240)]:
+        [value] = more.values()
+        assert create(**more) == ("ValidationException", (
+            f"1 validation error detected: Value '{value}' at '{path}' failed to satisfy constraint: "
+            f"Member must have value less than or equal to {most}"), 400)
     assert client.list_functions()["Functions"] == []
 
 
@@ -174,6 +179,13 @@ def test_words_for_what_is_missing(boto, account, role):
     assert error_of(client.get_policy, FunctionName="f") == no(gone)
     assert error_of(client.update_alias, FunctionName="f", Name="a") == no(f"Alias not found: {arn}:a")
     assert error_of(client.get_alias, FunctionName="f", Name="a") == no(f"Cannot find alias arn: {arn}:a")
+    for call in (client.create_function_url_config, client.update_function_url_config):
+        assert error_of(call, FunctionName="f", AuthType="NONE", Qualifier="1") == ("ValidationException", (
+            "1 validation error detected: Value '1' at 'qualifier' failed to satisfy constraint: "
+            r"Member must satisfy regular expression pattern: ((?!^\d+$)^[0-9a-zA-Z-_]+$)"), 400)
+    assert error_of(client.create_alias, FunctionName="f", Name="1", FunctionVersion="$LATEST")[0] == "ValidationException"
+    permit = lambda principal: error_of(client.add_permission, FunctionName="f", StatementId="r", Action="lambda:InvokeFunction", Principal=principal)
+    assert permit(f"arn:aws:iam::{account}:role/none")[0] == "InvalidParameterValueException"
     snap = dict(SnapStart={"ApplyOn": "PublishedVersions"})
     client.get_waiter("function_active_v2").wait(FunctionName="f", WaiterConfig={"Delay": 0.1, "MaxAttempts": 600})
     assert error_of(client.update_function_configuration, FunctionName="f", **snap)[:2] == (

@@ -143,6 +143,7 @@ impl Settings {
         if let Some(runtime) = &self.runtime {
             configuration.runtime = supported(runtime)?;
         }
+        self.check_limits()?;
         self.check_snapshots(&configuration.runtime)?;
         self.refuse_what_is_not_real()?;
         if let Some(environment) = self.environment {
@@ -160,6 +161,23 @@ impl Settings {
         set(&mut configuration.timeout, self.timeout);
         set(&mut configuration.memory_mb, self.memory_size);
         set(&mut configuration.ephemeral_mb, self.ephemeral_storage.map(|storage| storage.size));
+        Ok(())
+    }
+
+    /// The limits of functions that do not run on instances of one's own; the model states those of functions that do.
+    fn check_limits(&self) -> Result<(), Error> {
+        let ephemeral = self.ephemeral_storage.as_ref().map(|storage| storage.size);
+        let limits = [
+            (self.timeout, "timeout", 900),
+            (self.memory_size, "memorySize", 10_240),
+            (ephemeral, "ephemeralStorage.size", 10_240),
+        ];
+        for (value, path, most) in limits {
+            if let Some(value) = value.filter(|value| *value > most) {
+                let constraint = format!("Member must have value less than or equal to {most}");
+                return Err(Error::violation(&value, path, &constraint));
+            }
+        }
         Ok(())
     }
 
