@@ -109,6 +109,15 @@ mod tests {
         Payloads::new(&ByteStream::from(bytes.freeze()))
     }
 
+    proptest::proptest! {
+        #[test]
+        fn any_bytes_end_or_are_refused(bytes in proptest::collection::vec(0u8.., 0..200)) {
+            let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+            let mut payloads = Payloads::new(&ByteStream::from(Bytes::from(bytes)));
+            runtime.block_on(async { while let Ok(Some(_)) = payloads.next().await {} });
+        }
+    }
+
     #[tokio::test]
     async fn an_answer_is_divided_into_head_and_rest() {
         let (head, rest) =
