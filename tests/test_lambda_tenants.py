@@ -58,7 +58,7 @@ def test_members_without_meaning_are_refused(boto, role):
     create = lambda **more: error_of(client.create_function, **{
         **dict(FunctionName="f", Runtime="python3.11", Handler="app.handler", Role=role, Code={"ZipFile": ECHO}), **more})
     assert create(DurableConfig={"ExecutionTimeout": 60, "RetentionPeriodInDays": 1})[::2] == ("NotImplemented", 501)
-    assert create(KMSKeyArn="arn:aws:kms:us-east-1:000000000000:key/1")[::2] == ("NotImplemented", 501)
+    assert create(KMSKeyArn="no key")[0] == "ValidationException"
     assert create(Runtime="nodejs12.x") == (
         "InvalidParameterValueException",
         "The runtime parameter of nodejs12.x is no longer supported for creating or updating AWS Lambda functions. We recommend you use a supported runtime while creating or updating functions.", 400)
@@ -198,3 +198,12 @@ def test_lists_show_less(boto, role):
     less = {"State", "StateReason", "StateReasonCode", "LastUpdateStatus", "LastUpdateStatusReason", "LastUpdateStatusReasonCode", "RuntimeVersionConfig"}
     for listed in [*client.list_functions()["Functions"], *client.list_versions_by_function(FunctionName="f")["Versions"]]:
         assert not less & set(listed) and listed["LoggingConfig"]["LogFormat"] == "Text"
+
+
+def test_the_key_of_an_environment_is_shown(boto, role):
+    client, key = boto("lambda"), "arn:aws:kms:us-east-1:000000000000:key/1"
+    made = client.create_function(FunctionName="f", Runtime="python3.11", Handler="app.handler", Role=role, Code={"ZipFile": ECHO}, KMSKeyArn=key)
+    assert made["KMSKeyArn"] == key
+    client.get_waiter("function_active_v2").wait(FunctionName="f", WaiterConfig={"Delay": 0.1, "MaxAttempts": 600})
+    assert client.update_function_configuration(FunctionName="f", Description="x")["KMSKeyArn"] == key
+    assert "KMSKeyArn" not in client.update_function_configuration(FunctionName="f", KMSKeyArn="")

@@ -152,6 +152,9 @@ impl Settings {
         if let Some(logging) = self.logging_config {
             logging_config(logging, configuration)?;
         }
+        if let Some(arn) = self.kms_key_arn {
+            configuration.kms_key = Some(arn).filter(|arn| !arn.is_empty());
+        }
         if let Some(tenancy) = self.tenancy {
             configuration.tenancy = Some(tenancy.tenant_isolation_mode.as_str().to_owned());
         }
@@ -206,7 +209,6 @@ impl Settings {
             (snapshots == Some(&api::SnapStartApplyOn::PublishedVersions), "SnapStart"),
             (self.file_system_configs.as_ref().is_some_and(|configs| !configs.is_empty()), "FileSystemConfigs"),
             (self.image_config.is_some(), "ImageConfig"),
-            (self.kms_key_arn.as_ref().is_some_and(|arn| !arn.is_empty()), "KMSKeyArn"),
         ];
         let asked = asked.iter().find(|(asked, _)| *asked).map(|(_, what)| *what);
         match asked.or(self.foreign.first().copied()) {
@@ -365,6 +367,7 @@ pub fn describe(function: &Function, configuration: &Configuration, arn: String)
         version: Some(configuration.version.clone()),
         environment: variables.map(|variables| api::EnvironmentResponse { variables: Some(variables), error: None }),
         tracing_config: Some(api::TracingConfigResponse { mode: Some(api::TracingMode::PassThrough) }),
+        kms_key_arn: configuration.kms_key.clone(),
         revision_id: Some(configuration.revision_id.clone()),
         state: Some(if pending { api::State::Pending } else { api::State::Active }),
         state_reason: reason(pending),
