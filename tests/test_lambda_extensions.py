@@ -131,6 +131,18 @@ def test_an_external_extension(extended):
     assert event["shutdownReason"] == "spindown" and event["deadlineMs"] > 0
 
 
+def test_a_timeout_is_told(extended):
+    extended.make("f", "def handler(e, c):\n    while True: pass\n", Timeout=1, Layers=[extended.layer("watch", watcher=WATCHER)])
+    extended.allow("s3:PutObject", "arn:aws:s3:::ends/*")
+    s3 = extended.cloud.client("s3")
+    s3.create_bucket(Bucket="ends")
+    answer, _, _ = extended.invoke("f")
+    assert answer["errorType"] == "Sandbox.Timedout"
+    wait_for(lambda: s3.list_objects_v2(Bucket="ends").get("Contents"), "the end")
+    event, _ = json.loads(s3.get_object(Bucket="ends", Key="timeout")["Body"].read())
+    assert event["shutdownReason"] == "timeout"
+
+
 def test_an_internal_extension(extended):
     extended.make("f", CLIENT + """
 said = {}

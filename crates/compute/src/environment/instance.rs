@@ -201,7 +201,8 @@ impl Instance {
         };
         self.idle_since = Instant::now();
         if !reusable {
-            self.end("failure");
+            let reason = if outcome.report.status == Status::Timeout { "timeout" } else { "failure" };
+            self.end(reason);
             return Invoked::Answered(outcome, None);
         }
         Invoked::Answered(outcome, Some(self))
@@ -251,6 +252,7 @@ impl Instance {
         let agents = self.process.api.agents();
         if agents.any() {
             agents.invoke(&invoke_event(&next));
+            self.process.spared = agents.wants_shutdown();
         }
         let mut reply = self.process.api.invoke(next).await;
         let answered = answer(&mut reply);

@@ -21,6 +21,8 @@ pub struct Process {
     pub sandbox: Sandbox,
     pub api: RuntimeApi,
     pub logs: Logs,
+    /// What has run out of time is not killed: somebody is to be told of the end first.
+    pub spared: bool,
     /// The most memory seen, in bytes.
     pub peak: u64,
     forwarder: AbortHandle,
@@ -44,7 +46,8 @@ impl Process {
         let api = RuntimeApi::serve(api).map_err(broken)?;
         api.agents().hub.provide(std::mem::take(&mut sandbox.sockets));
         let logs = Logs::new(&mut sandbox, api.agents().clone(), clock).map_err(broken)?;
-        Ok(Self { api, forwarder: forward(endpoint, endpoint_port).map_err(broken)?, logs, sandbox, peak: 0 })
+        let forwarder = forward(endpoint, endpoint_port).map_err(broken)?;
+        Ok(Self { api, forwarder, logs, sandbox, spared: false, peak: 0 })
     }
 
     /// Runs something to its end while collecting logs and watching the process, its memory and the time.
@@ -57,7 +60,7 @@ impl Process {
         let mut work = std::pin::pin!(work);
         let mut ticks = interval_at(Instant::now() + TICK, TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let Self { sandbox, logs, peak, .. } = self;
+        let Self { sandbox, logs, peak, spared, .. } = self;
         let ended = loop {
             tokio::select! {
                 biased;
@@ -74,7 +77,7 @@ impl Process {
             }
         };
         *peak = sandbox.peak_memory().max(*peak);
-        if matches!(ended, Ended::TimedOut | Ended::OutOfMemory) {
+        if matches!(ended, Ended::OutOfMemory) || (matches!(ended, Ended::TimedOut) && !*spared) {
             sandbox.kill();
             sandbox.exited().await;
         }
