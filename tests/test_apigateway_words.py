@@ -256,3 +256,28 @@ def test_access_logs_tell_of_integrations_and_errors(cloud, boto, site):
     by_method = {line.split('"of":"')[1].split('"')[0]: line for line in wait_for(lines, "the log")}
     assert '"status":"404","integration":"404","error":-' in by_method["GET"]
     assert '"integration":"-","error":"Missing Authentication Token","type":"MISSING_AUTHENTICATION_TOKEN"' in by_method["PUT"]
+
+
+def test_domains_move_between_kinds_of_endpoints(boto, account):
+    """The migration of AWS's guide: the new kind is added with its certificate, then the old one removed."""
+    gateway = boto("apigateway")
+    name = f"moving.{account}.example.com"
+    first, second = (f"arn:aws:acm:us-east-1:{account}:certificate/{which}" for which in "12")
+    made = gateway.create_domain_name(domainName=name, certificateArn=first)
+    assert made["endpointConfiguration"]["types"] == ["EDGE"]
+
+    def change(*operations):
+        patch = [dict(zip(("op", "path", "value"), operation)) for operation in operations]
+        return gateway.update_domain_name(domainName=name, patchOperations=patch)
+
+    both = change(("add", "/endpointConfiguration/types", "REGIONAL"), ("add", "/regionalCertificateArn", second))
+    assert both["endpointConfiguration"]["types"] == ["EDGE", "REGIONAL"]
+    assert (both["certificateArn"], both["regionalCertificateArn"]) == (first, second)
+    assert both["distributionDomainName"] == made["distributionDomainName"]
+    assert len(boto("apigatewayv2").get_domain_name(DomainName=name)["DomainNameConfigurations"]) == 2
+    moved = change(("remove", "/endpointConfiguration/types", "EDGE"))
+    assert moved["endpointConfiguration"]["types"] == ["REGIONAL"] and "distributionDomainName" not in moved
+    assert moved["regionalDomainName"] == both["regionalDomainName"]
+    back = change(("replace", "/endpointConfiguration/types/REGIONAL", "EDGE"), ("replace", "/certificateArn", first))
+    assert back["distributionDomainName"].endswith(".cloudfront.net") and back["certificateArn"] == first
+    assert error_of(change, ("remove", "/endpointConfiguration/types", "EDGE"))[0] == BAD

@@ -1,7 +1,9 @@
 """What DynamoDB says of bad requests, word for word, and in which order it looks at them. The requests are raw, so that no
 client refuses them first."""
 
+import gzip
 import json
+import zlib
 
 import pytest
 import requests
@@ -275,6 +277,34 @@ def test_cancelled_transactions_give_their_reasons(ask):
         {"Code": "ConditionalCheckFailed", "Message": "The conditional request failed"},
         {"Code": "None"},
     ]
+
+
+def test_attributes_have_names(ask):
+    long = "Attribute name is too large, must be less than 65536 bytes"
+    assert ask("PutItem", {**TABLE, "Item": {**KEY, "x" * 65536: S("a")}})[2] == VALUES + long
+    nameless = VALUES + "Attribute name must not be empty"
+    assert ask("PutItem", {**TABLE, "Item": {**KEY, "": S("a")}})[2] == nameless
+    get = {**TABLE, "Key": KEY, "ProjectionExpression": "#a", "ExpressionAttributeNames": {"#a": ""}}
+    assert ask("GetItem", get)[2] == f"ExpressionAttributeNames contains invalid value: {nameless} for key #a"
+    assert ask("Query", {**TABLE, "KeyConditions": {}})[2] == "Conditions can be of length 1 or 2 only"
+
+
+@pytest.mark.parametrize("encoding, pack", [("gzip", gzip.compress), ("deflate", zlib.compress)])
+def test_requests_may_be_compressed(cloud, ask, encoding, pack):
+    headers = {
+        "X-Amz-Target": "DynamoDB_20120810.DescribeTable",
+        "Content-Type": "application/x-amz-json-1.0",
+        "Content-Encoding": encoding,
+    }
+
+    def describe(data):
+        request = AWSRequest("POST", cloud.endpoint + "/", data=data, headers=headers)
+        SigV4Auth(Credentials("123400000000", "test"), "dynamodb", "us-east-1").add_auth(request)
+        return requests.post(cloud.endpoint + "/", data=data, headers=dict(request.headers))
+
+    assert describe(pack(json.dumps(TABLE).encode())).json()["Table"]["TableName"] == "msg"
+    broken = describe(json.dumps(TABLE).encode())
+    assert (broken.status_code, broken.json()["__type"].rpartition("#")[2]) == (400, "SerializationException")
 
 
 def test_numbers_have_one_form(ask):

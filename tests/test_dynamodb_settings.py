@@ -96,3 +96,18 @@ def test_provisioned_tables_throttle_where_that_is_asked_for(start):
     code, message, status = error_of(dynamodb.put_item, TableName="slow", Item={"pk": {"S": "small"}})
     assert (code, status) == ("ProvisionedThroughputExceededException", 400)
     assert message.startswith("The level of configured provisioned throughput for the table was exceeded.")
+
+
+def test_tables_take_their_time_where_that_is_asked_for(start):
+    dynamodb = start("--dynamodb-delays", state=False).client("dynamodb")
+    make(dynamodb, "slow")
+    assert dynamodb.describe_table(TableName="slow")["Table"]["TableStatus"] == "CREATING"
+    assert error_of(dynamodb.scan, TableName="slow")[0] == "ResourceNotFoundException"
+    code, message, status = error_of(dynamodb.delete_table, TableName="slow")
+    text = "Attempt to change a resource which is still in use: Table is being created: slow"
+    assert (code, message, status) == ("ResourceInUseException", text, 400)
+    dynamodb.get_waiter("table_exists").wait(TableName="slow", WaiterConfig={"Delay": 1, "MaxAttempts": 20})
+    dynamodb.put_item(TableName="slow", Item={"pk": {"S": "a"}})
+    assert dynamodb.delete_table(TableName="slow")["TableDescription"]["TableStatus"] == "DELETING"
+    dynamodb.get_waiter("table_not_exists").wait(TableName="slow", WaiterConfig={"Delay": 1, "MaxAttempts": 20})
+    assert dynamodb.list_tables()["TableNames"] == []

@@ -39,7 +39,10 @@ VALUES = {
     "CodeSigningConfigArn": "arn:aws:lambda:us-east-1:000000000000:code-signing-config:csc-0123456789abcdef0",
 }
 # Where one operation wants other values than its siblings.
-OWN_VALUES = {"AddLayerVersionPermission": {"Action": "lambda:GetLayerVersion", "Principal": "*"}}
+OWN_VALUES = {
+    "AddLayerVersionPermission": {"Action": "lambda:GetLayerVersion", "Principal": "*"},
+    **{name + "ResourcePolicy": {"ResourceArn": FUNCTION} for name in ("Delete", "Get", "Put")},
+}
 # Members that the model calls optional and the service does not.
 NEEDED = {"logs": {"logGroupName": "xxx"}}
 

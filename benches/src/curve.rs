@@ -15,8 +15,8 @@ use crate::{Result, load};
 
 const LEVELS: [usize; 4] = [1_000, 10_000, 100_000, 1_000_000];
 const CONNECTIONS: usize = 16;
-/// Background work of the store that a fill left behind is let finish.
-const CALM: Duration = Duration::from_secs(3);
+/// The store sorts in the background what a fill left behind; that is let finish, within bounds.
+const CALM: Duration = Duration::from_secs(60);
 const ROUNDS: usize = 3;
 const ROUND: Duration = Duration::from_millis(700);
 /// Requests that a load goes round in.
@@ -101,7 +101,21 @@ impl Curve {
             task.await??;
         }
         eprintln!("{what}: filled up to {} in {:.0} s", numbers.end, began.elapsed().as_secs_f64());
-        tokio::time::sleep(CALM).await;
+        self.calm().await
+    }
+
+    /// Waits until the server has nothing to do.
+    async fn calm(&self) -> Result {
+        let began = Instant::now();
+        let mut before = self.cloud.server.cpu()?;
+        while began.elapsed() < CALM {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            let now = self.cloud.server.cpu()?;
+            if now - before <= 20_000 {
+                break;
+            }
+            before = now;
+        }
         Ok(())
     }
 
@@ -177,7 +191,7 @@ impl Curve {
             self.cloud.send(&object("PUT", &format!("/many{number}"), b"")).await?;
             self.cloud.send(&object("PUT", &path(&format!("many{number}"), 0), &[b'x'; 1024])).await?;
         }
-        tokio::time::sleep(CALM).await;
+        self.calm().await?;
         let names = ["GetItem", "PutItem", "GetObject of 1 KiB", "PutObject of 1 KiB"];
         let mut lines = names.map(|name| Line { name, costs: Vec::new() });
         for count in COUNTS {

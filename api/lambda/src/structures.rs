@@ -879,7 +879,7 @@ wire::structures! {
     }
     InvokeAsyncRequest INVOKE_ASYNC_REQUEST = "InvokeAsyncRequest" {
         function_name: String = wire::Member::new("FunctionName", &NAMESPACED_FUNCTION_NAME).uri("FunctionName").required();
-        invoke_args: wire::ByteStream = wire::Member::new("InvokeArgs", &wire::simple::BLOB).payload().required().streaming();
+        invoke_args: bytes::Bytes = wire::Member::new("InvokeArgs", &wire::simple::BLOB).payload().required();
     }
     InvokeAsyncResponse INVOKE_ASYNC_RESPONSE = "InvokeAsyncResponse" {
         status: Option<i32> = wire::Member::new("Status", &wire::simple::INTEGER).status();

@@ -29,6 +29,7 @@ wire::enums! {
         PublicRead = "public-read",
         PublicReadWrite = "public-read-write",
         AuthenticatedRead = "authenticated-read",
+        LogDeliveryWrite = "log-delivery-write",
     }
     BucketLocationConstraint BUCKET_LOCATION_CONSTRAINT = "BucketLocationConstraint" {
         AfSouth1 = "af-south-1",

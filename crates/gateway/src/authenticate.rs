@@ -98,7 +98,7 @@ impl Authenticator {
             Claim::V2(v2) => {
                 let Some(credential) = self.credential(cloud, &v2.access_key_id, v2.token.as_deref(), &words)? else {
                     return self.presumed(cloud, &v2.access_key_id, &words).and_then(|caller| {
-                        words.expired(v2.expires, cloud.clock.now())?;
+                        words.expired(v2.expires, None, cloud.clock.now())?;
                         Ok(caller)
                     });
                 };
@@ -107,7 +107,7 @@ impl Authenticator {
                 if !verify_v2(v2, secret, parts.method.as_str(), path, query, &parts.headers) {
                     return Err(words.mismatch());
                 }
-                words.expired(v2.expires, cloud.clock.now())?;
+                words.expired(v2.expires, None, cloud.clock.now())?;
                 Ok(issued(credential, None))
             }
             Claim::V4(v4) => self.verify_v4(cloud, v4, evidence, &words),
@@ -145,7 +145,14 @@ impl Authenticator {
             host: evidence.host,
         };
         if !v4.verify(&key, &canonical) {
-            return Err(words.mismatch());
+            let error = words.mismatch();
+            if !evidence.s3 {
+                return Err(error);
+            }
+            let error = error.with("AWSAccessKeyId", v4.access_key_id.as_str());
+            let error = error.with("StringToSign", v4.string_to_sign(&canonical));
+            let error = error.with("SignatureProvided", v4.signature.as_str());
+            return Err(error.with("CanonicalRequest", canonical.text()));
         }
         Ok(issued(credential, Some(key)))
     }
@@ -336,7 +343,7 @@ impl Words {
             if signed_at.millis() - now.millis() > 3 * SKEW_MILLIS {
                 return Err(ApiError::new(403, "AccessDenied", "Request is not valid yet"));
             }
-            return self.expired(signed_at.secs() + expires, now);
+            return self.expired(signed_at.secs() + expires, Some(expires), now);
         }
         let skew = if self.s3 { 3 * SKEW_MILLIS } else { SKEW_MILLIS };
         let off = now.millis() - signed_at.millis();
@@ -350,21 +357,29 @@ impl Words {
         } else {
             format!("Signature not yet current: {date} is still later than {limit} ({now_text} + 5 min.)")
         };
-        Err(self.pick(
+        let error = self.pick(
             ("RequestTimeTooSkewed", "The difference between the request time and the current time is too large."),
             ("SignatureDoesNotMatch", &text),
             ("InvalidSignatureException", &text),
-        ))
+        );
+        if !self.s3 {
+            return Err(error);
+        }
+        let error = error.with("RequestTime", date.as_str()).with("ServerTime", now.iso8601());
+        Err(error.with("MaxAllowedSkewMilliseconds", skew.to_string()))
     }
 
-    /// A presigned request after its time.
-    fn expired(&self, expires_at: i64, now: Timestamp) -> Result<(), ApiError> {
+    /// A presigned request after its time; `valid` is for how many seconds it was.
+    fn expired(&self, expires_at: i64, valid: Option<i64>, now: Timestamp) -> Result<(), ApiError> {
         if now.secs() <= expires_at {
             return Ok(());
         }
         let expires = Timestamp::from_secs(expires_at).iso8601();
-        Err(ApiError::new(403, "AccessDenied", "Request has expired")
-            .with("Expires", expires)
-            .with("ServerTime", Timestamp::from_secs(now.secs()).iso8601()))
+        let error = ApiError::new(403, "AccessDenied", "Request has expired");
+        let error = match valid {
+            Some(seconds) => error.with("X-Amz-Expires", seconds.to_string()),
+            None => error,
+        };
+        Err(error.with("Expires", expires).with("ServerTime", Timestamp::from_secs(now.secs()).iso8601()))
     }
 }

@@ -195,9 +195,10 @@ fn conditions(cx: &Context, access: &Access, resource_account: &str) -> Conditio
 fn denied(service: &dyn Service, principal: &Principal, access: &Access, denial: &Denial) -> ApiError {
     let Access { action, resource, .. } = access;
     let model = service.model();
-    if let Principal::Anonymous = principal
-        && model.name == "s3"
-    {
+    let s3 = model.name == "s3";
+    // S3 tells the reason within an account only.
+    let outsider = access.account.as_ref().is_some_and(|account| account != principal.account());
+    if s3 && (matches!(principal, Principal::Anonymous) || outsider) {
         return ApiError::new(403, "AccessDenied", "Access Denied");
     }
     let reason = match (denial.explicit, denial.kind) {
@@ -208,8 +209,11 @@ fn denied(service: &dyn Service, principal: &Principal, access: &Access, denial:
     };
     let caller = principal.arn();
     // S3 leaves the resource out of actions on nothing in particular; other services write the star.
-    let object =
-        if resource == "*" && model.name == "s3" { String::new() } else { format!(" on resource: {resource}") };
+    let object = match (s3, resource.as_str()) {
+        (true, "*") => String::new(),
+        (true, resource) => format!(" on resource: \"{resource}\""),
+        (false, resource) => format!(" on resource: {resource}"),
+    };
     let message = format!("User: {caller} is not authorized to perform: {action}{object} {reason}");
     use wire::Protocol;
     let (status, code) = match model.protocols.first() {

@@ -5,6 +5,8 @@
 //! chunk signature or checksum ends the stream with an error; whoever reads the stream must then discard it.
 
 use aws_lc_rs::digest;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use bytes::{Buf as _, Bytes, BytesMut};
 use futures_util::StreamExt as _;
 use wire::{ByteStream, StreamError};
@@ -264,7 +266,13 @@ impl ChunkedDecoder {
             let given = find(&self.trailers, &name).ok_or_else(|| {
                 error("MalformedTrailerError", "The request contained trailing data that was not well-formed or did not conform to our published schema.")
             })?;
-            if checksum.finish() != given {
+            let computed = checksum.finish();
+            let right_size = given.len() == computed.len() && STANDARD.decode(&given).is_ok();
+            if !right_size {
+                let message = format!("Value for {name} trailing header is invalid.");
+                return Err(StreamError { code: "InvalidRequest", message });
+            }
+            if computed != given {
                 let algorithm = algorithm_of(&name).unwrap_or_default();
                 return Err(StreamError {
                     code: "BadDigest",
@@ -370,6 +378,8 @@ mod tests {
         assert_eq!(run(decoder(), &[good]).unwrap(), b"123456789");
         let bad = b"9\r\n123456780\r\n0\r\nx-amz-checksum-crc32:y/Q5Jg==\r\n\r\n";
         assert_eq!(run(decoder(), &[bad]).unwrap_err().code, "BadDigest");
+        let odd = b"9\r\n123456789\r\n0\r\nx-amz-checksum-crc32:bad\r\n\r\n";
+        assert_eq!(run(decoder(), &[odd]).unwrap_err().code, "InvalidRequest");
         let missing = b"9\r\n123456789\r\n0\r\n\r\n";
         assert_eq!(run(decoder(), &[missing]).unwrap_err().code, "MalformedTrailerError");
     }

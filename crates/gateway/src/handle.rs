@@ -11,15 +11,16 @@ use http::{HeaderValue, Request, Response};
 use hyper::body::Incoming;
 use service::{ApiError, Cloud, Context, Front, FrontRequest, Origin, Principal};
 use wire::protocol::encode_response;
-use wire::{ByteStream, Protocol, ServiceModel};
+use wire::{ByteStream, DecodeError, Protocol, ServiceModel};
 
 use crate::authenticate::{Authenticator, Caller, Claim, Evidence, Words};
 use crate::authorize::Pipeline;
 use crate::body::{Body, incoming};
+use crate::checksum::algorithm_of;
 use crate::chunked::{self, ChunkSigner, ChunkedDecoder};
 use crate::identify::{Destination, Directory, Hints, Host, Lost, header, read_host};
 use crate::signature::{self, sha256_hex};
-use crate::{admin, cors, decode, respond};
+use crate::{admin, cors, decode, inflate, respond, s3_signature};
 
 /// The largest body of a request that is read as a whole: a Lambda package of 50 MiB in base64, and what is around it.
 const MAX_BODY: usize = 72 * 1024 * 1024;
@@ -241,8 +242,16 @@ impl Gateway {
         let Destination { service, operation: model, protocol, labels } = destination;
         let s3 = service.model().name == "s3";
         let words = Words { protocol, s3 };
+        if s3 {
+            s3_signature::check(call.parts, &call.query)?;
+        }
         if let Some(text) = broken {
             return Err(words.incomplete(&text));
+        }
+        // The names of objects are UTF-8.
+        let path = call.parts.uri.path();
+        if s3 && percent_encoding::percent_decode_str(path).decode_utf8().is_err() {
+            return Err(ApiError::new(400, "InvalidURI", "Couldn't parse the specified URI.").with("URI", path));
         }
         let operation = service.operation(model.name);
         let streams = model.streams_input();
@@ -255,6 +264,8 @@ impl Gateway {
             let hash = self.whole_body_hash(call, &bytes, s3)?;
             let caller = self.authenticate(call, &hash, protocol, s3)?;
             let bytes = unchunked(call, &caller, &hash, bytes).await?;
+            let bytes = inflate::inflate(protocol, &call.parts.headers, bytes, MAX_BODY)
+                .ok_or_else(|| service.malformed(&DecodeError::Malformed(String::new())))?;
             service.check_body(model, &call.parts.headers, &bytes)?;
             (bytes, None, caller)
         };
@@ -310,7 +321,8 @@ impl Gateway {
         match stated {
             Some(hash) if s3 && hash.len() == 64 => {
                 if sha256_hex(bytes) != hash {
-                    return Err(hash_mismatch());
+                    let error = hash_mismatch().with("ClientComputedContentSHA256", hash);
+                    return Err(error.with("S3ComputedContentSHA256", sha256_hex(bytes)));
                 }
                 Ok(hash)
             }
@@ -395,6 +407,12 @@ fn unknown_operation(service: &ServiceModel, protocol: Protocol, name: &str, par
             let kind = match parts.uri.path().trim_matches('/') {
                 "" => "SERVICE",
                 path if path.contains('/') => "OBJECT",
+                // What else is posted to a bucket is a form.
+                _ if parts.method == http::Method::POST && parts.uri.query().is_none() => {
+                    let text = "At least one of the pre-conditions you specified did not hold";
+                    let condition = "Bucket POST must be of the enclosure-type multipart/form-data";
+                    return ApiError::new(412, "PreconditionFailed", text).with("Condition", condition);
+                }
                 _ => "BUCKET",
             };
             error.with("Method", parts.method.as_str()).with("ResourceType", kind)
@@ -480,6 +498,11 @@ fn chunk_decoder(call: &Call<'_>, caller: &Caller, hash: &str) -> Result<Option<
     if expected.is_none() {
         return Err(ApiError::new(411, "MissingContentLength", "You must provide the Content-Length HTTP header."));
     }
+    let trailer = header(headers, "x-amz-trailer");
+    if trailer.is_some_and(|names| names.split(',').any(|name| algorithm_of(name.trim()).is_none())) {
+        let text = "The value specified in the x-amz-trailer header is not supported";
+        return Err(ApiError::new(400, "InvalidRequest", text));
+    }
     // The chunks of a presumed caller cannot be verified: nobody knows the secret.
     let signer = match (&call.claim, &caller.signing_key) {
         (Claim::V4(v4), Some(key)) if signed => Some(ChunkSigner {
@@ -490,7 +513,7 @@ fn chunk_decoder(call: &Call<'_>, caller: &Caller, hash: &str) -> Result<Option<
         }),
         _ => None,
     };
-    Ok(Some(ChunkedDecoder::new(signer, header(headers, "x-amz-trailer"), expected)))
+    Ok(Some(ChunkedDecoder::new(signer, trailer, expected)))
 }
 
 /// Ends with an error where the body does not have the hash that was signed.

@@ -23,8 +23,10 @@ mod cors;
 mod decode;
 mod handle;
 mod identify;
+mod inflate;
 mod listen;
 mod respond;
+mod s3_signature;
 pub mod signature;
 
 pub use authorize::{Explanation, Pipeline};

@@ -62,6 +62,9 @@ pub struct Up {
     /// Throttle provisioned DynamoDB tables as AWS does.
     #[arg(long)]
     pub throttle_dynamodb: bool,
+    /// Let DynamoDB tables and indexes take as long as on AWS to be made, changed and deleted.
+    #[arg(long)]
+    pub dynamodb_delays: bool,
     /// Print the banner as one line of JSON.
     #[arg(long)]
     pub json: bool,

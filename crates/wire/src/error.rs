@@ -19,6 +19,35 @@ pub struct ErrorReply {
     pub members: Vec<(&'static str, serde_json::Value)>,
 }
 
+/// Lambda's modelled errors say whose fault they are, and spell the member of the message in two ways.
+const LAMBDA: [(&str, &str); 19] = [
+    ("CodeSigningConfigNotFoundException", "Message"),
+    ("CodeStorageExceededException", "message"),
+    ("CodeVerificationFailedException", "Message"),
+    ("InvalidCodeSignatureException", "Message"),
+    ("InvalidParameterValueException", "message"),
+    ("InvalidRequestContentException", "message"),
+    ("InvalidRuntimeException", "Message"),
+    ("PolicyLengthExceededException", "message"),
+    ("PreconditionFailedException", "message"),
+    ("ProvisionedConcurrencyConfigNotFoundException", "message"),
+    ("RecursiveInvocationException", "Message"),
+    ("RequestTooLargeException", "message"),
+    ("ResourceConflictException", "message"),
+    ("ResourceInUseException", "Message"),
+    ("ResourceNotFoundException", "Message"),
+    ("ResourceNotReadyException", "message"),
+    ("ServiceException", "Message"),
+    ("TooManyRequestsException", "message"),
+    ("UnsupportedMediaTypeException", "message"),
+];
+
+fn lambda_message(code: &str) -> &'static str {
+    let modelled = LAMBDA.iter().find(|(name, _)| *name == code).map(|(_, member)| *member);
+    // What Amazon's own framework answers is written small, except for denials.
+    modelled.unwrap_or(if code == "AccessDeniedException" { "Message" } else { "message" })
+}
+
 /// The body of an error response and the headers that belong to it.
 #[derive(Debug)]
 pub struct EncodedError {
@@ -100,8 +129,13 @@ impl ErrorReply {
         // Amazon's framework capitalizes the member where the service's model does not declare the error.
         let key = match self.code.as_str() {
             "SerializationException" | "AccessDeniedException" if typed => "Message",
+            code if service.name == "lambda" => lambda_message(code),
             _ => service.message_member,
         };
+        if service.name == "lambda" && LAMBDA.iter().any(|(code, _)| *code == self.code) {
+            let fault = if self.status < 500 { "User" } else { "Service" };
+            out.extend_from_slice(format!("\"Type\":\"{fault}\",").as_bytes());
+        }
         write_string(&mut out, key);
         out.push(b':');
         write_string(&mut out, &self.message);

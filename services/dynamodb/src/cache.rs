@@ -79,7 +79,16 @@ pub fn table_name<'a>(cx: &'a Context, name_or_arn: &'a str) -> Option<&'a str> 
 impl DynamoDb {
     pub fn find_table(&self, cx: &Context, name_or_arn: &str) -> Result<Option<Arc<Table>>, Error> {
         match place(cx, name_or_arn) {
-            Some(Place { account, name }) => self.cache.get(cx.store(), &table_key(account, cx.region(), name)),
+            Some(Place { account, name }) => {
+                let found = self.cache.get(cx.store(), &table_key(account, cx.region(), name))?;
+                match found {
+                    Some(gone) if gone.busy.is_some() && gone.is_gone(cx.now().millis()) => {
+                        self.finish_deletion(cx, &gone)?;
+                        Ok(None)
+                    }
+                    found => Ok(found),
+                }
+            }
             None => Ok(None),
         }
     }
@@ -91,7 +100,9 @@ impl DynamoDb {
 
     /// The table, for operations on items.
     pub fn table(&self, cx: &Context, name_or_arn: &str) -> Result<Arc<Table>, Error> {
-        self.find_table(cx, name_or_arn)?.ok_or_else(|| match check_name(cx, name_or_arn) {
+        let found = self.find_table(cx, name_or_arn)?;
+        let serves = |table: &Arc<Table>| table.busy.is_none() || table.serves_items(cx.now().millis());
+        found.filter(serves).ok_or_else(|| match check_name(cx, name_or_arn) {
             Ok(()) => Error::ResourceNotFound("Requested resource not found".to_owned()),
             Err(error) => error,
         })

@@ -12,7 +12,8 @@ use crate::table::{Index, PRIMARY, Projected, Scope, Table, Throughput};
 
 /// The table as it is after a request that leaves it in this status.
 pub fn table(table: &Table, sizes: &Sizes, status: api::TableStatus, now: i64) -> api::TableDescription {
-    let global = indexes(table, Scope::Global).map(|index| global(table, index, sizes, &status)).collect::<Vec<_>>();
+    let global =
+        indexes(table, Scope::Global).map(|index| global(table, index, sizes, &status, now)).collect::<Vec<_>>();
     let local = indexes(table, Scope::Local).map(|index| local(table, index, sizes)).collect::<Vec<_>>();
     let (bytes, items) = sizes.of(PRIMARY);
     let warm = Warm::effective(table.warm, table.throughput);
@@ -100,11 +101,13 @@ fn global(
     index: &Index,
     sizes: &Sizes,
     table_status: &api::TableStatus,
+    now: i64,
 ) -> api::GlobalSecondaryIndexDescription {
     let (bytes, items) = sizes.of(index.number);
     let warm = Warm::effective(index.warm, index.throughput);
+    let building = index.backfill.is_some() || table.is_building(index.number, now);
     let status = match table_status {
-        _ if index.backfill.is_some() => api::IndexStatus::Creating,
+        _ if building => api::IndexStatus::Creating,
         api::TableStatus::Creating => api::IndexStatus::Creating,
         api::TableStatus::Deleting => api::IndexStatus::Deleting,
         _ => api::IndexStatus::Active,
@@ -113,7 +116,7 @@ fn global(
         index_name: Some(index.name.clone()),
         key_schema: Some(key_schema(&index.keys)),
         projection: Some(projection(&index.projection)),
-        backfilling: index.backfill.is_some().then_some(true),
+        backfilling: building.then_some(true),
         provisioned_throughput: Some(throughput(index.throughput)),
         index_size_bytes: Some(bytes),
         item_count: Some(items),

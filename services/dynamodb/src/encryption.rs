@@ -23,7 +23,7 @@ pub fn asked(cx: &Context, wanted: Option<&api::SSESpecification>) -> Result<Opt
         };
     }
     if kind == Some("AES256") {
-        return Err(Invalid::values("SSEType AES256 is not supported").into());
+        return Err(Invalid::values("The only valid SSEType is KMS").into());
     }
     let name = wanted.kms_master_key_id.as_deref();
     if let Some(name) = name {
@@ -41,7 +41,7 @@ pub fn named(cx: &Context, name: &str) -> Result<(), Error> {
     let missing = not_found(name, cx.account(), cx.region());
     let id = cx.random().uuid();
     Err(Invalid(format!(
-        "KMS validation error: {missing} (Service: AWSKMS; Status Code: 400; Error Code: NotFoundException; Request ID: {id}; \
+        "KMS validation error: com.amazonaws.services.kms.model.NotFoundException: {missing} (Service: AWSKMS; Status Code: 400; Error Code: NotFoundException; Request ID: {id}; \
          Proxy: null)"
     ))
     .into())

@@ -30,6 +30,7 @@ mod maintenance;
 mod model;
 mod number;
 mod ops;
+mod pace;
 mod parameters;
 mod partiql;
 mod read;
@@ -61,11 +62,13 @@ pub struct DynamoDb {
     throttle: Option<Arc<throttle::Throttle>>,
     /// How many bytes an item collection may have.
     collection_limit: i64,
+    /// See [`pace`].
+    delays: bool,
 }
 
 impl Default for DynamoDb {
     fn default() -> DynamoDb {
-        DynamoDb { cache: Arc::default(), throttle: None, collection_limit: collection::LIMIT }
+        DynamoDb { cache: Arc::default(), throttle: None, collection_limit: collection::LIMIT, delays: false }
     }
 }
 
@@ -142,6 +145,11 @@ impl Service for DynamoDb {
     }
 
     fn invalid(&self, violations: &Violations) -> ApiError {
+        if violations.iter().any(|violation| violation.constraint.contains("less than or equal to 65535")) {
+            let text =
+                "One or more parameter values were invalid: Attribute name is too large, must be less than 65536 bytes";
+            return ApiError::new(400, "ValidationException", text);
+        }
         ApiError::new(
             400,
             "ValidationException",

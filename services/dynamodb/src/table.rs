@@ -10,6 +10,7 @@ use crate::error::Invalid;
 use crate::history::Recovery;
 use crate::key::{self, KeyAttribute, KeySchema};
 use crate::limits::{OnDemand, Warm};
+use crate::pace::Busy;
 use crate::size;
 use crate::stream::TableStream;
 use crate::value::{Item, equal};
@@ -60,6 +61,8 @@ pub struct Table {
     /// The ARN of the managed key, where the table has it and not AWS's own.
     #[serde(default)]
     pub encryption: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub busy: Option<Busy>,
 }
 
 /// A policy that is attached to a table or stream.
@@ -411,6 +414,7 @@ pub(crate) mod tests {
             policy: None,
             insights: [].into(),
             encryption: None,
+            busy: None,
         }
     }
 

@@ -14,7 +14,15 @@ const MAX_DEPTH: usize = 32;
 
 /// Checks every attribute and brings its numbers into normal form.
 pub fn normalise_item(item: &mut Item) -> Result<(), Invalid> {
+    if item.contains_key("") {
+        return Err(nameless());
+    }
     item.values_mut().try_for_each(normalise)
+}
+
+/// What is said of an attribute without a name.
+pub fn nameless() -> Invalid {
+    Invalid::values("Attribute name must not be empty")
 }
 
 pub fn normalise(value: &mut AttributeValue) -> Result<(), Invalid> {

@@ -101,6 +101,7 @@ impl Invoker {
             payload: event.payload.clone().into(),
             invoked_arn: ending.reference.to_string(),
             client_context: event.client_context.clone(),
+            tenant: event.tenant.clone(),
             ..Invocation::default()
         };
         Ok(match self.runner.run(&cx, &function, &configuration, invocation).await {

@@ -64,6 +64,9 @@ pub struct Settings {
     pub image_config: Option<api::ImageConfig>,
     pub kms_key_arn: Option<String>,
     pub snap_start: Option<api::SnapStart>,
+    pub tenancy: Option<api::TenancyConfig>,
+    /// Members of the request that nothing here gives a meaning to, by name.
+    pub foreign: Vec<&'static str>,
 }
 
 impl From<api::CreateFunctionRequest> for Settings {
@@ -86,8 +89,21 @@ impl From<api::CreateFunctionRequest> for Settings {
             image_config: request.image_config,
             kms_key_arn: request.kms_key_arn,
             snap_start: request.snap_start,
+            tenancy: request.tenancy_config,
+            foreign: given([
+                (request.capacity_provider_config.is_some(), "CapacityProviderConfig"),
+                (request.durable_config.is_some(), "DurableConfig"),
+                (request.runtime_config.is_some(), "RuntimeConfig"),
+                (request.accelerator_config.is_some(), "AcceleratorConfig"),
+                (request.publish_to.is_some(), "PublishTo"),
+                (request.code.source_kms_key_arn.is_some(), "SourceKMSKeyArn"),
+            ]),
         }
     }
+}
+
+fn given<const N: usize>(members: [(bool, &'static str); N]) -> Vec<&'static str> {
+    members.into_iter().filter(|(given, _)| *given).map(|(_, name)| name).collect()
 }
 
 impl From<api::UpdateFunctionConfigurationRequest> for Settings {
@@ -110,6 +126,13 @@ impl From<api::UpdateFunctionConfigurationRequest> for Settings {
             image_config: request.image_config,
             kms_key_arn: request.kms_key_arn,
             snap_start: request.snap_start,
+            tenancy: None,
+            foreign: given([
+                (request.capacity_provider_config.is_some(), "CapacityProviderConfig"),
+                (request.durable_config.is_some(), "DurableConfig"),
+                (request.runtime_config.is_some(), "RuntimeConfig"),
+                (request.accelerator_config.is_some(), "AcceleratorConfig"),
+            ]),
         }
     }
 }
@@ -117,15 +140,19 @@ impl From<api::UpdateFunctionConfigurationRequest> for Settings {
 impl Settings {
     /// Applies what is given to a configuration.
     pub fn apply(self, configuration: &mut Configuration) -> Result<(), Error> {
-        self.refuse_what_is_not_real()?;
-        if let Some(runtime) = self.runtime {
-            configuration.runtime = supported(&runtime)?;
+        if let Some(runtime) = &self.runtime {
+            configuration.runtime = supported(runtime)?;
         }
+        self.check_snapshots(&configuration.runtime)?;
+        self.refuse_what_is_not_real()?;
         if let Some(environment) = self.environment {
             configuration.environment = Some(check_environment(environment.variables.unwrap_or_default())?);
         }
         if let Some(logging) = self.logging_config {
             logging_config(logging, configuration)?;
+        }
+        if let Some(tenancy) = self.tenancy {
+            configuration.tenancy = Some(tenancy.tenant_isolation_mode.as_str().to_owned());
         }
         set(&mut configuration.role, self.role);
         set(&mut configuration.handler, self.handler);
@@ -134,6 +161,17 @@ impl Settings {
         set(&mut configuration.memory_mb, self.memory_size);
         set(&mut configuration.ephemeral_mb, self.ephemeral_storage.map(|storage| storage.size));
         Ok(())
+    }
+
+    /// <https://docs.aws.amazon.com/lambda/latest/dg/snapstart.html#snapstart-runtimes>
+    fn check_snapshots(&self, runtime: &str) -> Result<(), Error> {
+        let wanted = self.snap_start.as_ref().and_then(|config| config.apply_on.as_ref());
+        let able = ["java", "python3.12", "python3.13", "python3.14", "dotnet8", "dotnet10"];
+        if wanted != Some(&api::SnapStartApplyOn::PublishedVersions) || able.iter().any(|one| runtime.starts_with(one))
+        {
+            return Ok(());
+        }
+        Err(Error::InvalidParameterValue(format!("{runtime} is not supported for SnapStart enabled functions.")))
     }
 
     fn refuse_what_is_not_real(&self) -> Result<(), Error> {
@@ -152,8 +190,9 @@ impl Settings {
             (self.image_config.is_some(), "ImageConfig"),
             (self.kms_key_arn.as_ref().is_some_and(|arn| !arn.is_empty()), "KMSKeyArn"),
         ];
-        match asked.iter().find(|(asked, _)| *asked) {
-            Some((_, what)) => Err(Error::NotImplemented(format!("{what} is not implemented for functions."))),
+        let asked = asked.iter().find(|(asked, _)| *asked).map(|(_, what)| *what);
+        match asked.or(self.foreign.first().copied()) {
+            Some(what) => Err(Error::NotImplemented(format!("{what} is not implemented for functions."))),
             None => Ok(()),
         }
     }
@@ -208,12 +247,51 @@ pub fn defaults() -> Configuration {
     }
 }
 
+/// Runtimes with which AWS makes no functions any more.
+/// <https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtimes.html#runtimes-deprecated>
+const DEPRECATED: [&str; 25] = [
+    "nodejs",
+    "nodejs4.3",
+    "nodejs4.3-edge",
+    "nodejs6.10",
+    "nodejs8.10",
+    "nodejs10.x",
+    "nodejs12.x",
+    "nodejs14.x",
+    "nodejs16.x",
+    "python2.7",
+    "python3.6",
+    "python3.7",
+    "python3.8",
+    "java8",
+    "go1.x",
+    "dotnetcore1.0",
+    "dotnetcore2.0",
+    "dotnetcore2.1",
+    "dotnetcore3.1",
+    "dotnet5.0",
+    "dotnet6",
+    "dotnet7",
+    "ruby2.5",
+    "ruby2.7",
+    "provided",
+];
+
+pub fn unknown_runtime(name: &str) -> Error {
+    Error::InvalidParameterValue(format!(
+        "Value {name} at 'runtime' failed to satisfy constraint: Member must satisfy enum value set: [nodejs20.x, nodejs22.x, nodejs24.x, python3.9, python3.10, python3.11, python3.12, python3.13, python3.14, provided.al2, provided.al2023] or be a valid ARN"
+    ))
+}
+
 /// The name of a runtime that can run here.
 pub fn supported(runtime: &api::Runtime) -> Result<String, Error> {
     let name = runtime.as_str();
     if let api::Runtime::Unknown(_) = runtime {
+        return Err(unknown_runtime(name));
+    }
+    if DEPRECATED.contains(&name) {
         return Err(Error::InvalidParameterValue(format!(
-            "Value {name} at 'runtime' failed to satisfy constraint: Member must satisfy enum value set: [nodejs20.x, nodejs22.x, nodejs24.x, python3.9, python3.10, python3.11, python3.12, python3.13, provided.al2, provided.al2023] or be a valid ARN"
+            "The runtime parameter of {name} is no longer supported for creating or updating AWS Lambda functions. We recommend you use a supported runtime while creating or updating functions."
         )));
     }
     match compute::interpreters::Runtime::parse(name) {
@@ -292,6 +370,10 @@ pub fn describe(function: &Function, configuration: &Configuration, arn: String)
             runtime_version_arn: Some(runtime_version(&function.region, &configuration.runtime)),
             error: None,
         }),
+        tenancy_config: configuration
+            .tenancy
+            .as_deref()
+            .map(|mode| api::TenancyConfig { tenant_isolation_mode: mode.into() }),
         logging_config: Some(api::LoggingConfig {
             log_format: Some(if levels.is_some() { api::LogFormat::Json } else { api::LogFormat::Text }),
             application_log_level: levels.map(|levels| levels.application.as_str().into()),
@@ -299,6 +381,21 @@ pub fn describe(function: &Function, configuration: &Configuration, arn: String)
             log_group: Some(group),
         }),
         ..api::FunctionConfiguration::default()
+    }
+}
+
+/// What lists show of a version: not how it is doing.
+/// <https://docs.aws.amazon.com/lambda/latest/api/API_ListFunctions.html>
+pub fn describe_in_list(function: &Function, configuration: &Configuration, arn: String) -> api::FunctionConfiguration {
+    api::FunctionConfiguration {
+        state: None,
+        state_reason: None,
+        state_reason_code: None,
+        last_update_status: None,
+        last_update_status_reason: None,
+        last_update_status_reason_code: None,
+        runtime_version_config: None,
+        ..describe(function, configuration, arn)
     }
 }
 
@@ -321,6 +418,19 @@ pub fn last_modified(millis: i64) -> String {
 
 pub fn not_found(reference: &Reference) -> Error {
     Error::ResourceNotFound(format!("Function not found: {reference}"))
+}
+
+/// Refuses to change a function that is still being made, or changed.
+pub fn check_settled(function: &Function) -> Result<(), Error> {
+    let refused =
+        |why: String| Err(Error::ResourceConflict(format!("The operation cannot be performed at this time. {why}")));
+    if function.latest.state == State::Pending {
+        return refused("The function is currently in the following state: Pending".into());
+    }
+    if function.latest.update == Update::InProgress {
+        return refused(format!("An update is in progress for resource: {}", function.reference()));
+    }
+    Ok(())
 }
 
 /// Refuses a change by somebody who has not seen the latest revision.

@@ -36,7 +36,7 @@ use std::sync::Arc;
 use service::policy::Source;
 use service::{AnyOperation, ApiError, Cloud, Context, Front, Service, StoreError};
 
-use wire::DecodeError;
+use wire::{DecodeError, Violations};
 
 pub use runner::Options;
 
@@ -76,6 +76,7 @@ service::operations! { Lambda, lambda_api:
     DeleteFunctionUrlConfig,
     DeleteLayerVersion,
     DeleteProvisionedConcurrencyConfig,
+    DeleteResourcePolicy,
     GetAccountSettings,
     GetAlias,
     GetCodeSigningConfig,
@@ -92,8 +93,10 @@ service::operations! { Lambda, lambda_api:
     GetLayerVersionPolicy,
     GetPolicy,
     GetProvisionedConcurrencyConfig,
+    GetResourcePolicy,
     GetRuntimeManagementConfig,
     Invoke,
+    InvokeAsync,
     InvokeWithResponseStream,
     ListAliases,
     ListCodeSigningConfigs,
@@ -114,6 +117,7 @@ service::operations! { Lambda, lambda_api:
     PutFunctionEventInvokeConfig,
     PutFunctionRecursionConfig,
     PutProvisionedConcurrencyConfig,
+    PutResourcePolicy,
     PutRuntimeManagementConfig,
     RemoveLayerVersionPermission,
     RemovePermission,
@@ -139,6 +143,17 @@ impl Service for Lambda {
 
     fn operations(&self) -> &'static [&'static dyn AnyOperation] {
         OPERATIONS
+    }
+
+    /// Lambda itself, not the framework in front of it, looks at the runtime.
+    fn invalid(&self, violations: &Violations) -> ApiError {
+        let mut all = violations.iter();
+        match (all.next(), all.next()) {
+            (Some(only), None) if only.path == "runtime" => {
+                function::unknown_runtime(only.value.trim_matches('\'')).into()
+            }
+            _ => ApiError::new(400, "ValidationException", violations.to_string()),
+        }
     }
 
     fn malformed(&self, error: &DecodeError) -> ApiError {

@@ -35,6 +35,8 @@ pub fn statement(request: &AddPermissionRequest, resource: &Reference) -> Result
     condition("StringEquals", "lambda:EventSourceToken", &request.event_source_token);
     let url_auth = request.function_url_auth_type.as_ref().map(|kind| kind.as_str().to_owned());
     condition("StringEquals", "lambda:FunctionUrlAuthType", &url_auth);
+    let through_url = request.invoked_via_function_url.map(|through| through.to_string());
+    condition("Bool", "lambda:InvokedViaFunctionUrl", &through_url);
     if !conditions.is_empty() {
         statement.insert("Condition".into(), conditions.into());
     }

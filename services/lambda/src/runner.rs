@@ -347,7 +347,11 @@ impl Runner {
         // Whatever is done on behalf of the function belongs to its chain.
         let cx = &cx.clone().with_trace(Some(trace_id.clone()));
         let invocation = Invocation { trace_id: Some(trace_id), ..invocation };
-        let spec = self.spec(cx, function, configuration).await?;
+        let mut spec = self.spec(cx, function, configuration).await?;
+        if let Some(tenant) = &invocation.tenant {
+            // No environment serves two of them.
+            spec.revision = format!("{}/{tenant}", spec.revision);
+        }
         let role = configuration.role.clone();
         let session = function.name.clone();
         let identity = async { identity(cx, function, configuration) };

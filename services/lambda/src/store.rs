@@ -139,6 +139,9 @@ pub struct Configuration {
     /// Set where logs are JSON.
     #[serde(default)]
     pub log_levels: Option<LogLevels>,
+    /// `PER_TENANT` where tenants share no environments.
+    #[serde(default)]
+    pub tenancy: Option<String>,
     pub code: Code,
     #[serde(default)]
     pub layers: Vec<LayerUse>,
@@ -245,6 +248,8 @@ pub struct Event {
     /// The tracing header of the request.
     #[serde(default)]
     pub trace: Option<String>,
+    #[serde(default)]
+    pub tenant: Option<String>,
 }
 
 /// What the functions of an account in a region have reserved of its concurrency, together.
@@ -393,6 +398,14 @@ impl Configuration {
 }
 
 impl Function {
+    /// Removes the settings of a version or alias that is gone.
+    pub fn forget(&mut self, qualifier: &str) {
+        self.policies.remove(qualifier);
+        self.event_invoke.remove(qualifier);
+        self.provisioned.remove(qualifier);
+        self.runtime_management.remove(qualifier);
+    }
+
     pub fn reference(&self) -> Reference {
         Reference::new(&self.region, &self.account, &self.name)
     }

@@ -36,9 +36,7 @@ impl Throttle {
         let mut running = self.running.lock();
         let count = running.get(&pool).copied().unwrap_or_default();
         if count >= limit {
-            let reply = ApiError::new(429, "TooManyRequestsException", "Rate Exceeded.")
-                .with("Reason", reason)
-                .with("Type", "User");
+            let reply = ApiError::new(429, "TooManyRequestsException", "Rate Exceeded.").with("Reason", reason);
             return Err(Error::Reply(Box::new(reply)));
         }
         running.insert(pool.clone(), count + 1);

@@ -109,7 +109,7 @@ fn unresolvable(address: &str) -> Error {
     service::ApiError::new(400, "UnresolvableGrantByEmailAddress", text).with("emailAddress", address).into()
 }
 
-fn malformed() -> Error {
+pub fn malformed() -> Error {
     let text = "The XML you provided was not well-formed or did not validate against our published schema";
     service::ApiError::new(400, "MalformedACLError", text).into()
 }
@@ -120,7 +120,7 @@ pub fn of_body(policy: &s3_api::AccessControlPolicy, owner: &str) -> Result<Acl,
     if stated != canonical_id(owner) {
         return Err(Error::AccessDenied("Access Denied".to_owned()));
     }
-    let list = policy.grants.as_deref().unwrap_or_default();
+    let list = policy.grants.as_deref().ok_or_else(malformed)?;
     if list.len() > MAX_GRANTS {
         return Err(malformed());
     }

@@ -31,7 +31,7 @@ const INLINE: usize = 64 * 1024;
 /// Bodies of objects up to this size lie in the object's record. Listings read those.
 const EMBEDDED: usize = 2 * 1024;
 /// How much of a body waits in memory before it is written.
-const BATCH: usize = 1024 * 1024;
+const BATCH: usize = 256 * 1024;
 /// How much of a large file is read at once.
 const CHUNK: usize = 256 * 1024;
 /// Files up to this size are read as a whole and remembered.

@@ -12,7 +12,7 @@ pub fn valid_name(name: &str) -> bool {
         && bytes.iter().all(|byte| letter(byte) || matches!(byte, b'.' | b'-'))
         && bytes.first().is_some_and(letter)
         && bytes.last().is_some_and(letter)
-        && !name.contains("..")
+        && !["..", ".-", "-."].iter().any(|pair| name.contains(pair))
         && !address
         && !["xn--", "sthree-", "amzn-s3-demo-"].iter().any(|prefix| name.starts_with(prefix))
         && !["-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3"].iter().any(|suffix| name.ends_with(suffix))
@@ -57,6 +57,8 @@ mod tests {
         }
         let long = "a".repeat(64);
         for bad in [
+            "a.-b",
+            "a-.b",
             "ab",
             "Abc",
             "a_b",

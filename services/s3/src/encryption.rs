@@ -91,8 +91,7 @@ impl Asked {
             let text = "Server Side Encryption with AWS KMS managed key requires HTTP header x-amz-server-side-encryption : aws:kms";
             return Err(invalid_method(text, self.method.as_deref().unwrap_or("null")));
         }
-        let configuration: Option<ServerSideEncryptionConfiguration> =
-            config::find(&cx.store().snapshot(), bucket, "encryption")?;
+        let configuration: Option<ServerSideEncryptionConfiguration> = config::find(cx.store(), bucket, "encryption")?;
         let rule = configuration.and_then(|configuration| configuration.rules.into_iter().next()).unwrap_or_default();
         if let Some(provided) = provided {
             if is_blocked(&rule, "SSE-C") {

@@ -82,6 +82,11 @@ const REQUIRED: [&str; 8] = [
 /// Whether a body of XML is what its headers say.
 pub fn check_body(operation: &str, headers: &HeaderMap, body: &[u8]) -> Result<(), Error> {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    const ENCRYPTION: &str = "x-amz-server-side-encryption";
+    if let Some(method) = text(ENCRYPTION).filter(|_| matches!(operation, "GetObject" | "HeadObject")) {
+        let text = "x-amz-server-side-encryption header is not supported for this operation.";
+        return Err(Error::invalid_argument(text, ENCRYPTION, method));
+    }
     let mut stated = headers.contains_key("x-amz-trailer");
     if let Some(given) = text("content-md5") {
         stated = true;

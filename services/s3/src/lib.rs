@@ -11,6 +11,7 @@ mod access;
 mod acl;
 mod blob;
 mod bucket;
+mod bucket_policy;
 mod checksum;
 mod cipher;
 mod classes;
@@ -231,6 +232,7 @@ impl Service for S3 {
                 let (name, list) = ("x-amz-object-attributes", value.trim_matches(['[', ']']));
                 Error::invalid_argument("Invalid attribute name specified.", name, list)
             }
+            _ if violation.path.starts_with("accessControlPolicy") => acl::malformed(),
             // What is inside another member came in the body.
             _ if violation.path.contains('.') => Error::malformed_xml(),
             "storageClass" => Error::InvalidStorageClass("The storage class you specified is not valid".to_owned()),
@@ -249,6 +251,10 @@ impl Service for S3 {
                 "x-amz-server-side-encryption",
                 value,
             ),
+            "maxBuckets" => {
+                let text = "Argument max-buckets must be an integer between 1 and 10000";
+                Error::invalid_argument(text, "max-buckets", value)
+            }
             "copySource" => Error::invalid_argument(ops::COPY_SOURCE, "x-amz-copy-source", value),
             "aCL" => Error::invalid_argument("", "x-amz-acl", value),
             "objectOwnership" => {
@@ -259,6 +265,9 @@ impl Service for S3 {
             "objectLockLegalHoldStatus" => {
                 let text = "Legal Hold must be either of 'ON' or 'OFF'";
                 Error::invalid_argument(text, "x-amz-object-lock-legal-hold", value)
+            }
+            "policy" if value == "null" => {
+                Error::MalformedPolicy("Policies must be valid JSON and the first byte must be '{'".to_owned())
             }
             "uploadId" if value == "null" => {
                 let text = "The specified method is not allowed against this resource.";

@@ -10,7 +10,7 @@ delete process.env._LAMBDA_TELEMETRY_LOG_FD;
 const LEVELS = ['TRACE', 'DEBUG', 'INFO', 'WARN', 'ERROR', 'FATAL'];
 const METHODS = { log: 'INFO', info: 'INFO', debug: 'DEBUG', warn: 'WARN', error: 'ERROR', trace: 'TRACE', fatal: 'FATAL' };
 
-const context = { requestId: undefined };
+const context = { requestId: undefined, tenantId: undefined };
 let json = false;
 let lowest = 0;
 
@@ -33,7 +33,7 @@ function describe(error) {
 
 // A single value stays what it is; several become one text, beside the first error among them.
 function record(level, values) {
-  const record = { timestamp: new Date().toISOString(), level, requestId: context.requestId };
+  const record = { timestamp: new Date().toISOString(), level, ...context };
   if (values.length === 1) {
     const replace = (_, value) => (value instanceof Error ? { ...describe(value), ...value } : value);
     try {

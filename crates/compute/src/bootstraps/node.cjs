@@ -151,6 +151,7 @@ function newContext(headers, settle) {
     identity: parse('lambda-runtime-cognito-identity'),
     invokedFunctionArn: headers['lambda-runtime-invoked-function-arn'],
     awsRequestId: headers['lambda-runtime-aws-request-id'],
+    tenantId: headers['lambda-runtime-aws-tenant-id'],
     getRemainingTimeInMillis: () => Math.max(0, deadline - Date.now()),
     succeed: (result) => settle(undefined, result),
     fail: (error) => settle(error ?? 'handled'),
@@ -220,6 +221,7 @@ async function stream(handler, event, headers, where) {
 async function serve(handler) {
   for (;;) {
     const { headers, body } = await call('GET', 'runtime/invocation/next');
+    logs.context.tenantId = headers['lambda-runtime-aws-tenant-id'];
     requestId = logs.context.requestId = headers['lambda-runtime-aws-request-id'];
     process.env._X_AMZN_TRACE_ID = headers['lambda-runtime-trace-id'] ?? '';
     const where = `runtime/invocation/${requestId}`;

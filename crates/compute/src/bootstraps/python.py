@@ -143,6 +143,7 @@ class Context:
         self.memory_limit_in_mb = os.environ.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE")
         self.log_group_name = os.environ.get("AWS_LAMBDA_LOG_GROUP_NAME")
         self.log_stream_name = os.environ.get("AWS_LAMBDA_LOG_STREAM_NAME")
+        self.tenant_id = headers.get("lambda-runtime-aws-tenant-id")
         client = headers.get("lambda-runtime-client-context")
         self.client_context = ClientContext(json.loads(client)) if client else None
         identity = headers.get("lambda-runtime-cognito-identity")

@@ -6,13 +6,13 @@ use bytes::Bytes;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use super::launch::mebibytes;
+use super::launch::{self, mebibytes};
 use super::platform::{Event, LogFormat};
 use super::pool::Place;
 use super::process::{Ended, Process};
 use super::report::{Report, Status};
 use super::{FunctionSpec, Invocation, LogLine, Outcome, WallClock};
-use crate::runtime_api::{Next, Phase, Reply, error_payload};
+use crate::runtime_api::{About, Fault, Next, Phase, Reply, error_payload};
 use crate::sandbox::Exit;
 
 /// How long initialising may take before it counts against the function's own timeout.
@@ -89,20 +89,39 @@ impl Instance {
         begun: Instant,
     ) -> Box<Self> {
         process.logs.format = function.log_format;
+        let agents = process.api.agents().clone();
+        agents.introduce(About {
+            name: function.name.clone(),
+            version: function.version.clone(),
+            handler: function.handler.clone(),
+            account: function.arn.split(':').nth(4).unwrap_or_default().to_owned(),
+            // Without a native sandbox there are none.
+            external: if process.logs.hears_extensions() { launch::extensions(function) } else { Vec::new() },
+        });
         process.logs.tell(&Event::InitStart(function));
         let phases = process.api.phases();
-        let initialised = phases.reached(|phase| matches!(phase, Phase::Ready | Phase::Failed { .. }));
+        let initialised = async {
+            let all = async {
+                let phase = phases.reached(|phase| matches!(phase, Phase::Ready | Phase::Failed { .. })).await;
+                if phase == Phase::Ready {
+                    agents.initialised().await?;
+                }
+                Ok(phase)
+            };
+            tokio::select! { phase = all => phase, fault = agents.failed() => Err(fault) }
+        };
         let deadline = begun + INIT_LIMIT + function.timeout;
         let ended = process.supervise(initialised, mebibytes(function.memory_mb), deadline).await;
         let init = begun.elapsed();
         let failure = match ended {
-            Ended::Done(Phase::Failed { kind, payload }) => Some(Failure {
+            Ended::Done(Err(fault)) => Some(Failure::extension(fault)),
+            Ended::Done(Ok(Phase::Failed { kind, payload })) => Some(Failure {
                 payload: Some(payload),
                 message: String::new(),
                 status: Status::Error(kind.clone()),
                 kind,
             }),
-            Ended::Done(_) => None,
+            Ended::Done(Ok(_)) => None,
             Ended::Exited(exit) => Some(Failure::exit(exit)),
             Ended::TimedOut => Some(Failure::timeout(function.timeout)),
             Ended::OutOfMemory => Some(Failure::out_of_memory()),
@@ -156,7 +175,7 @@ impl Instance {
         if exited && self.init.is_none() && !self.process.api.taken() {
             return Invoked::Stale;
         }
-        let (payload, function_error, status, reusable) = match ended {
+        let (payload, function_error, status, mut reusable) = match ended {
             Ok(Reply::Streamed) => (Bytes::new(), None, Status::Success, true),
             Ok(Reply::Response(payload)) => (payload, None, Status::Success, true),
             Ok(Reply::Error { kind, payload }) => (payload, Some("Unhandled"), Status::Error(kind), true),
@@ -167,6 +186,9 @@ impl Instance {
         };
         let produced = payload.len();
         self.process.logs.tell(&Event::RuntimeDone { request_id: id, status: &status, duration, produced });
+        if reusable && self.process.api.agents().any() {
+            reusable = self.rest(function, begun).await;
+        }
         let report = self.report(function, id, duration, status);
         self.process.logs.tell(&Event::End { request_id: id });
         self.process.logs.tell(&Event::Report(&report));
@@ -178,7 +200,35 @@ impl Instance {
             report,
         };
         self.idle_since = Instant::now();
-        Invoked::Answered(outcome, reusable.then_some(self))
+        if !reusable {
+            self.end("failure");
+            return Invoked::Answered(outcome, None);
+        }
+        Invoked::Answered(outcome, Some(self))
+    }
+
+    /// Waits until the extensions have dealt with the invocation too; says whether they did in time.
+    async fn rest(&mut self, function: &FunctionSpec, begun: Instant) -> bool {
+        let agents = self.process.api.agents().clone();
+        let deadline = begun + function.timeout;
+        let rested = self.process.supervise(agents.rested(), mebibytes(function.memory_mb), deadline).await;
+        matches!(rested, Ended::Done(Ok(())))
+    }
+
+    /// Ends the environment; extensions that want to know of it get two seconds.
+    pub fn end(mut self: Box<Self>, reason: &'static str) {
+        let agents = self.process.api.agents().clone();
+        if !agents.wants_shutdown() || self.has_ended() {
+            return;
+        }
+        tokio::spawn(async move {
+            if std::mem::take(&mut self.stopped) {
+                self.process.sandbox.resume();
+            }
+            agents.shut_down(reason, (self.clock)() + SHUTDOWN.as_millis() as i64);
+            self.process.supervise(agents.gone(), u64::MAX, Instant::now() + SHUTDOWN).await;
+            agents.hub.finish(FLUSH).await;
+        });
     }
 
     async fn run(
@@ -195,8 +245,13 @@ impl Instance {
             trace_id: invocation.trace_id.clone(),
             client_context: invocation.client_context.clone(),
             cognito_identity: invocation.cognito_identity.clone(),
+            tenant: invocation.tenant.clone(),
             sink: invocation.sink.clone(),
         };
+        let agents = self.process.api.agents();
+        if agents.any() {
+            agents.invoke(&invoke_event(&next));
+        }
         let mut reply = self.process.api.invoke(next).await;
         let answered = answer(&mut reply);
         match self.process.supervise(answered, mebibytes(function.memory_mb), begun + function.timeout).await {
@@ -245,6 +300,22 @@ impl Instance {
     }
 }
 
+/// What extensions are told of an invocation.
+fn invoke_event(next: &Next) -> serde_json::Value {
+    serde_json::json!({
+        "eventType": "INVOKE",
+        "deadlineMs": next.deadline_millis,
+        "requestId": next.request_id,
+        "invokedFunctionArn": next.function_arn,
+        "tracing": { "type": "X-Amzn-Trace-Id", "value": next.trace_id },
+    })
+}
+
+/// How long extensions have to end.
+const SHUTDOWN: Duration = Duration::from_secs(2);
+/// How long the last telemetry may take to arrive.
+const FLUSH: Duration = Duration::from_millis(300);
+
 const INVALID_ENTRYPOINT: &str = "Runtime.InvalidEntrypoint";
 const EXITED: &str = "Runtime.ExitError";
 const OUT_OF_MEMORY: &str = "Runtime.OutOfMemory";
@@ -265,6 +336,10 @@ impl Failure {
             Exit::Signal(signal) => format!("Runtime exited with error: signal: {}", signal_name(signal)),
         };
         Self::error(EXITED, message)
+    }
+
+    fn extension(fault: Fault) -> Self {
+        Self::error(fault.kind, fault.message)
     }
 
     fn out_of_memory() -> Self {

@@ -16,6 +16,9 @@ pub const RUNTIME_API_PORT: u16 = 9001;
 /// AWS's limit on processes and threads in an environment.
 pub const PROCESSES: u32 = 1024;
 
+/// As many connections can be made to extensions that listen.
+const SOCKETS: usize = 4;
+
 /// Where a runtime's own files are on this machine.
 #[derive(Clone, Debug)]
 pub struct Installation {
@@ -129,6 +132,27 @@ pub fn heap_flag(memory_mb: u32) -> String {
     format!("--max-old-space-size={}", memory_mb * 9 / 10)
 }
 
+/// Starts what it finds in a directory beside the runtime, each with an end that is told of.
+const WITH_EXTENSIONS: &str = r#"for extension in "$0"/*; do
+    [ -f "$extension" ] && [ -x "$extension" ] && {
+        "$extension" </dev/null
+        printf '\0%s %s\n' "$?" "${extension##*/}"
+    } >&4 2>&4 &
+done
+exec "$@" 4>&-
+"#;
+
+/// The files of a function's external extensions.
+pub fn extensions(function: &FunctionSpec) -> Vec<String> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let directory = function.layers.as_ref().map(|layers| layers.join("extensions"));
+    let files = directory.and_then(|directory| std::fs::read_dir(directory).ok()).into_iter().flatten().flatten();
+    let executable = |file: &std::fs::DirEntry| {
+        std::fs::metadata(file.path()).is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
+    };
+    files.filter(executable).filter_map(|file| file.file_name().into_string().ok()).collect()
+}
+
 /// The program and its arguments.
 pub fn program(
     installation: &Installation,
@@ -162,7 +186,13 @@ pub fn sandbox(
     let code = function.map(|function| function.code.as_path());
     let layers = function.and_then(|function| function.layers.as_deref());
     let places = Places::new(backend, installation, code, layers);
-    let (program, args) = program(installation, &places, function)?;
+    let (mut program, mut args) = program(installation, &places, function)?;
+    let beside = function.is_some_and(|function| !extensions(function).is_empty()) && places.isolated;
+    if beside {
+        let runtime = std::mem::replace(&mut program, "/bin/sh".into()).display().to_string();
+        let directory = places.layers.join("extensions").display().to_string();
+        args = ["-c".into(), WITH_EXTENSIONS.into(), directory, runtime].into_iter().chain(args).collect();
+    }
     let mut mounts = vec![Mount::new(&installation.runtime, RUNTIME)];
     let mut links = Vec::new();
     if let Some(interpreter) = &installation.interpreter {
@@ -189,6 +219,8 @@ pub fn sandbox(
         memory_bytes: mebibytes(function.map_or(512, |function| function.memory_mb)),
         processes: PROCESSES,
         ports: vec![RUNTIME_API_PORT, endpoint_port],
+        sockets: SOCKETS,
+        beside,
     })
 }
 

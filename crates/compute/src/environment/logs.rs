@@ -1,17 +1,24 @@
 //! What a function writes, as log lines.
 //!
 //! Standard output and error are one stream of bytes, cut at newlines. A bootstrap's own records arrive framed on another
-//! pipe, so that a record may have several lines: magic, length, microseconds (all big-endian), text.
+//! pipe, so that a record may have several lines: magic, length, microseconds (all big-endian), text. What external extensions
+//! write has a third pipe, on which a line that begins with NUL tells of an extension's end: status and name.
+//!
+//! Whatever is logged is also told to the environment's subscribers of telemetry.
 
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::AsFd;
+use std::sync::Arc;
 
+use serde_json::{Value, json};
 use tokio::net::unix::pipe::Receiver;
 
 use super::WallClock;
-use super::platform::{Event, LogFormat};
+use super::platform::{Event, Level, LogFormat};
+use crate::runtime_api::{Agents, Kind};
 use crate::sandbox::Sandbox;
+use crate::time::iso8601;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogLine {
@@ -31,29 +38,47 @@ const MAGIC: u32 = 0xa55a_0003;
 pub struct Logs {
     output: Option<Source>,
     records: Option<Source>,
+    extensions: Option<Source>,
     partial: Vec<u8>,
+    extension_partial: Vec<u8>,
     frames: Vec<u8>,
     lines: Vec<LogLine>,
     /// Bytes in `lines`.
     kept: usize,
     pub format: LogFormat,
+    agents: Arc<Agents>,
     clock: WallClock,
 }
 
 impl Logs {
-    pub fn new(sandbox: &mut Sandbox, clock: WallClock) -> io::Result<Self> {
-        let output = sandbox.output.take().map(Source::new).transpose()?;
-        let records = sandbox.records.take().map(Source::new).transpose()?;
+    pub fn new(sandbox: &mut Sandbox, agents: Arc<Agents>, clock: WallClock) -> io::Result<Self> {
         Ok(Self {
-            output,
-            records,
+            output: sandbox.output.take().map(Source::new).transpose()?,
+            records: sandbox.records.take().map(Source::new).transpose()?,
+            extensions: sandbox.extensions.take().map(Source::new).transpose()?,
+            ..Self::empty(agents, clock)
+        })
+    }
+
+    fn empty(agents: Arc<Agents>, clock: WallClock) -> Self {
+        Self {
+            output: None,
+            records: None,
+            extensions: None,
             partial: Vec::new(),
+            extension_partial: Vec::new(),
             frames: Vec::new(),
             lines: Vec::new(),
             kept: 0,
             format: LogFormat::Text,
+            agents,
             clock,
-        })
+        }
+    }
+
+    /// Whether external extensions were started.
+    pub fn hears_extensions(&self) -> bool {
+        self.extensions.is_some()
     }
 
     /// Adds a line of our own, after everything that the function has written so far.
@@ -70,6 +95,11 @@ impl Logs {
         if let Some(message) = event.line(self.format, timestamp_millis) {
             self.lines.push(LogLine { timestamp_millis, message });
         }
+        if self.agents.hub.is_active()
+            && let Some(event) = event.json(timestamp_millis)
+        {
+            self.agents.hub.publish(Kind::Platform, event);
+        }
     }
 
     pub fn take(&mut self) -> Vec<LogLine> {
@@ -82,6 +112,7 @@ impl Logs {
         tokio::select! {
             () = readable(self.output.as_ref()) => {}
             () = readable(self.records.as_ref()) => {}
+            () = readable(self.extensions.as_ref()) => {}
         }
         self.drain();
     }
@@ -93,6 +124,10 @@ impl Logs {
         let now = (self.clock)();
         self.cut_frames(now);
         self.cut_lines(now);
+        if self.agents.any() || self.extensions.is_some() {
+            drain(&mut self.extensions, &mut self.extension_partial);
+            self.hear_extensions(now);
+        }
     }
 
     /// Ends an unfinished line, because its writer has gone.
@@ -104,15 +139,46 @@ impl Logs {
         }
     }
 
+    /// What is to be said of extensions, and what they write themselves.
+    fn hear_extensions(&mut self, now: i64) {
+        for announced in self.agents.announced() {
+            let event = json!({ "time": iso8601(now), "type": announced.kind, "record": announced.record });
+            let message = match self.format {
+                LogFormat::Text => Some(announced.line),
+                LogFormat::Json { system, .. } => (system <= Level::Info).then(|| event.to_string()),
+            };
+            self.lines.extend(message.map(|message| LogLine { timestamp_millis: now, message }));
+            self.agents.hub.publish(Kind::Platform, event);
+        }
+        let bytes = std::mem::take(&mut self.extension_partial);
+        let mut rest = &bytes[..];
+        while let Some(length) = newline(rest) {
+            self.hear(&rest[..length], now);
+            rest = &rest[length + 1..];
+        }
+        self.extension_partial = rest[rest.len().saturating_sub(LONGEST)..].to_vec();
+    }
+
+    fn hear(&mut self, line: &[u8], now: i64) {
+        match line.split_first() {
+            Some((0, end)) => {
+                let end = String::from_utf8_lossy(end);
+                let (status, name) = end.split_once(' ').unwrap_or_default();
+                self.agents.ended(name, status);
+            }
+            _ => self.keep(line, now, Kind::Extension),
+        }
+    }
+
     fn cut_lines(&mut self, now: i64) {
         let bytes = std::mem::take(&mut self.partial);
         let mut rest = &bytes[..];
         while let Some(length) = newline(rest) {
-            self.keep(&rest[..length], now);
+            self.keep(&rest[..length], now, Kind::Function);
             rest = &rest[length + 1..];
         }
         if rest.len() > LONGEST {
-            self.keep(rest, now);
+            self.keep(rest, now, Kind::Function);
         } else {
             self.partial = rest.to_vec();
         }
@@ -129,13 +195,16 @@ impl Logs {
                 return;
             }
             let Some(message) = rest.get(..length) else { break };
-            self.keep(message, now);
+            self.keep(message, now, Kind::Function);
             bytes.drain(..16 + length);
         }
         self.frames = bytes;
     }
 
-    fn keep(&mut self, line: &[u8], timestamp_millis: i64) {
+    fn keep(&mut self, line: &[u8], timestamp_millis: i64, kind: Kind) {
+        if self.agents.hub.is_active() {
+            self.tell_subscribers(line, timestamp_millis, kind);
+        }
         if !self.format.keeps(line) {
             return;
         }
@@ -148,6 +217,19 @@ impl Logs {
             let message = format!("[WELKIN] This invocation logged more than {MOST} bytes; the rest is not kept.");
             self.lines.push(LogLine { timestamp_millis, message });
         }
+    }
+}
+
+impl Logs {
+    /// Records of a function that logs JSON are told as such, others as text.
+    fn tell_subscribers(&self, line: &[u8], now: i64, kind: Kind) {
+        let text = || Value::from(String::from_utf8_lossy(&line[..line.len().min(LONGEST)]).into_owned());
+        let record = match self.format {
+            LogFormat::Json { .. } => serde_json::from_slice(line).ok().filter(Value::is_object).unwrap_or_else(text),
+            LogFormat::Text => text(),
+        };
+        let name = if kind == Kind::Extension { "extension" } else { "function" };
+        self.agents.hub.publish(kind, json!({ "time": iso8601(now), "type": name, "record": record }));
     }
 }
 
@@ -205,7 +287,6 @@ fn drain(source: &mut Option<Source>, into: &mut Vec<u8>) {
 mod tests {
     use super::*;
     use std::io::Write;
-    use std::sync::Arc;
 
     fn logs() -> (Logs, io::PipeWriter, io::PipeWriter) {
         let ((output, out), (records, rec)) = (io::pipe().unwrap(), io::pipe().unwrap());
@@ -214,12 +295,7 @@ mod tests {
         let logs = Logs {
             output: receiver(output),
             records: receiver(records),
-            partial: Vec::new(),
-            frames: Vec::new(),
-            lines: Vec::new(),
-            kept: 0,
-            format: LogFormat::Text,
-            clock: Arc::new(|| 7),
+            ..Logs::empty(Arc::default(), Arc::new(|| 7))
         };
         (logs, out, rec)
     }
@@ -255,16 +331,7 @@ mod tests {
         #[test]
         fn records_survive_any_cut(texts in proptest::collection::vec(".{0,40}", 0..6), cuts in proptest::collection::vec(1usize..30, 0..20)) {
             let bytes: Vec<u8> = texts.iter().flat_map(|text| frame(text)).collect();
-            let mut logs = Logs {
-                output: None,
-                records: None,
-                partial: Vec::new(),
-                frames: Vec::new(),
-                lines: Vec::new(),
-                kept: 0,
-                format: LogFormat::Text,
-                clock: Arc::new(|| 7),
-            };
+            let mut logs = Logs::empty(Arc::default(), Arc::new(|| 7));
             let mut rest = &bytes[..];
             for cut in cuts {
                 let (now, later) = rest.split_at(cut.min(rest.len()));
@@ -280,16 +347,7 @@ mod tests {
 
         #[test]
         fn any_bytes_are_taken(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..200)) {
-            let mut logs = Logs {
-                output: None,
-                records: None,
-                partial: Vec::new(),
-                frames: bytes,
-                lines: Vec::new(),
-                kept: 0,
-                format: LogFormat::Text,
-                clock: Arc::new(|| 7),
-            };
+            let mut logs = Logs { frames: bytes, ..Logs::empty(Arc::default(), Arc::new(|| 7)) };
             logs.finish();
         }
     }

@@ -106,6 +106,8 @@ pub struct Invocation {
     pub trace_id: Option<String>,
     pub client_context: Option<String>,
     pub cognito_identity: Option<String>,
+    /// On whose behalf the function is invoked, where it keeps tenants apart.
+    pub tenant: Option<String>,
     /// Where the parts of a streamed response go as they come.
     pub sink: Option<Sink>,
 }

@@ -80,6 +80,9 @@ const LINGER: Duration = Duration::from_millis(10);
 /// How long runtimes are kept ready while no function starts.
 const RESERVE_IDLE: Duration = Duration::from_secs(15 * 60);
 
+/// Why environments end that nobody uses.
+const SPINDOWN: &str = "spindown";
+
 /// An environment and the ARN of its function.
 type Owned = (String, Box<Instance>);
 
@@ -244,15 +247,12 @@ impl Environments {
 
     /// Ends the idle environments of a function, because it changed or is gone. Busy ones finish what they do.
     pub fn retire(&self, arn: &str) {
-        self.inner.idle.lock().retain(|_, instances| {
-            instances.retain(|(owner, _)| owner != arn);
-            !instances.is_empty()
-        });
+        self.inner.end_idle(|_, owner, _| owner == arn);
     }
 
     /// Ends every idle environment.
     pub fn retire_all(&self) {
-        self.inner.idle.lock().clear();
+        self.inner.end_idle(|_, _, _| true);
     }
 
     /// How many environments wait for an invocation.
@@ -320,6 +320,16 @@ impl Inner {
         wanted > 0 && self.alive.lock().get(revision).copied().unwrap_or_default() <= wanted
     }
 
+    /// Ends the idle environments of which the condition (revision, ARN of the function, environment) holds.
+    fn end_idle(&self, mut which: impl FnMut(&str, &str, &Instance) -> bool) {
+        let mut ended = Vec::new();
+        self.idle.lock().retain(|revision, instances| {
+            ended.extend(instances.extract_if(.., |(owner, instance)| which(revision, owner, instance)));
+            !instances.is_empty()
+        });
+        ended.into_iter().for_each(|(_, instance)| instance.end(SPINDOWN));
+    }
+
     fn end_oldest_idle(&self) -> bool {
         let mut idle = self.idle.lock();
         let free = idle.iter().filter(|(revision, _)| !self.is_provided(revision));
@@ -331,7 +341,9 @@ impl Inner {
             idle.insert(revision, instances);
         }
         drop(idle);
-        drop(ended);
+        if let Some((_, ended)) = ended {
+            ended.end(SPINDOWN);
+        }
         true
     }
 
@@ -367,6 +379,7 @@ impl Inner {
             if !instance.has_ended() && instance.started.elapsed() < self.config.lifetime {
                 return Some(instance);
             }
+            instance.end(SPINDOWN);
         }
         None
     }
@@ -394,13 +407,9 @@ async fn reap(inner: Weak<Inner>, period: Duration) {
         let Some(inner) = inner.upgrade() else { return };
         let idle = inner.config.idle;
         inner.reserve.release_unused(RESERVE_IDLE);
-        inner.idle.lock().retain(|revision, instances| {
-            let provided = inner.is_provided(revision);
-            instances.retain(|(_, instance)| {
-                let unused = instance.idle_since.elapsed() >= idle && !provided;
-                !unused && !instance.has_ended()
-            });
-            !instances.is_empty()
+        inner.end_idle(|revision, _, instance| {
+            let unused = instance.idle_since.elapsed() >= idle && !inner.is_provided(revision);
+            unused || instance.has_ended()
         });
     }
 }

@@ -41,14 +41,10 @@ impl Process {
         let mut listeners = std::mem::take(&mut sandbox.listeners).into_iter();
         let (Some(api), Some(endpoint)) = (listeners.next(), listeners.next()) else { return Err(Error::SpawnerGone) };
         let broken = |source: std::io::Error| Error::Setup { step: "serving the Runtime API".into(), source };
-        let logs = Logs::new(&mut sandbox, clock).map_err(broken)?;
-        Ok(Self {
-            api: RuntimeApi::serve(api).map_err(broken)?,
-            forwarder: forward(endpoint, endpoint_port).map_err(broken)?,
-            logs,
-            sandbox,
-            peak: 0,
-        })
+        let api = RuntimeApi::serve(api).map_err(broken)?;
+        api.agents().hub.provide(std::mem::take(&mut sandbox.sockets));
+        let logs = Logs::new(&mut sandbox, api.agents().clone(), clock).map_err(broken)?;
+        Ok(Self { api, forwarder: forward(endpoint, endpoint_port).map_err(broken)?, logs, sandbox, peak: 0 })
     }
 
     /// Runs something to its end while collecting logs and watching the process, its memory and the time.

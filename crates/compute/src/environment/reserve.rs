@@ -1,7 +1,8 @@
 //! Runtimes started before a function needs them, so that a cold start costs a hand-over instead of a boot.
 //!
 //! A reserved runtime waits inside a sandbox without a function. On hand-over its code is mounted, its limits are set and
-//! its variables are told. A function whose variables would have changed how the interpreter itself starts gets a fresh one.
+//! its variables are told. A function whose variables would have changed how the interpreter itself starts, or
+//! that has external extensions, gets a fresh one.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -36,7 +37,8 @@ fn key(installation: &Installation) -> Option<Key> {
 const EARLY: [&str; 4] = ["NODE_OPTIONS", "NODE_EXTRA", "PYTHON", "LD_"];
 
 fn needs_fresh(function: &FunctionSpec) -> bool {
-    function.environment.iter().any(|(name, _)| EARLY.iter().any(|prefix| name.starts_with(prefix)))
+    let early = |(name, _): &(String, String)| EARLY.iter().any(|prefix| name.starts_with(prefix));
+    function.environment.iter().any(early) || !launch::extensions(function).is_empty()
 }
 
 impl Reserve {

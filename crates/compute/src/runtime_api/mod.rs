@@ -3,9 +3,15 @@
 //! Every environment has a listener of its own, so a function cannot take or answer another's invocations. One invocation
 //! is in flight at a time; an answer for any other request id is refused and changes nothing.
 //!
+//! Beside it are the APIs of extensions: [`agents`] is who they are, [`extensions`] what they may ask, [`telemetry`] what they
+//! are sent.
+//!
 //! `GET /2018-06-01/welkin/assignment` is ours: a runtime that was started before its function was known waits there.
 
+mod agents;
+mod extensions;
 mod stream;
+mod telemetry;
 
 use std::convert::Infallible;
 use std::io;
@@ -24,7 +30,9 @@ use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::AbortHandle;
 
+pub use agents::{About, Agents, Fault};
 pub use stream::{Part, STREAM_LIMIT, Sink};
+pub use telemetry::Kind;
 
 use stream::Claim;
 
@@ -43,6 +51,7 @@ pub struct Next {
     pub trace_id: Option<String>,
     pub client_context: Option<String>,
     pub cognito_identity: Option<String>,
+    pub tenant: Option<String>,
     /// Where a response goes that the runtime streams.
     pub sink: Option<Sink>,
 }
@@ -96,6 +105,7 @@ impl Phases {
 }
 
 struct Shared {
+    agents: Arc<Agents>,
     taken: AtomicBool,
     phase: watch::Sender<Phase>,
     assignment: watch::Sender<Option<Bytes>>,
@@ -117,6 +127,7 @@ impl RuntimeApi {
         let (queue, receiver) = mpsc::channel(1);
         let (phase_sender, phase) = watch::channel(Phase::Starting);
         let shared = Arc::new(Shared {
+            agents: Arc::default(),
             taken: AtomicBool::new(false),
             phase: phase_sender,
             assignment: watch::channel(None).0,
@@ -135,6 +146,11 @@ impl RuntimeApi {
     /// Whether the runtime has been given the latest invocation.
     pub fn taken(&self) -> bool {
         self.shared.taken.load(Ordering::Acquire)
+    }
+
+    /// The extensions of the environment.
+    pub fn agents(&self) -> &Arc<Agents> {
+        &self.shared.agents
     }
 
     /// Tells a waiting runtime which function it is.
@@ -187,7 +203,9 @@ type Answer = Response<Full<Bytes>>;
 impl Shared {
     async fn answer(&self, request: Request<Incoming>) -> Answer {
         let path = request.uri().path().to_owned();
-        let Some(path) = path.strip_prefix(VERSION) else { return not_found() };
+        let Some(path) = path.strip_prefix(VERSION) else {
+            return extensions::answer(&self.agents, request).await.unwrap_or_else(not_found);
+        };
         let parts: Vec<&str> = path.split('/').collect();
         match (request.method(), &parts[..]) {
             (&Method::GET, ["runtime", "invocation", "next"]) => self.next().await,
@@ -200,6 +218,7 @@ impl Shared {
     }
 
     async fn next(&self) -> Answer {
+        self.agents.close();
         self.phase.send_if_modified(|phase| {
             let first = !matches!(phase, Phase::Ready);
             *phase = Phase::Ready;
@@ -218,6 +237,7 @@ impl Shared {
             ("lambda-runtime-trace-id", next.trace_id.as_ref()),
             ("lambda-runtime-client-context", next.client_context.as_ref()),
             ("lambda-runtime-cognito-identity", next.cognito_identity.as_ref()),
+            ("lambda-runtime-aws-tenant-id", next.tenant.as_ref()),
         ];
         for (name, value) in fields {
             if let Some(value) = value.and_then(|value| HeaderValue::from_bytes(value.as_bytes()).ok()) {

@@ -28,13 +28,18 @@ pub const STAGES: [&str; 10] = [
 pub struct Descriptors {
     pub output: c_int,
     pub records: c_int,
+    /// For programs beside the first, or -1.
+    pub beside: c_int,
     pub socket: c_int,
 }
 
 /// The parent lets the child go on with this byte, and the child answers with it when its listeners are ready.
 pub const GO: u8 = b'g';
 
-const SOCKET: c_int = 4;
+const SOCKET: c_int = 5;
+
+/// The most listeners and sockets together.
+const MOST_SOCKETS: usize = 8;
 
 /// A mount attribute request, `struct mount_attr` of the kernel.
 #[repr(C)]
@@ -202,7 +207,8 @@ impl Child<'_> {
         self.mount(None, c"/", c"", flags, None);
     }
 
-    /// Brings loopback up, listens on the ports asked for, and sends the listening sockets to the parent.
+    /// Brings loopback up, listens on the ports asked for, and sends the listening sockets to the parent, with others that the
+    /// parent can connect to what listens in here.
     fn connect(&mut self) {
         self.stage = 4;
         // SAFETY: all-zero is a valid value of these plain C structures; pointers live for their calls.
@@ -217,13 +223,19 @@ impl Child<'_> {
             libc::close(control);
             libc::sethostname(c"sandbox".as_ptr(), 7);
         }
-        let mut listeners = [0 as c_int; 4];
-        let count = self.plan.ports.len().min(listeners.len());
-        for (listener, port) in listeners.iter_mut().zip(&self.plan.ports) {
+        let mut sockets = [0 as c_int; MOST_SOCKETS];
+        let listening = self.plan.ports.len().min(MOST_SOCKETS);
+        let count = (listening + self.plan.sockets).min(MOST_SOCKETS);
+        for (listener, port) in sockets.iter_mut().zip(&self.plan.ports) {
             *listener = self.listen(*port);
         }
+        for socket in &mut sockets[listening..count] {
+            // SAFETY: no memory is involved.
+            *socket = unsafe { libc::socket(libc::AF_INET, libc::SOCK_STREAM | libc::SOCK_CLOEXEC, 0) };
+            self.check((*socket).into());
+        }
         self.stage = 5;
-        self.send(&listeners[..count]);
+        self.send(&sockets[..count]);
     }
 
     fn listen(&self, port: u16) -> c_int {
@@ -245,7 +257,7 @@ impl Child<'_> {
     }
 
     fn send(&self, descriptors: &[c_int]) {
-        // SAFETY: the control buffer is aligned and large enough for the header and four descriptors; all pointers live
+        // SAFETY: the control buffer is aligned and large enough for the header and eight descriptors; all pointers live
         // until sendmsg returns.
         unsafe {
             let mut control = [0u64; 8];
@@ -298,23 +310,27 @@ impl Child<'_> {
         }
     }
 
-    /// 0: nothing, 1 and 2: output, 3: log records, 4: this socket until the program runs.
+    /// 0: nothing, 1 and 2: output, 3: log records, 4: output of programs beside this one, 5: this socket until the program runs.
     fn arrange(&mut self, descriptors: &Descriptors) {
         self.stage = 7;
         // SAFETY: descriptors are plain numbers; the signal set lives for its calls.
         unsafe {
             let nothing = libc::open(c"/dev/null".as_ptr(), libc::O_RDONLY);
-            let sources = [nothing, descriptors.output, descriptors.output, descriptors.records, descriptors.socket];
-            let mut high = [0; 5];
+            let beside = if descriptors.beside < 0 { nothing } else { descriptors.beside };
+            let Descriptors { output, records, socket, .. } = *descriptors;
+            let sources = [nothing, output, output, records, beside, socket];
+            let mut high = [0; 6];
             for (high, source) in high.iter_mut().zip(sources) {
                 *high = libc::fcntl(source, libc::F_DUPFD_CLOEXEC, 10);
                 self.check((*high).into());
             }
-            self.socket = high[4];
-            for (number, source) in high[..4].iter().enumerate() {
-                self.check(libc::dup2(*source, number as c_int).into());
+            self.socket = high[5];
+            let inherited = if descriptors.beside < 0 { 4 } else { 5 };
+            for (number, source) in high[..5].iter().enumerate() {
+                let flags = if number < inherited { 0 } else { libc::O_CLOEXEC };
+                self.check(libc::dup3(*source, number as c_int, flags).into());
             }
-            self.check(libc::dup3(high[4], SOCKET, libc::O_CLOEXEC).into());
+            self.check(libc::dup3(high[5], SOCKET, libc::O_CLOEXEC).into());
             self.socket = SOCKET;
             self.check(libc::syscall(libc::SYS_close_range, SOCKET + 1, c_uint::MAX, 0));
             self.check(libc::chdir(self.plan.directory.as_ptr()).into());

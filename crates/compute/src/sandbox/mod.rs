@@ -25,6 +25,7 @@ mod tree;
 
 use std::io;
 use std::net::TcpListener;
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
@@ -59,6 +60,10 @@ pub struct Spec {
     pub processes: u32,
     /// Loopback ports that the sandbox can connect to; the server accepts on them. A process sandbox gets any free ports.
     pub ports: Vec<u16>,
+    /// How many sockets to make inside, not connected yet, with which the server can reach what listens there.
+    pub sockets: usize,
+    /// Descriptor 4 is one more pipe, for programs beside the first.
+    pub beside: bool,
 }
 
 /// A host directory or file seen read-only inside a sandbox.
@@ -132,6 +137,10 @@ pub struct Sandbox {
     pub output: Option<pipe::Receiver>,
     /// Framed log records that a bootstrap writes to descriptor 3 (native sandboxes only).
     pub records: Option<pipe::Receiver>,
+    /// What was written to descriptor 4, where that was asked for (native sandboxes only).
+    pub extensions: Option<pipe::Receiver>,
+    /// As many as `Spec::sockets` (native sandboxes only; others share the machine's network).
+    pub sockets: Vec<OwnedFd>,
     /// Accept here what the sandbox connects to, in the order of `Spec::ports`.
     pub listeners: Vec<TcpListener>,
     exit: watch::Receiver<Option<Exit>>,

@@ -35,7 +35,9 @@ pub struct Started {
     pub handle: Handle,
     pub output: OwnedFd,
     pub records: OwnedFd,
+    pub beside: Option<OwnedFd>,
     pub listeners: Vec<TcpListener>,
+    pub sockets: Vec<OwnedFd>,
 }
 
 #[derive(Clone)]
@@ -65,20 +67,30 @@ impl Native {
         let group = self.group(spec).map_err(Error::setup("making a control group"))?;
         let (output, output_writer) = io::pipe().map_err(Error::setup("making a pipe"))?;
         let (records, records_writer) = io::pipe().map_err(Error::setup("making a pipe"))?;
+        let beside = spec.beside.then(io::pipe).transpose().map_err(Error::setup("making a pipe"))?;
+        let (beside, beside_writer) = beside.unzip();
         let (mut ours, theirs) = UnixStream::pair().map_err(Error::setup("making a socket"))?;
         let descriptors = Descriptors {
             output: output_writer.as_raw_fd(),
             records: records_writer.as_raw_fd(),
+            beside: beside_writer.as_ref().map_or(-1, AsRawFd::as_raw_fd),
             socket: theirs.as_raw_fd(),
         };
         let (pid, pidfd) = self.clone(&plan, &descriptors).map_err(Error::setup("clone3"))?;
-        drop((theirs, output_writer, records_writer));
+        drop((theirs, output_writer, records_writer, beside_writer));
         let handle =
             Handle { pid, pidfd: Arc::new(pidfd), group: Arc::new(Mutex::new(group)), injector: self.injector.clone() };
         let begun =
             self.admit(&handle).and_then(|()| ours.write_all(&[GO])).map_err(Error::setup("admitting the child"));
         match begun.and_then(|()| receive(&mut ours, spec)) {
-            Ok(listeners) => Ok(Started { handle, output: output.into(), records: records.into(), listeners }),
+            Ok((listeners, sockets)) => Ok(Started {
+                handle,
+                output: output.into(),
+                records: records.into(),
+                beside: beside.map(OwnedFd::from),
+                listeners,
+                sockets,
+            }),
             Err(error) => {
                 handle.kill();
                 let _ = reap(&handle.pidfd);
@@ -101,6 +113,8 @@ impl Native {
             memory_bytes: 64 << 20,
             processes: 16,
             ports: Vec::new(),
+            sockets: 0,
+            beside: false,
         };
         let started = self.start(&spec)?;
         match reap(&started.handle.pidfd) {
@@ -240,9 +254,10 @@ fn reap(pidfd: &OwnedFd) -> io::Result<Exit> {
     }
 }
 
-/// Listeners from the child, then the end of its socket, which says that the program runs.
-fn receive(socket: &mut UnixStream, spec: &Spec) -> Result<Vec<TcpListener>, Error> {
-    let (first, descriptors) = receive_descriptors(socket).map_err(Error::setup("talking to the child"))?;
+/// Listeners and sockets from the child, then the end of its socket, which says that the program runs.
+fn receive(socket: &mut UnixStream, spec: &Spec) -> Result<(Vec<TcpListener>, Vec<OwnedFd>), Error> {
+    let (first, mut descriptors) = receive_descriptors(socket).map_err(Error::setup("talking to the child"))?;
+    let sockets = descriptors.split_off(spec.ports.len().min(descriptors.len()));
     let listeners = descriptors.into_iter().map(TcpListener::from).collect::<Vec<_>>();
     let mut report = if first == [GO] { Vec::new() } else { first };
     socket.read_to_end(&mut report).map_err(Error::setup("talking to the child"))?;
@@ -257,10 +272,10 @@ fn receive(socket: &mut UnixStream, spec: &Spec) -> Result<Vec<TcpListener>, Err
             Error::setup(format!("{stage} (step {step})"))(source)
         });
     }
-    if listeners.len() != spec.ports.len() {
+    if listeners.len() != spec.ports.len() || sockets.len() != spec.sockets {
         return Err(Error::setup("talking to the child")(io::ErrorKind::UnexpectedEof.into()));
     }
-    Ok(listeners)
+    Ok((listeners, sockets))
 }
 
 fn receive_descriptors(socket: &UnixStream) -> io::Result<(Vec<u8>, Vec<OwnedFd>)> {
@@ -320,7 +335,7 @@ fn write_etc(etc: &Path) -> io::Result<()> {
         ),
     )?;
     fs::write(etc.join("group"), format!("root:x:0:\nsbx_user1051:x:{USER}:\n"))?;
-    fs::write(etc.join("hosts"), "127.0.0.1 localhost sandbox\n")?;
+    fs::write(etc.join("hosts"), "127.0.0.1 localhost sandbox sandbox.localdomain\n")?;
     fs::write(etc.join("nsswitch.conf"), "passwd: files\ngroup: files\nhosts: files\n")?;
     fs::write(etc.join("resolv.conf"), "")?;
     fs::write(etc.join("os-release"), "NAME=\"Amazon Linux\"\nVERSION=\"2023\"\nID=\"amzn\"\nVERSION_ID=\"2023\"\n")?;

@@ -69,6 +69,8 @@ fn attach(started: Started) -> Result<Sandbox, Error> {
             exit: started.handle.watch().map_err(Error::setup("watching the sandbox"))?,
             output: Some(reader(started.output)?),
             records: Some(reader(started.records)?),
+            extensions: started.beside.map(reader).transpose()?,
+            sockets: started.sockets,
             listeners: started.listeners,
             handle: Handle::Native(started.handle),
         }),
@@ -77,6 +79,8 @@ fn attach(started: Started) -> Result<Sandbox, Error> {
             Ok(Sandbox {
                 output: Some(reader(output)?),
                 records: None,
+                extensions: None,
+                sockets: Vec::new(),
                 listeners,
                 exit,
                 handle: Handle::Process(handle),

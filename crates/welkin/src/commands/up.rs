@@ -39,13 +39,14 @@ async fn serve(up: &Up) -> Result<(), Failure> {
         files: state.files.clone(),
         authority: state.folder.as_deref().unwrap_or(&state.files).join("ca.pem"),
     };
+    let dynamodb = if up.throttle_dynamodb { dynamodb::DynamoDb::throttling() } else { dynamodb::DynamoDb::default() };
     let assembled = cloud::assemble(
         state.store.clone(),
         Clock::system(),
         Random::system(),
         config,
         cloud::functions(&state.files, port),
-        if up.throttle_dynamodb { dynamodb::DynamoDb::throttling() } else { dynamodb::DynamoDb::default() },
+        if up.dynamodb_delays { dynamodb.with_delays() } else { dynamodb },
     );
     let root_key = match up.auth {
         Auth::Strict => assembled.root_key(&up.default_account)?,

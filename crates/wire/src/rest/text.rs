@@ -40,7 +40,15 @@ impl Decoder for TextDecoder<'_> {
     }
 
     fn integer(&mut self) -> Result<i64> {
-        self.text().trim().parse().or_else(|_| self.invalid())
+        let value: i64 = self.text().trim().parse().or_else(|_| self.invalid())?;
+        match self.schema.kind {
+            Kind::Integer(bits)
+                if bits < 64 && value.unsigned_abs() >> (bits - 1) > 0 && value != -(1 << (bits - 1)) =>
+            {
+                self.invalid()
+            }
+            _ => Ok(value),
+        }
     }
 
     fn double(&mut self) -> Result<f64> {

@@ -107,7 +107,7 @@ pub fn resolve(terms: &[Term<'_>], schema: &KeySchema) -> Result<Range, Invalid>
     let missed = |name: &str| Invalid(format!("Query condition missed key schema element: {name}"));
     let find = |name: &str| terms.iter().find(|(term, _)| *term == name).map(|(_, test)| test);
     let known = schema.attributes().count();
-    if terms.len() > known.max(2) {
+    if terms.is_empty() || terms.len() > known.max(2) {
         return Err(Invalid::new("Conditions can be of length 1 or 2 only"));
     }
     let mut tests = Vec::with_capacity(terms.len());

@@ -6,6 +6,9 @@ use crate::error::Invalid;
 use crate::validate;
 use crate::value::AttributeValue;
 
+/// With its sign.
+const MAX_PLACEHOLDER: usize = 255;
+
 #[derive(Debug)]
 pub struct Placeholders<'a> {
     names: Option<&'a BTreeMap<String, String>>,
@@ -29,7 +32,26 @@ pub fn check(
             )));
         }
     }
+    if let Some((key, _)) = names.into_iter().flatten().find(|(_, name)| name.is_empty()) {
+        return Err(Invalid(format!(
+            "ExpressionAttributeNames contains invalid value: {} for key {key}",
+            validate::nameless().0
+        )));
+    }
+    let too_long = |key: &&String| key.len() > MAX_PLACEHOLDER;
+    if let Some(key) = names.into_iter().flat_map(BTreeMap::keys).find(too_long) {
+        return Err(Invalid(format!(
+            "ExpressionAttributeNames contains invalid key: The expression attribute map contains a key that is too \
+             long; key: \"{key}\""
+        )));
+    }
     let Some(values) = values else { return Ok(()) };
+    if let Some(key) = values.keys().find(too_long) {
+        return Err(Invalid(format!(
+            "ExpressionAttributeValues contains invalid key: The expression attribute map contains a key that is too \
+             long; key: \"{key}\""
+        )));
+    }
     if values.is_empty() {
         return Err(Invalid::new("ExpressionAttributeValues must not be empty"));
     }

@@ -77,6 +77,19 @@ struct Guard<'a> {
     values: Option<&'a Values>,
 }
 
+/// The guard of a request; the members have the same names in all three.
+macro_rules! guard {
+    ($request:expr) => {
+        Guard {
+            expected: $request.expected.as_ref(),
+            operator: $request.conditional_operator.as_ref(),
+            expression: $request.condition_expression.as_deref(),
+            names: $request.expression_attribute_names.as_ref(),
+            values: $request.expression_attribute_values.as_ref(),
+        }
+    };
+}
+
 impl<'a> Guard<'a> {
     fn refuse_mixing(&self, update: Option<(bool, bool)>) -> Result<(), Invalid> {
         let (updates, update_expression) = update.unwrap_or_default();
@@ -92,6 +105,18 @@ impl<'a> Guard<'a> {
 
     fn placeholders(&self) -> Placeholders<'a> {
         Placeholders::new(self.names, self.values)
+    }
+
+    /// The condition of a write that has no other expression.
+    fn alone(&self) -> Result<Option<crate::expression::Condition<'a>>, Invalid> {
+        self.refuse_mixing(None)?;
+        let mut placeholders = self.placeholders();
+        if self.expression.is_none() {
+            placeholders.refuse_without_expressions("ConditionExpression is null")?;
+        }
+        let condition = self.condition(&mut placeholders)?;
+        placeholders.finish()?;
+        Ok(condition)
     }
 
     fn condition(
@@ -119,20 +144,8 @@ async fn put_item(db: &DynamoDb, cx: &Context, mut request: api::PutItemInput) -
         request.expected.as_mut(),
     )?;
     let wants_old = old_wanted(request.return_values.as_ref())?;
-    let guard = Guard {
-        expected: request.expected.as_ref(),
-        operator: request.conditional_operator.as_ref(),
-        expression: request.condition_expression.as_deref(),
-        names: request.expression_attribute_names.as_ref(),
-        values: request.expression_attribute_values.as_ref(),
-    };
-    guard.refuse_mixing(None)?;
-    let mut placeholders = guard.placeholders();
-    if guard.expression.is_none() {
-        placeholders.refuse_without_expressions("ConditionExpression is null")?;
-    }
-    let condition = guard.condition(&mut placeholders)?;
-    placeholders.finish()?;
+    let guard = guard!(request);
+    let condition = guard.alone()?;
     validate::normalise_item(&mut request.item)?;
     let write = Write {
         key: &request.item,
@@ -181,20 +194,8 @@ async fn delete_item(
         request.expected.as_mut(),
     )?;
     let wants_old = old_wanted(request.return_values.as_ref())?;
-    let guard = Guard {
-        expected: request.expected.as_ref(),
-        operator: request.conditional_operator.as_ref(),
-        expression: request.condition_expression.as_deref(),
-        names: request.expression_attribute_names.as_ref(),
-        values: request.expression_attribute_values.as_ref(),
-    };
-    guard.refuse_mixing(None)?;
-    let mut placeholders = guard.placeholders();
-    if guard.expression.is_none() {
-        placeholders.refuse_without_expressions("ConditionExpression is null")?;
-    }
-    let condition = guard.condition(&mut placeholders)?;
-    placeholders.finish()?;
+    let guard = guard!(request);
+    let condition = guard.alone()?;
     validate::normalise_item(&mut request.key)?;
     let write = Write {
         key: &request.key,
@@ -242,15 +243,12 @@ async fn update_item(
         request.expression_attribute_values.as_mut(),
         request.expected.as_mut(),
     )?;
+    if request.attribute_updates.as_ref().is_some_and(|updates| updates.contains_key("")) {
+        return Err(validate::nameless().into());
+    }
     let updates = request.attribute_updates.iter_mut().flat_map(|updates| updates.values_mut());
     updates.filter_map(|update| update.value.as_mut()).try_for_each(validate::normalise)?;
-    let guard = Guard {
-        expected: request.expected.as_ref(),
-        operator: request.conditional_operator.as_ref(),
-        expression: request.condition_expression.as_deref(),
-        names: request.expression_attribute_names.as_ref(),
-        values: request.expression_attribute_values.as_ref(),
-    };
+    let guard = guard!(request);
     guard.refuse_mixing(Some((request.attribute_updates.is_some(), request.update_expression.is_some())))?;
     let mut placeholders = guard.placeholders();
     if guard.expression.is_none() && request.update_expression.is_none() {

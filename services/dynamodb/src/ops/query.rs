@@ -15,7 +15,7 @@ use crate::expression::{Condition, Placeholders, Projection, key_condition};
 use crate::key::{KeySchema, after_prefix};
 use crate::legacy;
 use crate::parameters;
-use crate::read::Reading;
+use crate::read::{Page, Reading};
 use crate::size::Read;
 use crate::table::{Index, PRIMARY, Projected, Scope, Table, partition};
 use crate::validate;
@@ -91,7 +91,8 @@ async fn query(db: &DynamoDb, cx: &Context, mut request: api::QueryInput) -> Res
     placeholders.finish()?;
 
     let table = db.table(cx, &request.table_name)?;
-    let source = Source::new(&table, request.index_name.as_deref(), request.consistent_read == Some(true))?;
+    let source =
+        Source::new(&table, request.index_name.as_deref(), request.consistent_read == Some(true), cx.now().millis())?;
     let keys = source.keys();
     let meant = key_condition::resolve(&terms, keys)?;
     if let Some(attribute) = filter.as_ref().and_then(|filter| filter.find_attribute(&|name| keys.contains(name))) {
@@ -116,22 +117,16 @@ async fn query(db: &DynamoDb, cx: &Context, mut request: api::QueryInput) -> Res
             false => range.from = Bound::Excluded(start),
         }
     }
-    let wanted = source.wanted(request.select.as_ref(), projection.as_ref(), request.attributes_to_get.is_some())?;
-    let reading = Reading {
-        table: &table,
-        index: source.index,
+    let asked = Asked {
         range,
         backward,
-        limit: request.limit.and_then(|limit| usize::try_from(limit).ok()),
+        select: request.select.as_ref(),
+        old: request.attributes_to_get.is_some(),
+        limit: request.limit,
         filter: filter.as_ref(),
         projection: projection.as_ref(),
-        wants_items: wanted.items,
-        fetches: wanted.fetches || source.must_fetch_for(filter.as_ref()),
-        read: source.read,
     };
-    db.admit_read(cx, &table, source.number())?;
-    let page = reading.page(&cx.store().snapshot())?;
-    db.charge(cx, &table, Direction::Read, &page.consumed);
+    let (wanted, page) = source.page(db, cx, asked)?;
     Ok(api::QueryOutput {
         items: wanted.items.then(|| Deferred::new(page.items)),
         count: Some(page.count),
@@ -174,6 +169,18 @@ pub struct Source<'a> {
     pub read: Read,
 }
 
+/// A page that Query or Scan asks for.
+pub struct Asked<'a> {
+    pub range: Range,
+    pub backward: bool,
+    pub select: Option<&'a api::Select>,
+    /// The projection came as `AttributesToGet`.
+    pub old: bool,
+    pub limit: Option<i32>,
+    pub filter: Option<&'a Condition<'a>>,
+    pub projection: Option<&'a Projection<'a>>,
+}
+
 /// What of it is wanted.
 pub struct Wanted {
     pub items: bool,
@@ -181,7 +188,7 @@ pub struct Wanted {
 }
 
 impl<'a> Source<'a> {
-    pub fn new(table: &'a Table, index: Option<&str>, consistent: bool) -> Result<Source<'a>, Invalid> {
+    pub fn new(table: &'a Table, index: Option<&str>, consistent: bool, now: i64) -> Result<Source<'a>, Invalid> {
         let index = match index {
             Some(name) => Some(
                 table
@@ -191,7 +198,7 @@ impl<'a> Source<'a> {
             None => None,
         };
         if let Some(index) = index {
-            if index.backfill.is_some() {
+            if index.backfill.is_some() || table.is_building(index.number, now) {
                 return Err(Invalid(format!("Cannot read from backfilling global secondary index: {}", index.name)));
             }
             if consistent && index.scope == Scope::Global {
@@ -289,6 +296,27 @@ impl<'a> Source<'a> {
             ))),
             _ => Ok(Wanted { items: true, fetches: !missing.is_empty() }),
         }
+    }
+
+    /// Reads a page, and charges for it.
+    pub fn page(&self, db: &DynamoDb, cx: &Context, asked: Asked<'_>) -> Result<(Wanted, Page), Error> {
+        let wanted = self.wanted(asked.select, asked.projection, asked.old)?;
+        let reading = Reading {
+            table: self.table,
+            index: self.index,
+            range: asked.range,
+            backward: asked.backward,
+            limit: asked.limit.and_then(|limit| usize::try_from(limit).ok()),
+            filter: asked.filter,
+            projection: asked.projection,
+            wants_items: wanted.items,
+            fetches: wanted.fetches || self.must_fetch_for(asked.filter),
+            read: self.read,
+        };
+        db.admit_read(cx, self.table, self.number())?;
+        let page = reading.page(&cx.store().snapshot())?;
+        db.charge(cx, self.table, Direction::Read, &page.consumed);
+        Ok((wanted, page))
     }
 
     /// Whether a filter looks at what a local index does not hold.

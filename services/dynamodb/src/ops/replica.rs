@@ -136,6 +136,7 @@ impl DynamoDb {
                 tags: Default::default(),
                 insights: Default::default(),
                 encryption: key.clone(),
+                busy: None,
                 ..source.clone()
             };
             stream::enable(&mut replica, View::NewAndOldImages);

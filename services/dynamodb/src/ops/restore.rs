@@ -13,8 +13,8 @@ use crate::error::{Error, Invalid};
 use crate::history::{self, Recovery};
 use crate::limits::OnDemand;
 use crate::ops::table::refuse_first;
+use crate::pace::Work;
 use crate::schema;
-use crate::store::table_key;
 use crate::table::{Index, Restored, Scope, Table, Throughput};
 
 const DEFAULT_DAYS: i32 = 35;
@@ -224,10 +224,11 @@ fn restore(
     items: impl Iterator<Item = Result<(Bytes, Bytes), Error>>,
 ) -> Result<api::TableDescription, Error> {
     schema::check_table_name(&overrides.name)?;
-    if cx.store().get(&table_key(cx.account(), cx.region(), &overrides.name))?.is_some() {
+    if db.find_table(cx, &overrides.name)?.is_some() {
         return Err(Error::TableAlreadyExists(format!("Table already exists: {}", overrides.name)));
     }
-    let table = target(cx, source, overrides, restored)?;
+    let mut table = target(cx, source, overrides, restored)?;
+    db.begin(&mut table, Work::Creating, cx.now().millis());
     let copied = copy(cx.store(), items)?;
     let table = db.make_table(cx, table, &copied)?;
     Ok(describe::table(&table, &copied.sizes, api::TableStatus::Creating, cx.now().millis()))
@@ -288,6 +289,7 @@ fn target(cx: &Context, source: &Table, overrides: Overrides, restored: Restored
         policy: None,
         insights: Default::default(),
         encryption: overrides.encryption,
+        busy: None,
     })
 }
 

@@ -9,13 +9,11 @@ use wire::Deferred;
 
 use crate::DynamoDb;
 use crate::access;
-use crate::capacity::Direction;
 use crate::error::{Error, Invalid};
 use crate::expression::Placeholders;
 use crate::legacy;
-use crate::ops::query::Source;
+use crate::ops::query::{Asked, Source};
 use crate::parameters;
-use crate::read::Reading;
 use crate::table::{index_prefix, segment_start};
 use crate::validate;
 
@@ -78,7 +76,8 @@ async fn scan(db: &DynamoDb, cx: &Context, mut request: api::ScanInput) -> Resul
     placeholders.finish()?;
 
     let table = db.table(cx, &request.table_name)?;
-    let source = Source::new(&table, request.index_name.as_deref(), request.consistent_read == Some(true))?;
+    let source =
+        Source::new(&table, request.index_name.as_deref(), request.consistent_read == Some(true), cx.now().millis())?;
     let mut range = match segment {
         Some((segment, segments)) => Range {
             from: Bound::Included(segment_start(table.number, source.number(), segment, segments)),
@@ -100,22 +99,16 @@ async fn scan(db: &DynamoDb, cx: &Context, mut request: api::ScanInput) -> Resul
         }
         range = range.after(start);
     }
-    let wanted = source.wanted(request.select.as_ref(), projection.as_ref(), request.attributes_to_get.is_some())?;
-    let reading = Reading {
-        table: &table,
-        index: source.index,
+    let asked = Asked {
         range,
         backward: false,
-        limit: request.limit.and_then(|limit| usize::try_from(limit).ok()),
+        select: request.select.as_ref(),
+        old: request.attributes_to_get.is_some(),
+        limit: request.limit,
         filter: filter.as_ref(),
         projection: projection.as_ref(),
-        wants_items: wanted.items,
-        fetches: wanted.fetches || source.must_fetch_for(filter.as_ref()),
-        read: source.read,
     };
-    db.admit_read(cx, &table, source.number())?;
-    let page = reading.page(&cx.store().snapshot())?;
-    db.charge(cx, &table, Direction::Read, &page.consumed);
+    let (wanted, page) = source.page(db, cx, asked)?;
     Ok(api::ScanOutput {
         items: wanted.items.then(|| Deferred::new(page.items)),
         count: Some(page.count),

@@ -14,6 +14,7 @@ use crate::encryption;
 use crate::error::Error;
 use crate::limits::{OnDemand, Warm};
 use crate::ops::{policy, replica, tag};
+use crate::pace::Work;
 use crate::schema;
 use crate::store::{Sizes, read_table, table_key, tables_prefix};
 use crate::stream;
@@ -33,12 +34,15 @@ operation! {
 }
 
 async fn create_table(
-    _: &DynamoDb,
+    db: &DynamoDb,
     cx: &Context,
     request: api::CreateTableInput,
 ) -> Result<api::CreateTableOutput, Error> {
     let now = cx.now().millis();
     let mut table = new_table(cx, request)?;
+    db.begin(&mut table, Work::Creating, now);
+    // A table of this name may be one that is to be removed now.
+    db.find_table(cx, &table.name)?;
     cx.store().write(|transaction| {
         table.number = change::next_number(transaction)?;
         change::add(transaction, &mut table, Sizes::default(), now)
@@ -85,6 +89,7 @@ pub fn new_table(cx: &Context, request: api::CreateTableInput) -> Result<Table, 
         policy,
         insights: Default::default(),
         encryption,
+        busy: None,
     };
     if let Some(view) = request.stream_specification.as_ref().map(stream::specified).transpose()?.flatten() {
         stream::enable(&mut table, view);
@@ -122,7 +127,7 @@ async fn describe_table(
     let table = db.named_table(cx, &request.table_name)?;
     let sizes = db.head(cx, &table)?.sizes;
     Ok(api::DescribeTableOutput {
-        table: Some(describe::table(&table, &sizes, api::TableStatus::Active, cx.now().millis())),
+        table: Some(describe::table(&table, &sizes, table.status(cx.now().millis()), cx.now().millis())),
     })
 }
 
@@ -133,7 +138,7 @@ operation! {
 }
 
 async fn list_tables(
-    _: &DynamoDb,
+    db: &DynamoDb,
     cx: &Context,
     request: api::ListTablesInput,
 ) -> Result<api::ListTablesOutput, Error> {
@@ -146,11 +151,15 @@ async fn list_tables(
     let mut names = Vec::new();
     let mut more = false;
     for entry in cx.store().scan(range) {
+        let (key, record) = entry?;
+        if db.delays && read_table(&record)?.is_gone(cx.now().millis()) {
+            continue;
+        }
         if names.len() == limit {
             more = true;
             break;
         }
-        names.push(String::from_utf8_lossy(&entry?.0[prefix.len()..]).into_owned());
+        names.push(String::from_utf8_lossy(&key[prefix.len()..]).into_owned());
     }
     Ok(api::ListTablesOutput {
         last_evaluated_table_name: names.last().filter(|_| more).cloned(),
@@ -170,6 +179,10 @@ async fn delete_table(
     request: api::DeleteTableInput,
 ) -> Result<api::DeleteTableOutput, Error> {
     let table = db.named_table(cx, &request.table_name)?;
+    table.check_idle(cx.now().millis())?;
+    if db.delays && !table.deletion_protection {
+        return begin_deletion(db, cx, &request.table_name);
+    }
     if table.recovery.is_some() && !table.deletion_protection {
         backup::make(cx, &table, format!("{}$DeletedTableBackup", table.name), true)?;
     }
@@ -191,6 +204,23 @@ async fn delete_table(
     db.purge(cx.store())?;
     Ok(api::DeleteTableOutput {
         table_description: Some(describe::table(&table, &sizes, api::TableStatus::Deleting, cx.now().millis())),
+    })
+}
+
+/// The table stays a while, and is removed by whoever looks at it later.
+fn begin_deletion(db: &DynamoDb, cx: &Context, name: &str) -> Result<api::DeleteTableOutput, Error> {
+    let now = cx.now().millis();
+    let (table, ()) = db.change_table(cx, name, |table| {
+        table.check_idle(now)?;
+        db.begin(table, Work::Deleting, now);
+        Ok(())
+    })?;
+    if table.recovery.is_some() {
+        backup::make(cx, &table, format!("{}$DeletedTableBackup", table.name), true)?;
+    }
+    let sizes = db.head(cx, &table)?.sizes;
+    Ok(api::DeleteTableOutput {
+        table_description: Some(describe::table(&table, &sizes, api::TableStatus::Deleting, now)),
     })
 }
 

@@ -11,6 +11,7 @@ use crate::error::{Error, Invalid};
 use crate::limits::{self, OnDemand, Warm};
 use crate::ops::replica;
 use crate::ops::table::refuse_first;
+use crate::pace::Work;
 use crate::schema;
 use crate::stream;
 use crate::table::{Index, Scope, Table, TableClass, Throughput};
@@ -65,6 +66,7 @@ async fn update_table(
     let now = cx.now().millis();
     let key = encryption::asked(cx, request.sse_specification.as_ref())?;
     let (table, removed) = db.change_table(cx, &request.table_name, |table| {
+        table.check_idle(now)?;
         change_billing(table, &request, now)?;
         table.on_demand = OnDemand::changed(table.on_demand, request.on_demand_throughput.as_ref(), table.throughput)?;
         table.warm = Warm::changed(table.warm, request.warm_throughput.as_ref(), table.throughput, "table")?;
@@ -80,7 +82,11 @@ async fn update_table(
         if let Some(class) = &request.table_class {
             table.class = Some(TableClass { name: class.as_str().to_owned(), changed: Some(now) });
         }
-        change_indexes(table, &request, updates, now)
+        let known = table.next_index;
+        let removed = change_indexes(table, &request, updates, now)?;
+        let work = if table.next_index > known { Work::Indexing(known) } else { Work::Updating };
+        db.begin(table, work, now);
+        Ok(removed)
     })?;
     // What must be the same everywhere is changed everywhere.
     for region in &table.replicas {

@@ -5,6 +5,8 @@
 //! lambda/mapping-place  uuid shard                  how far it has come in a shard
 //! ```
 
+use std::collections::BTreeMap;
+
 use lambda_api as api;
 use serde::{Deserialize, Serialize};
 use service::{Key, Range, StoreError, Timestamp, from_record};
@@ -41,6 +43,8 @@ pub struct Mapping {
     pub bisect: bool,
     pub partial_failures: bool,
     pub on_failure: Option<String>,
+    #[serde(default)]
+    pub tags: BTreeMap<String, String>,
     pub modified: i64,
     /// What became of the latest batch.
     pub last_result: String,

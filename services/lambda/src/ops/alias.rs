@@ -127,8 +127,7 @@ async fn delete_alias(_: &Lambda, cx: &Context, request: DeleteAliasRequest) -> 
     cx.store().write(|tx| {
         tx.delete(records::aliases_key(&reference).text(&request.name));
         if let Some(mut function) = records::function_in(tx, &reference)? {
-            function.policies.remove(&request.name);
-            function.event_invoke.remove(&request.name);
+            function.forget(&request.name);
             if let Some(url) = function.urls.remove(&request.name) {
                 tx.delete(records::url_key(&url.id));
             }
@@ -166,7 +165,9 @@ async fn update_alias(_: &Lambda, cx: &Context, request: UpdateAliasRequest) -> 
     let reference = reference(cx, &request.function_name, None)?.unqualified();
     let alias = cx.store().write(|tx| {
         let key = records::aliases_key(&reference).text(&request.name);
-        let record = tx.get(key.as_slice())?.ok_or_else(|| alias_not_found(&reference, &request.name))?;
+        let missing =
+            || Error::ResourceNotFound(format!("Alias not found: {}", reference.clone().qualified(&request.name)));
+        let record = tx.get(key.as_slice())?.ok_or_else(missing)?;
         let mut alias: Alias = from_record(&record)?;
         check_revision(&alias.revision_id, request.revision_id.as_deref())?;
         if let Some(version) = request.function_version {

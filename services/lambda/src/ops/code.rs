@@ -14,7 +14,7 @@ use super::version::publish;
 use super::{access, code_signing, find, reference};
 use crate::Lambda;
 use crate::error::Error;
-use crate::function::{self, check_revision, describe, not_found};
+use crate::function::{self, check_revision, check_settled, describe, not_found};
 use crate::package::UPLOAD_LIMIT;
 use crate::store::{self as records, Code, Update};
 
@@ -114,10 +114,14 @@ async fn update_function_code(
 ) -> Result<FunctionConfiguration, Error> {
     let reference = reference(cx, &request.function_name, None)?.unqualified();
     let before = find(cx, &reference)?;
+    check_settled(&before)?;
     check_revision(&before.latest.revision_id, request.revision_id.as_deref())?;
     code_signing::check(cx, &before)?;
     if request.image_uri.is_some() {
         return Err(Error::NotImplemented("Functions from container images are not implemented.".into()));
+    }
+    if request.publish_to.is_some() || request.source_kms_key_arn.is_some() {
+        return Err(Error::NotImplemented("PublishTo and SourceKMSKeyArn are not implemented for functions.".into()));
     }
     let upload = Upload {
         zip_file: request.zip_file,

@@ -1,6 +1,8 @@
 //! Code signing configurations. Nothing here signs code, so no package has a signature: where a configuration enforces one,
 //! packages are refused, and where it warns, they are taken.
 
+use std::collections::BTreeMap;
+
 use lambda_api::{
     AllowedPublishers, CodeSigningConfig, CodeSigningPolicies, CodeSigningPolicy, CreateCodeSigningConfig,
     CreateCodeSigningConfigRequest, CreateCodeSigningConfigResponse, DeleteCodeSigningConfig,
@@ -69,6 +71,24 @@ struct Config {
     publishers: Vec<String>,
     enforce: bool,
     modified: i64,
+    #[serde(default)]
+    tags: BTreeMap<String, String>,
+}
+
+/// Reads the tags of a configuration, or changes them.
+pub fn tags(cx: &Context, arn: &str) -> Result<BTreeMap<String, String>, Error> {
+    Ok(read(cx, arn)?.tags)
+}
+
+pub fn put_tags(
+    cx: &Context,
+    tx: &mut Transaction<'_>,
+    arn: &str,
+    tags: BTreeMap<String, String>,
+) -> Result<(), Error> {
+    let config = Config { tags, ..load(cx, tx, arn)? };
+    tx.put(configs_key(cx).text(arn), to_record(&config)?);
+    Ok(())
 }
 
 fn configs_key(cx: &Context) -> Key {
@@ -130,7 +150,9 @@ async fn create_code_signing_config(
         publishers: request.allowed_publishers.signing_profile_version_arns,
         enforce: enforces(request.code_signing_policies).unwrap_or(false),
         modified: cx.now().millis(),
+        tags: request.tags.unwrap_or_default(),
     };
+    super::tag::check(&config.tags)?;
     cx.store().put(configs_key(cx).text(&config.arn), to_record(&config)?)?;
     Ok(CreateCodeSigningConfigResponse { code_signing_config: describe(&config) })
 }

@@ -7,7 +7,7 @@ use super::function::{check_role, updating, with_layers, with_role};
 use super::{access, find, layer, reference};
 use crate::Lambda;
 use crate::error::Error;
-use crate::function::{Settings, check_revision, describe, not_found};
+use crate::function::{Settings, check_revision, check_settled, describe, not_found};
 use crate::store::{self as records, Update};
 
 operation! {
@@ -25,6 +25,7 @@ async fn update_function_configuration(
 ) -> Result<FunctionConfiguration, Error> {
     let reference = reference(cx, &request.function_name, None)?.unqualified();
     let before = find(cx, &reference)?;
+    check_settled(&before)?;
     let expected = request.revision_id.clone();
     let settings = Settings::from(request);
     let mut changed = before.latest.clone();
@@ -36,6 +37,7 @@ async fn update_function_configuration(
     let ready = lambda.runner.is_ready(&changed.runtime).await?;
     let updated = cx.store().write(|tx| {
         let mut function = records::function_in(tx, &reference)?.ok_or_else(|| not_found(&reference))?;
+        check_settled(&function)?;
         check_revision(&function.latest.revision_id, expected.as_deref())?;
         settings.apply(&mut function.latest)?;
         if let Some(layers) = layers {

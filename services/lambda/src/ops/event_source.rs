@@ -59,7 +59,7 @@ fn invalid<T>(text: impl Into<String>) -> Result<T, Error> {
     Err(Error::InvalidParameterValue(text.into()))
 }
 
-fn missing() -> Error {
+pub fn missing() -> Error {
     Error::ResourceNotFound("The resource you requested does not exist.".into())
 }
 
@@ -77,10 +77,15 @@ struct Settings {
     tumbling: Option<i32>,
     responses: Option<Vec<FunctionResponseType>>,
     destinations: Option<DestinationConfig>,
+    /// Members that mean nothing for streams here, by name.
+    foreign: Vec<(bool, &'static str)>,
 }
 
 impl Settings {
     fn apply(self, mapping: &mut Mapping) -> Result<(), Error> {
+        if let Some((_, name)) = self.foreign.iter().find(|(given, _)| *given) {
+            return Err(Error::NotImplemented(format!("{name} is not implemented for event source mappings.")));
+        }
         if self.max_age.is_some_and(|seconds| (0..60).contains(&seconds)) {
             return invalid("MaximumRecordAgeInSeconds must be -1 or between 60 and 604800.");
         }
@@ -138,6 +143,15 @@ macro_rules! settings {
             tumbling: $request.tumbling_window_in_seconds,
             responses: $request.function_response_types,
             destinations: $request.destination_config,
+            foreign: vec![
+                ($request.kms_key_arn.is_some(), "KMSKeyArn"),
+                ($request.metrics_config.is_some(), "MetricsConfig"),
+                ($request.logging_config.is_some(), "LoggingConfig"),
+                ($request.scaling_config.is_some(), "ScalingConfig"),
+                ($request.provisioned_poller_config.is_some(), "ProvisionedPollerConfig"),
+                ($request.source_access_configurations.is_some(), "SourceAccessConfigurations"),
+                ($request.document_db_event_source_config.is_some(), "DocumentDBEventSourceConfig"),
+            ],
         }
     };
 }
@@ -187,6 +201,7 @@ async fn create_event_source_mapping(
             "Unsupported starting position for event source type. Please provide one of the following: [TRIM_HORIZON, LATEST].",
         );
     }
+    super::tag::check(&request.tags.clone().unwrap_or_default())?;
     let (function, configuration) = resolve(cx, &reference)?;
     let mut mapping = Mapping {
         uuid: cx.random().uuid(),
@@ -203,6 +218,7 @@ async fn create_event_source_mapping(
         max_retries: -1,
         modified: cx.now().millis(),
         last_result: "No records processed".into(),
+        tags: request.tags.clone().unwrap_or_default(),
         ..Mapping::default()
     };
     settings!(request).apply(&mut mapping)?;

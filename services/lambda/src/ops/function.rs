@@ -16,7 +16,7 @@ use crate::Lambda;
 use crate::arn::{LATEST, Reference};
 use crate::download;
 use crate::error::Error;
-use crate::function::{self, Settings, describe, not_found};
+use crate::function::{self, Settings, describe, describe_in_list, not_found};
 use crate::runner::assume;
 use crate::store::{self as records, Function, State, Update};
 
@@ -68,6 +68,12 @@ async fn create_function(
     request: CreateFunctionRequest,
 ) -> Result<FunctionConfiguration, Error> {
     let reference = reference(cx, &request.function_name, None)?.unqualified();
+    if reference.name.len() > LONGEST_NAME {
+        return Err(Error::InvalidParameterValue(format!(
+            "1 validation error detected: Value '{}' at 'functionName' failed to satisfy constraint: Member must have length less than or equal to {LONGEST_NAME}",
+            reference.name
+        )));
+    }
     if request.package_type == Some(PackageType::Image) || request.code.image_uri.is_some() {
         return Err(Error::NotImplemented("Functions from container images are not implemented.".into()));
     }
@@ -127,6 +133,9 @@ async fn create_function(
     Ok(describe(&function, &shown, arn.to_string()))
 }
 
+/// The longest name of a function; what requests may carry can be longer because it may be an ARN.
+const LONGEST_NAME: usize = 64;
+
 fn exists(reference: &Reference) -> Error {
     Error::ResourceConflict(format!("Function already exist: {}", reference.name))
 }
@@ -174,13 +183,13 @@ async fn list_functions(
     for function in page.items {
         let reference = function.reference();
         if request.function_version == Some(FunctionVersion::All) {
-            functions.push(describe(&function, &function.latest, reference.qualified(LATEST).to_string()));
+            functions.push(describe_in_list(&function, &function.latest, reference.qualified(LATEST).to_string()));
             for version in records::versions(&snapshot, &function.reference())? {
                 let arn = function.reference().qualified(&version.version).to_string();
-                functions.push(describe(&function, &version, arn));
+                functions.push(describe_in_list(&function, &version, arn));
             }
         } else {
-            functions.push(describe(&function, &function.latest, reference.to_string()));
+            functions.push(describe_in_list(&function, &function.latest, reference.to_string()));
         }
     }
     Ok(ListFunctionsResponse { functions: Some(functions), next_marker: page.next.map(|key| encode_token(&key)) })

@@ -29,13 +29,18 @@ async fn invoke(lambda: &Lambda, cx: &Context, request: InvocationRequest) -> Re
     let reference = reference(cx, &request.function_name, request.qualifier.as_deref())?;
     let (mut function, mut configuration) = resolve(cx, &reference)?;
     let kind = request.invocation_type.unwrap_or(InvocationType::RequestResponse);
+    check_tenant(&configuration, request.tenant_id.as_deref())?;
+    if request.durable_execution_name.is_some() {
+        let text = "DurableExecutionName is only supported for functions with a DurableConfig.";
+        return Err(Error::InvalidParameterValue(text.into()));
+    }
     let payload = request.payload.filter(|payload| !payload.is_empty()).unwrap_or_else(|| "{}".into());
     check_payload(&payload, kind == InvocationType::Event, "InvokeFunction")?;
     let accepted = |status| Ok(InvocationResponse { status_code: Some(status), ..InvocationResponse::default() });
     match kind {
         InvocationType::DryRun => return accepted(204),
         InvocationType::Event => {
-            lambda.events.accept(cx, &event(cx, reference, &payload, request.client_context))?;
+            lambda.events.accept(cx, &event(cx, reference, &payload, request.client_context, request.tenant_id))?;
             return accepted(202);
         }
         _ => {}
@@ -49,6 +54,7 @@ async fn invoke(lambda: &Lambda, cx: &Context, request: InvocationRequest) -> Re
         payload,
         invoked_arn: reference.to_string(),
         client_context: client_context(request.client_context)?,
+        tenant: request.tenant_id,
         ..Invocation::default()
     };
     let outcome = run(lambda, cx, function, configuration, invocation).await?;
@@ -144,7 +150,27 @@ pub fn client_context(encoded: Option<String>) -> Result<Option<String>, Error> 
         .ok_or_else(|| Error::InvalidRequestContent("Could not parse client context as JSON".into()))
 }
 
-fn event(cx: &Context, reference: Reference, payload: &[u8], client_context: Option<String>) -> Event {
+/// Functions that isolate tenants want to know the tenant, others do not.
+pub fn check_tenant(configuration: &Configuration, tenant: Option<&str>) -> Result<(), Error> {
+    let refused = |text: &str| Err(Error::InvalidParameterValue(text.into()));
+    match (&configuration.tenancy, tenant) {
+        (Some(_), None) => refused(
+            "The invoked function is enabled with tenancy configuration. Add a valid tenant ID in your request and try again.",
+        ),
+        (None, Some(_)) => refused(
+            "The invoked function is not enabled with tenancy configuration. Remove the tenant ID from your request and try again.",
+        ),
+        _ => Ok(()),
+    }
+}
+
+pub fn event(
+    cx: &Context,
+    reference: Reference,
+    payload: &[u8],
+    client_context: Option<String>,
+    tenant: Option<String>,
+) -> Event {
     Event {
         request_id: cx.request_id().to_owned(),
         account: reference.account,
@@ -153,6 +179,7 @@ fn event(cx: &Context, reference: Reference, payload: &[u8], client_context: Opt
         qualifier: reference.qualifier,
         payload: String::from_utf8_lossy(payload).into_owned(),
         client_context,
+        tenant,
         trace: Some(cx.origin().trace.clone().unwrap_or_else(|| trace(cx))),
     }
 }

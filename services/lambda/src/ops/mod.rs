@@ -2,6 +2,7 @@
 
 pub mod account;
 mod alias;
+mod asynchronous;
 mod code;
 mod code_signing;
 mod concurrency;
@@ -15,6 +16,7 @@ pub mod layer_policy;
 mod permission;
 mod provisioned;
 mod recursion;
+mod resource_policy;
 mod runtime;
 mod streaming;
 mod tag;

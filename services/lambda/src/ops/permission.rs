@@ -46,6 +46,11 @@ async fn add_permission(
             "The provided action was invalid. Please check the action and try again.".into(),
         ));
     }
+    if request.function_url_auth_type.is_some() && request.action != "lambda:InvokeFunctionUrl" {
+        return Err(Error::InvalidParameterValue(
+            "FunctionUrlAuthType is only supported for lambda:InvokeFunctionUrl action".into(),
+        ));
+    }
     resolve(cx, &reference)?;
     let statement = statement(&request, &reference)?;
     let shown = statement.to_string();
@@ -63,21 +68,22 @@ async fn get_policy(_: &Lambda, cx: &Context, request: GetPolicyRequest) -> Resu
 
 async fn remove_permission(_: &Lambda, cx: &Context, request: RemovePermissionRequest) -> Result<Unit, Error> {
     let reference = reference(cx, &request.function_name, request.qualifier.as_deref())?;
-    resolve(cx, &reference)?;
+    let missing = |text: String| Error::ResourceNotFound(text);
+    resolve(cx, &reference).map_err(|_| missing(format!("No policy found for: {reference}")))?;
     change(cx, &reference, request.revision_id.as_deref(), |policy| {
         if policy.statements.is_empty() {
-            return Err(no_policy());
+            return Err(missing("No policy is associated with the given resource.".into()));
         }
         remove(policy, &request.statement_id, cx.random().uuid())
     })?;
     Ok(Unit::default())
 }
 
-fn no_policy() -> Error {
+pub fn no_policy() -> Error {
     Error::ResourceNotFound("The resource you requested does not exist.".into())
 }
 
-fn change(
+pub fn change(
     cx: &Context,
     reference: &Reference,
     expected: Option<&str>,

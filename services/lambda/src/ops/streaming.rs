@@ -8,11 +8,11 @@ use lambda_api::{
     ResponseStreamingInvocationType,
 };
 use serde_json::{Map, Value};
-use service::{Context, operation};
+use service::{ApiError, Context, operation};
 use wire::ByteStream;
 use wire::eventstream::Message;
 
-use super::invocation::{active, check_payload, client_context, resolve, tail};
+use super::invocation::{active, check_payload, check_tenant, client_context, resolve, tail};
 use super::{access, reference};
 use crate::Lambda;
 use crate::error::Error;
@@ -33,7 +33,8 @@ async fn invoke_with_response_stream(
     request: InvokeWithResponseStreamRequest,
 ) -> Result<InvokeWithResponseStreamResponse, Error> {
     let reference = reference(cx, &request.function_name, request.qualifier.as_deref())?;
-    resolve(cx, &reference)?;
+    let (_, configuration) = resolve(cx, &reference)?;
+    check_tenant(&configuration, request.tenant_id.as_deref())?;
     let payload = request.payload.filter(|payload| !payload.is_empty()).unwrap_or_else(|| "{}".into());
     check_payload(&payload, false, OPERATION)?;
     let answer = InvokeWithResponseStreamResponse {
@@ -51,6 +52,7 @@ async fn invoke_with_response_stream(
         payload,
         invoked_arn: reference.to_string(),
         client_context,
+        tenant: request.tenant_id,
         ..Invocation::default()
     };
     let own = cx.clone().in_place(&function.account, &function.region);
@@ -80,7 +82,7 @@ fn events(streaming: Streaming, first: Step, with_log: bool) -> ByteStream {
         match step {
             Step::Part(Part::Begin { .. }) => Some((Ok(Bytes::new()), Some((streaming, None)))),
             Step::Part(Part::Data(data)) => Some((Ok(chunk(data)), Some((streaming, None)))),
-            Step::Ended(ended) => Some((Ok(last(&ended, with_log)), None)),
+            Step::Ended(ended) => Some((Ok(last(*ended, with_log)), None)),
         }
     });
     ByteStream::new(stream, None)
@@ -91,7 +93,7 @@ fn chunk(payload: Bytes) -> Bytes {
 }
 
 /// The answer of a function that did not stream, if it did not; and the end.
-fn last(ended: &Result<Outcome, Error>, with_log: bool) -> Bytes {
+fn last(ended: Result<Outcome, Error>, with_log: bool) -> Bytes {
     let mut complete = Map::new();
     let mut events = Vec::new();
     match ended {
@@ -103,12 +105,13 @@ fn last(ended: &Result<Outcome, Error>, with_log: bool) -> Bytes {
                 events.extend_from_slice(&chunk(outcome.payload.clone()));
             }
             if with_log {
-                complete.insert("LogResult".into(), tail(outcome).into());
+                complete.insert("LogResult".into(), tail(&outcome).into());
             }
         }
         Err(error) => {
-            complete.insert("ErrorCode".into(), "ServiceException".into());
-            complete.insert("ErrorDetails".into(), format!("{error:?}").into());
+            let error = ApiError::from(error);
+            complete.insert("ErrorCode".into(), error.code.to_string().into());
+            complete.insert("ErrorDetails".into(), error.message.into());
         }
     }
     let complete = Value::Object(complete).to_string().into();

@@ -7,7 +7,7 @@ use lambda_api::{
     ListFunctionUrlConfigs, ListFunctionUrlConfigsRequest, ListFunctionUrlConfigsResponse, UpdateFunctionUrlConfig,
     UpdateFunctionUrlConfigRequest, UpdateFunctionUrlConfigResponse,
 };
-use service::{Context, operation, to_record};
+use service::{Context, Timestamp, operation, to_record};
 use wire::Unit;
 
 use super::invocation::resolve;
@@ -15,7 +15,7 @@ use super::{access, find, reference};
 use crate::Lambda;
 use crate::arn::Reference;
 use crate::error::Error;
-use crate::function::{last_modified, not_found};
+use crate::function::not_found;
 use crate::store::{self as records, CrossOrigin, Url, UrlOwner};
 use crate::url;
 
@@ -53,16 +53,26 @@ fn missing() -> Error {
     Error::ResourceNotFound("The resource you requested does not exist.".into())
 }
 
+/// Of a function or an alias that is to have a URL.
+fn no_function() -> Error {
+    Error::ResourceNotFound("Function does not exist".into())
+}
+
 fn mode(url: &Url) -> InvokeMode {
     if url.streams { InvokeMode::ResponseStream } else { InvokeMode::Buffered }
+}
+
+/// `2024-01-01T00:00:00.000000Z`
+fn time(millis: i64) -> String {
+    Timestamp::from_millis(millis).iso8601_millis().replace('Z', "000Z")
 }
 
 fn describe(cx: &Context, reference: &Reference, url: &Url) -> FunctionUrlConfig {
     FunctionUrlConfig {
         function_url: url::address(&cx.cloud.config.endpoint, &url.id, &reference.region),
         function_arn: reference.to_string(),
-        creation_time: last_modified(url.created),
-        last_modified_time: last_modified(url.modified),
+        creation_time: time(url.created),
+        last_modified_time: time(url.modified),
         cors: url.cors.clone().map(Cors::from),
         auth_type: FunctionUrlAuthType::from(url.auth.as_str()),
         invoke_mode: Some(mode(url)),
@@ -75,7 +85,11 @@ async fn create_function_url_config(
     request: CreateFunctionUrlConfigRequest,
 ) -> Result<CreateFunctionUrlConfigResponse, Error> {
     let reference = reference(cx, &request.function_name, request.qualifier.as_deref())?;
-    resolve(cx, &reference)?;
+    let (_, configuration) = resolve(cx, &reference).map_err(|_| no_function())?;
+    if configuration.tenancy.is_some() {
+        let text = "Function URLs are not supported for functions with a tenancy configuration.";
+        return Err(Error::InvalidParameterValue(text.into()));
+    }
     let now = cx.now().millis();
     let url = Url {
         id: cx.random().lower_alphanumeric(32),
@@ -120,7 +134,7 @@ async fn delete_function_url_config(
 ) -> Result<Unit, Error> {
     let reference = reference(cx, &request.function_name, request.qualifier.as_deref())?;
     cx.store().write(|tx| {
-        let mut function = records::function_in(tx, &reference)?.ok_or_else(|| not_found(&reference))?;
+        let mut function = records::function_in(tx, &reference)?.ok_or_else(missing)?;
         let url = function.urls.remove(&qualifier(&reference)).ok_or_else(missing)?;
         tx.delete(records::url_key(&url.id));
         Ok::<_, Error>(records::put_function(tx, &function)?)
@@ -134,7 +148,7 @@ async fn get_function_url_config(
     request: GetFunctionUrlConfigRequest,
 ) -> Result<GetFunctionUrlConfigResponse, Error> {
     let reference = reference(cx, &request.function_name, request.qualifier.as_deref())?;
-    let function = find(cx, &reference)?;
+    let function = find(cx, &reference).map_err(|_| missing())?;
     let shown = describe(cx, &reference, function.urls.get(&qualifier(&reference)).ok_or_else(missing)?);
     Ok(GetFunctionUrlConfigResponse {
         function_url: shown.function_url,
@@ -154,7 +168,7 @@ async fn list_function_url_configs(
     request: ListFunctionUrlConfigsRequest,
 ) -> Result<ListFunctionUrlConfigsResponse, Error> {
     let reference = reference(cx, &request.function_name, None)?.unqualified();
-    let function = find(cx, &reference)?;
+    let function = find(cx, &reference).map_err(|_| no_function())?;
     let of = |qualifier: &str| match qualifier {
         "" => reference.clone(),
         alias => reference.clone().qualified(alias),
@@ -170,7 +184,7 @@ async fn update_function_url_config(
 ) -> Result<UpdateFunctionUrlConfigResponse, Error> {
     let reference = reference(cx, &request.function_name, request.qualifier.as_deref())?;
     let url = cx.store().write(|tx| {
-        let mut function = records::function_in(tx, &reference)?.ok_or_else(|| not_found(&reference))?;
+        let mut function = records::function_in(tx, &reference)?.ok_or_else(missing)?;
         let url = function.urls.get_mut(&qualifier(&reference)).ok_or_else(missing)?;
         if let Some(auth) = request.auth_type {
             url.auth = auth.as_str().to_owned();

@@ -12,7 +12,7 @@ use super::{access, find, reference};
 use crate::Lambda;
 use crate::arn::{LATEST, Reference};
 use crate::error::Error;
-use crate::function::{check_revision, describe, not_found};
+use crate::function::{check_revision, check_settled, describe, describe_in_list, not_found};
 use crate::store::{self as records, Alias, Configuration, Function, State, Update};
 
 operation! {
@@ -34,6 +34,7 @@ async fn publish_version(
     let reference = reference(cx, &request.function_name, None)?.unqualified();
     let (function, version) = cx.store().write(|tx| {
         let mut function = records::function_in(tx, &reference)?.ok_or_else(|| not_found(&reference))?;
+        check_settled(&function)?;
         check_revision(&function.latest.revision_id, request.revision_id.as_deref())?;
         let current = &function.latest.code.sha256_base64;
         if request.code_sha256.as_ref().is_some_and(|expected| expected != current) {
@@ -110,7 +111,7 @@ async fn list_versions(
         last = key.to_vec();
     }
     let arn = |version: &Configuration| reference.clone().qualified(&version.version).to_string();
-    let versions = found.iter().map(|version| describe(&function, version, arn(version))).collect();
+    let versions = found.iter().map(|version| describe_in_list(&function, version, arn(version))).collect();
     Ok(ListVersionsByFunctionResponse { versions: Some(versions), next_marker })
 }
 
@@ -125,7 +126,8 @@ pub fn delete(cx: &Context, reference: &Reference, version: &str) -> Result<Vec<
         let configuration: Configuration = from_record(&record)?;
         for (_, alias) in tx.scan(Range::prefix(records::aliases_key(reference)), usize::MAX)? {
             let alias: Alias = from_record(&alias)?;
-            if alias.version == version {
+            let second = alias.second.as_ref().is_some_and(|(second, _)| second == version);
+            if alias.version == version || second {
                 return Err(Error::ResourceConflict(format!(
                     "Version {version} is in use by alias {} and cannot be deleted.",
                     alias.name
@@ -133,6 +135,10 @@ pub fn delete(cx: &Context, reference: &Reference, version: &str) -> Result<Vec<
             }
         }
         tx.delete(key);
+        if let Some(mut function) = records::function_in(tx, reference)? {
+            function.forget(version);
+            records::put_function(tx, &function)?;
+        }
         Ok(records::change_use(tx, reference, &configuration.packages(), &[])?)
     })
 }

@@ -32,6 +32,9 @@ pub(super) struct Source {
 impl Source {
     /// Reads `x-amz-copy-source`: `/bucket/key`, percent-encoded, perhaps with a version.
     pub(super) fn parse(header: &str) -> Result<Source, Error> {
+        if header.contains('?') && !header.contains("?versionId=") {
+            return Err(Error::invalid_argument("Unsupported copy source parameter.", "x-amz-copy-source", header));
+        }
         let (path, query) = header.split_once("?versionId=").map_or((header, None), |(path, id)| (path, Some(id)));
         let decoded = percent_decode_str(path).decode_utf8_lossy();
         let path = decoded.strip_prefix('/').unwrap_or(&decoded);
@@ -259,5 +262,6 @@ mod tests {
         assert_eq!(Source::parse("bucket/key").unwrap().key, "key");
         assert!(Source::parse("bucket").is_err());
         assert!(Source::parse("/bucket/").is_err());
+        assert!(Source::parse("bucket/key?part=1").is_err());
     }
 }

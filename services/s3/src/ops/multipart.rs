@@ -133,6 +133,9 @@ async fn complete_multipart_upload(
     if listed.is_empty() || listed.len() > MAX_PARTS {
         return Err(Error::malformed_xml());
     }
+    if listed.iter().any(|part| part.part_number.is_none() || part.e_tag.is_none()) {
+        return Err(Error::malformed_xml());
+    }
     let numbers: Vec<i32> = listed.iter().map(|part| part.part_number.unwrap_or_default()).collect();
     if numbers.windows(2).any(|pair| pair[0] >= pair[1]) {
         let text = "The list of parts was not in ascending order. Parts must be ordered by part number.";

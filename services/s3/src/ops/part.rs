@@ -207,6 +207,10 @@ async fn list_parts(_: &S3, cx: &Context, request: ListPartsRequest) -> Result<L
     let bucket = bucket_of(cx, &request.bucket, request.expected_bucket_owner.as_deref())?;
     let request_charged = charge(cx, &bucket, request.request_payer.as_ref())?;
     let limit = page_size(request.max_parts, "max-parts", "max-parts")?;
+    if let Some(marker) = request.part_number_marker.filter(|marker| *marker < 0) {
+        let text = "Argument part-number-marker must be an integer between 0 and 2147483647";
+        return Err(Error::invalid_argument(text, "part-number-marker", &marker.to_string()));
+    }
     let snapshot = cx.store().snapshot();
     let upload = find_upload(&snapshot, &bucket.name, &request.key, &request.upload_id)?;
     let marker = request.part_number_marker.unwrap_or_default();

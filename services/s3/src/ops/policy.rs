@@ -7,62 +7,18 @@ use s3_api::{
     PolicyStatus, PublicAccessBlockConfiguration, PutBucketPolicy, PutBucketPolicyRequest, PutPublicAccessBlock,
     PutPublicAccessBlockRequest,
 };
-use service::policy::Policy;
 use service::{Context, operation};
 use wire::Unit;
 
 use super::{bucket_of, check_owner, on_bucket};
 use crate::public::is_public;
 use crate::store::{PublicAccess, load_bucket, policy_key, save_bucket};
-use crate::{Error, S3};
-
-/// The longest policy.
-const MAX_POLICY: usize = 20 * 1024;
+use crate::{Error, S3, bucket_policy};
 
 fn text_of(cx: &Context, bucket: &str) -> Result<String, Error> {
     let policy = cx.store().get(policy_key(bucket).as_slice())?;
     let none = || Error::no_such_configuration("NoSuchBucketPolicy", "The bucket policy does not exist", bucket);
     policy.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).ok_or_else(none)
-}
-
-/// What S3 asks of a bucket policy.
-fn check(text: &str, bucket: &str) -> Result<(), Error> {
-    let malformed = |text: &str| Err(Error::MalformedPolicy(text.to_owned()));
-    if text.len() > MAX_POLICY {
-        return malformed("Policies must be 20480 bytes or less");
-    }
-    if serde_json::from_str::<serde_json::Value>(text).is_err() {
-        return malformed("Policies must be valid JSON and the first byte must be '{'");
-    }
-    if serde_json::from_str::<serde_json::Value>(text).is_ok_and(|policy| policy["Statement"].is_null()) {
-        return malformed("Missing required field Statement");
-    }
-    let policy = Policy::parse(text).map_err(|error| Error::MalformedPolicy(error.to_string()))?;
-    if policy.statements.is_empty() {
-        return malformed("Could not parse the policy: Statement is empty!");
-    }
-    for statement in &policy.statements {
-        if statement.principal.is_none() {
-            return malformed("Missing required field Principal");
-        }
-        let Some(resource) = &statement.resource else { return malformed("Missing required field Resource") };
-        if statement
-            .action
-            .patterns
-            .iter()
-            .any(|action| action != "*" && !action.to_ascii_lowercase().starts_with("s3:"))
-        {
-            return malformed("Policy has invalid action");
-        }
-        let own = |pattern: &String| match pattern.strip_prefix("arn:aws:s3:::") {
-            Some(path) => path.split('/').next().is_some_and(|name| name == bucket),
-            None => false,
-        };
-        if !resource.patterns.iter().all(own) {
-            return malformed("Policy has invalid resource");
-        }
-    }
-    Ok(())
 }
 
 operation! {
@@ -105,7 +61,7 @@ operation! {
 
 async fn put_bucket_policy(_: &S3, cx: &Context, request: PutBucketPolicyRequest) -> Result<Unit, Error> {
     let name = &request.bucket;
-    check(&request.policy, name)?;
+    bucket_policy::check(&request.policy, name)?;
     cx.store().write(|tx| {
         let bucket = load_bucket(tx, name)?;
         check_owner(&bucket, request.expected_bucket_owner.as_deref())?;
@@ -208,30 +164,4 @@ fn set_public_access(
         Ok::<_, Error>(save_bucket(tx, &bucket)?)
     })?;
     Ok(Unit {})
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    #[test]
-    fn policies() {
-        let with = |principal: serde_json::Value, action: &str, resource: &str| {
-            let statement =
-                json!({ "Effect": "Allow", "Principal": principal, "Action": action, "Resource": resource });
-            check(&json!({ "Version": "2012-10-17", "Statement": [statement] }).to_string(), "bucket")
-        };
-        assert_eq!(with(json!("*"), "s3:GetObject", "arn:aws:s3:::bucket/*"), Ok(()));
-        assert_eq!(with(json!("*"), "s3:*", "arn:aws:s3:::bucket"), Ok(()));
-        for (action, resource) in [
-            ("s3:GetObject", "arn:aws:s3:::other/*"),
-            ("sqs:*", "arn:aws:s3:::bucket"),
-            ("s3:GetObject", "arn:aws:s3:::bucketeer"),
-        ] {
-            assert!(matches!(with(json!("*"), action, resource), Err(Error::MalformedPolicy(_))));
-        }
-        assert!(matches!(check("{", "bucket"), Err(Error::MalformedPolicy(_))));
-        assert!(matches!(check("{}", "bucket"), Err(Error::MalformedPolicy(_))));
-    }
 }

@@ -49,7 +49,11 @@ async fn put_bucket_versioning(_: &S3, cx: &Context, request: PutBucketVersionin
         Error::from(ApiError::new(400, "IllegalVersioningConfigurationException", text))
     };
     if configuration.mfa_delete.as_ref().is_some_and(|mfa| mfa.as_str() == "Enabled") {
-        return Err(Error::NotImplemented("MFA delete is not implemented.".to_owned()));
+        // A device would be the root user's; there is none here whose code could be checked.
+        return Err(match request.mfa {
+            None => Error::AccessDenied("Mfa Authentication must be used for this request".to_owned()),
+            Some(_) => Error::NotImplemented("MFA delete is not implemented.".to_owned()),
+        });
     }
     let versioning = match configuration.status.as_ref().ok_or_else(illegal)?.as_str() {
         "Enabled" => Versioning::Enabled,

@@ -18,6 +18,7 @@ use crate::{classes, tagging};
 
 /// The most bytes of names and values of user metadata.
 const MAX_METADATA: usize = 2048;
+const MAX_REDIRECT: usize = 2048;
 
 /// What a request says of an object, from the members that PutObject, CopyObject and CreateMultipartUpload share.
 macro_rules! description {
@@ -221,10 +222,15 @@ pub(super) fn describe(mut description: Description) -> Result<Description, Erro
         return Err(Error::metadata_too_large(size));
     }
     let redirect = description.redirect.as_deref();
+    if redirect.is_some_and(|to| to.len() > MAX_REDIRECT) {
+        let text = "The length of website redirect location cannot exceed 2,048 characters.";
+        return Err(service::ApiError::new(400, "InvalidRedirectLocation", text).into());
+    }
     if redirect.is_some_and(|to| !["http://", "https://", "/"].iter().any(|start| to.starts_with(start))) {
         let text = "The website redirect location must have a prefix of 'http://' or 'https://' or '/'.";
         return Err(service::ApiError::new(400, "InvalidRedirectLocation", text).into());
     }
+    description.content_type = description.content_type.filter(|kind| !kind.is_empty());
     let encodings = description.content_encoding.as_deref().unwrap_or_default().split(',').map(str::trim);
     let kept: Vec<&str> = encodings.filter(|encoding| !encoding.is_empty() && *encoding != "aws-chunked").collect();
     description.content_encoding = (!kept.is_empty()).then(|| kept.join(","));
