@@ -281,3 +281,19 @@ def test_domains_move_between_kinds_of_endpoints(boto, account):
     back = change(("replace", "/endpointConfiguration/types/REGIONAL", "EDGE"), ("replace", "/certificateArn", first))
     assert back["distributionDomainName"].endswith(".cloudfront.net") and back["certificateArn"] == first
     assert error_of(change, ("remove", "/endpointConfiguration/types", "EDGE"))[0] == BAD
+
+
+def test_a_key_reaches_a_stage_through_one_plan(boto, site):
+    gateway = boto("apigateway")
+    api, root = rest_api(gateway)
+    add_method(gateway, api, root, uri=site[0])
+    gateway.create_deployment(restApiId=api, stageName="v1")
+    key = gateway.create_api_key(name="k")["id"]
+    stages = [{"apiId": api, "stage": "v1"}]
+    first, second = (gateway.create_usage_plan(name=name, apiStages=stages)["id"] for name in "ab")
+    other = gateway.create_usage_plan(name="c")["id"]
+    gateway.create_usage_plan_key(usagePlanId=first, keyId=key, keyType="API_KEY")
+    assert error_of(gateway.create_usage_plan_key, usagePlanId=second, keyId=key, keyType="API_KEY")[::2] == ("ConflictException", 409)
+    assert gateway.get_usage_plan_keys(usagePlanId=second)["items"] == []
+    gateway.create_usage_plan_key(usagePlanId=other, keyId=key, keyType="API_KEY")
+    assert patched(gateway.update_usage_plan, "add", "/apiStages", f"{api}:v1", usagePlanId=other)[0] == "ConflictException"
