@@ -297,3 +297,23 @@ def test_a_key_reaches_a_stage_through_one_plan(boto, site):
     assert gateway.get_usage_plan_keys(usagePlanId=second)["items"] == []
     gateway.create_usage_plan_key(usagePlanId=other, keyId=key, keyType="API_KEY")
     assert patched(gateway.update_usage_plan, "add", "/apiStages", f"{api}:v1", usagePlanId=other)[0] == "ConflictException"
+
+
+def test_clients_ask_for_binary_answers(cloud, boto, function):
+    gateway = boto("apigateway")
+    api, root = rest_api(gateway, binaryMediaTypes=["image/png"])
+    arn = function("image", "exports.handler = async () => ({ statusCode: 200, headers: { 'Content-Type': 'image/png' }, isBase64Encoded: true, body: 'aGk=' });")
+    uri = f"arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/{arn}/invocations"
+    gateway.put_method(restApiId=api, resourceId=root, httpMethod="GET", authorizationType="NONE")
+    gateway.put_integration(restApiId=api, resourceId=root, httpMethod="GET", type="AWS_PROXY", integrationHttpMethod="POST", uri=uri)
+    gateway.create_deployment(restApiId=api, stageName="v1")
+    assert send(cloud, api, "/v1", headers={"accept": "image/png,*/*"}).content == b"hi"
+    assert send(cloud, api, "/v1", headers={"accept": "text/html,image/png"}).content == b"aGk="
+
+
+def test_both_services_tag_domains(boto, account):
+    gateway = boto("apigatewayv2")
+    gateway.create_domain_name(DomainName=f"both.{account}.example.com", Tags={"a": "b"})
+    arn = f"arn:aws:apigateway:us-east-1::/domainnames/both.{account}.example.com"
+    gateway.tag_resource(ResourceArn=arn, Tags={"c": "d"})
+    assert gateway.get_tags(ResourceArn=arn)["Tags"] == boto("apigateway").get_tags(resourceArn=arn)["tags"] == {"a": "b", "c": "d"}

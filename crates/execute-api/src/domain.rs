@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 use service::{Key, Range, Snapshot, StoreError, Transaction, from_record, to_record};
 use wire::Timestamp;
 
+use crate::record::Reader;
+
 /// A custom domain name.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Domain {
@@ -144,12 +146,8 @@ impl Domains<'_> {
         Range::prefix(self.mapping(domain))
     }
 
-    pub fn get(self, tx: &Transaction<'_>, name: &str) -> Result<Option<Domain>, StoreError> {
-        tx.get(self.domain().text(name).as_slice())?.map(|record| from_record(&record)).transpose()
-    }
-
-    pub fn find(self, snapshot: &Snapshot, name: &str) -> Result<Option<Domain>, StoreError> {
-        snapshot.get(self.domain().text(name).as_slice())?.map(|record| from_record(&record)).transpose()
+    pub fn get(self, reader: &impl Reader, name: &str) -> Result<Option<Domain>, StoreError> {
+        reader.get(self.domain().text(name).as_slice())?.map(|record| from_record(&record)).transpose()
     }
 
     /// Writes a domain. False where the name belongs to another account or region.

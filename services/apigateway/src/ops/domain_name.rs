@@ -93,7 +93,7 @@ fn shown(cx: &Context, domain: Domain) -> DomainName {
 }
 
 async fn get(_: &ApiGateway, cx: &Context, request: GetDomainNameRequest) -> Result<DomainName, Error> {
-    let found = domains(cx).find(&cx.store().snapshot(), &request.domain_name)?;
+    let found = domains(cx).get(&cx.store().snapshot(), &request.domain_name)?;
     Ok(shown(cx, found.ok_or_else(missing)?))
 }
 

@@ -29,7 +29,7 @@ fn domains(cx: &Context) -> Domains<'_> {
     Domains { account: cx.account(), region: cx.region() }
 }
 
-fn missing() -> Error {
+pub fn missing() -> Error {
     Error::NotFound("The domain name resource specified in the request was not found.".to_owned())
 }
 
@@ -111,7 +111,7 @@ fn shown(cx: &Context, domain: Domain) -> DomainName {
 }
 
 async fn get(_: &ApiGatewayV2, cx: &Context, request: GetDomainNameRequest) -> Result<GetDomainNameResponse, Error> {
-    let found = domains(cx).find(&cx.store().snapshot(), &request.domain_name)?;
+    let found = domains(cx).get(&cx.store().snapshot(), &request.domain_name)?;
     convert(&shown(cx, found.ok_or_else(missing)?))
 }
 
@@ -199,7 +199,7 @@ async fn get_mapping(
     request: GetApiMappingRequest,
 ) -> Result<GetApiMappingResponse, Error> {
     let snapshot = cx.store().snapshot();
-    domains(cx).find(&snapshot, &request.domain_name)?.ok_or_else(missing)?;
+    domains(cx).get(&snapshot, &request.domain_name)?.ok_or_else(missing)?;
     let all = domains(cx).find_mappings(&snapshot, &request.domain_name)?;
     let found = all.into_iter().find(|mapping| mapping.id == request.api_mapping_id);
     convert(&shown_mapping(found.ok_or_else(missing_mapping)?))
@@ -211,7 +211,7 @@ async fn list_mappings(
     request: GetApiMappingsRequest,
 ) -> Result<GetApiMappingsResponse, Error> {
     let snapshot = cx.store().snapshot();
-    domains(cx).find(&snapshot, &request.domain_name)?.ok_or_else(missing)?;
+    domains(cx).get(&snapshot, &request.domain_name)?.ok_or_else(missing)?;
     let paging = Paging { limit: request.max_results.as_deref(), token: request.next_token.as_deref() };
     let range = domains(cx).mappings_range(&request.domain_name);
     let (found, next_token) = page_of(&snapshot, range, paging, service::from_record::<Mapping>)?;
