@@ -10,7 +10,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use managed_keys::{ManagedKey, data_key, not_found};
 use md5::Digest as _;
-use s3_api::{ServerSideEncryption, ServerSideEncryptionConfiguration};
+use s3_api::{ServerSideEncryption, ServerSideEncryptionConfiguration, ServerSideEncryptionRule};
 use service::{ApiError, Context, Principal};
 
 use crate::cipher::Key;
@@ -91,8 +91,7 @@ impl Asked {
             let text = "Server Side Encryption with AWS KMS managed key requires HTTP header x-amz-server-side-encryption : aws:kms";
             return Err(invalid_method(text, self.method.as_deref().unwrap_or("null")));
         }
-        let configuration: Option<ServerSideEncryptionConfiguration> = config::find(cx.store(), bucket, "encryption")?;
-        let rule = configuration.and_then(|configuration| configuration.rules.into_iter().next()).unwrap_or_default();
+        let rule = rule_of(cx, bucket)?;
         if let Some(provided) = provided {
             if is_blocked(&rule, "SSE-C") {
                 return Err(Error::AccessDenied("Access Denied".to_owned()));
@@ -128,7 +127,16 @@ impl Asked {
     }
 }
 
-fn is_blocked(rule: &s3_api::ServerSideEncryptionRule, kind: &str) -> bool {
+/// What the bucket says. Most buckets say nothing, and cost nothing.
+fn rule_of(cx: &Context, bucket: &Bucket) -> Result<ServerSideEncryptionRule, Error> {
+    if !bucket.configured.contains("encryption") {
+        return Ok(ServerSideEncryptionRule::default());
+    }
+    let set: Option<ServerSideEncryptionConfiguration> = config::find(cx.store(), bucket, "encryption")?;
+    Ok(set.and_then(|set| set.rules.into_iter().next()).unwrap_or_default())
+}
+
+fn is_blocked(rule: &ServerSideEncryptionRule, kind: &str) -> bool {
     let blocked = rule.blocked_encryption_types.as_ref().and_then(|blocked| blocked.encryption_type.as_ref());
     blocked.is_some_and(|blocked| blocked.iter().any(|blocked| blocked.as_str() == kind))
 }
@@ -219,7 +227,7 @@ pub fn unlock(
 }
 
 /// Checks a bucket's rule and completes it. Which keys there are is asked when they are used, as on AWS.
-pub fn check_rule(rule: &mut s3_api::ServerSideEncryptionRule) -> Result<(), Error> {
+pub fn check_rule(rule: &mut ServerSideEncryptionRule) -> Result<(), Error> {
     if rule.apply_server_side_encryption_by_default.is_none() && rule.blocked_encryption_types.is_none() {
         return Err(Error::malformed_xml());
     }

@@ -10,7 +10,6 @@ use crate::Error;
 use crate::store::{Bucket, DefaultRetention, Lock};
 
 pub const GOVERNANCE: &str = "GOVERNANCE";
-pub const COMPLIANCE: &str = "COMPLIANCE";
 
 const DAY: i64 = 86_400_000;
 
@@ -102,9 +101,8 @@ impl Lock {
         {
             let longer = next.as_ref().is_some_and(|(_, next)| next >= until);
             let same = next.as_ref().is_some_and(|(next, _)| next == mode);
-            // To COMPLIANCE a retention becomes stricter.
-            let stricter = next.as_ref().is_some_and(|(next, _)| next == COMPLIANCE);
-            if !(longer && (same || stricter) || bypass && mode == GOVERNANCE) {
+            // Another mode is another retention, even the stricter one.
+            if !(longer && same || bypass && mode == GOVERNANCE) {
                 return Err(protected());
             }
         }
@@ -116,6 +114,8 @@ impl Lock {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const COMPLIANCE: &str = "COMPLIANCE";
 
     fn at(seconds: i64) -> Timestamp {
         Timestamp::from_secs(seconds)
@@ -147,7 +147,8 @@ mod tests {
         assert!(change(lock(GOVERNANCE, 10), GOVERNANCE, 20, false));
         assert!(!change(lock(GOVERNANCE, 10), GOVERNANCE, 5, false));
         assert!(change(lock(GOVERNANCE, 10), GOVERNANCE, 5, true));
-        assert!(change(lock(GOVERNANCE, 10), COMPLIANCE, 20, false));
+        assert!(!change(lock(GOVERNANCE, 10), COMPLIANCE, 20, false));
+        assert!(change(lock(GOVERNANCE, 10), COMPLIANCE, 20, true));
         let mut gone = lock(GOVERNANCE, 10);
         assert!(gone.retain(None, false, at(0)).is_err());
         assert!(gone.retain(None, true, at(0)).is_ok());

@@ -88,7 +88,7 @@ impl FormPolicy {
                 Condition::Length(..) => false,
             })
         };
-        const FREE: [&str; 6] = ["x-amz-signature", "file", "policy", "awsaccesskeyid", "signature", "bucket"];
+        const FREE: [&str; 5] = ["x-amz-signature", "file", "policy", "awsaccesskeyid", "signature"];
         let extra: Vec<&str> = (fields.iter())
             .map(|(name, _)| name.as_str())
             .filter(|name| !FREE.contains(name) && !name.starts_with("x-ignore-") && !covered(name))
@@ -174,6 +174,9 @@ mod tests {
         );
         assert_eq!(check(&exact, &[("bucket", "b"), ("key", "k"), ("acl", "x")]), "Extra input fields: acl");
         assert_eq!(check(&exact, &[("bucket", "b"), ("key", "k"), ("x-ignore-a", "x")]), "ok");
+        // The policy must also say for which bucket it is.
+        let anywhere = json!([["eq", "$key", "k"]]);
+        assert_eq!(check(&anywhere, &[("bucket", "b"), ("key", "k")]), "Extra input fields: bucket");
         let start = json!([["starts-with", "$KEY", "a/"], ["content-length-range", 0, "5"]]);
         assert_eq!(check(&start, &[("key", "a/b")]), "ok");
         assert_eq!(check(&start, &[("key", "b")]), "Policy Condition failed: [\"starts-with\", \"$KEY\", \"a/\"]");
