@@ -319,3 +319,37 @@ def test_paths_of_other_services(cloud, boto, account):
         gateway.put_integration, restApiId=api, resourceId=root, httpMethod="POST", type="AWS", integrationHttpMethod="POST",
         uri="arn:aws:apigateway:us-east-1:nosuchservice:path/x", credentials=role)
     assert nowhere[0] in ("NotImplemented", "501")
+
+
+def test_tokens_of_any_issuer(cloud, boto, function, issuer):
+    gateway = boto("apigateway")
+    api, root = rest_api(gateway)
+    configuration = {"issuers": [{"issuer": issuer.url, "audiences": ["app"], "additionalClaims": [
+        {"claimName": "team", "format": "SINGLE_STRING", "required": True, "expectedValues": ["a", "b"]}]}], "defaultAlgorithms": ["RS256"]}
+    source = "method.request.header.Authorization"
+    create = {"restApiId": api, "name": "jwt", "type": "JWT", "identitySource": source}
+    assert error_of(gateway.create_authorizer, **create)[0] == "BadRequestException"
+    nowhere = configuration | {"issuers": [{"issuer": "http://127.0.0.1:1", "audiences": ["app"]}]}
+    assert error_of(gateway.create_authorizer, **create, jwtConfiguration=nowhere)[0] == "BadRequestException"
+    made = gateway.create_authorizer(**create, jwtConfiguration=configuration)
+    assert made["jwtConfiguration"]["issuers"][0]["jwksUri"] == f"{issuer.url}/keys" and "authorizerResultTtlInSeconds" not in made
+    uri = f"arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/{function('echo')}/invocations"
+    for method, scopes in (("GET", {}), ("POST", {"authorizationScopes": ["write"]})):
+        gateway.put_method(restApiId=api, resourceId=root, httpMethod=method, authorizationType="JWT", authorizerId=made["id"], **scopes)
+        gateway.put_integration(restApiId=api, resourceId=root, httpMethod=method, type="AWS_PROXY", integrationHttpMethod="POST", uri=uri)
+    gateway.create_deployment(restApiId=api, stageName="v1")
+
+    def call(method="GET", **claims):
+        headers = {"host": f"{api}.execute-api.localhost"}
+        if claims:
+            headers["authorization"] = "Bearer " + issuer.token(**({"iss": issuer.url, "aud": "app", "team": "a"} | claims))
+        return requests.request(method, f"{cloud.endpoint}/v1", headers=headers)
+
+    assert call().status_code == 401
+    event = call(sub="kim").json()
+    assert event["requestContext"]["authorizer"]["claims"]["sub"] == "kim"
+    assert [call(aud="other").status_code, call(team="c").status_code, call(exp=1).status_code, call(iss="http://x.example").status_code] == [401] * 4
+    assert [call("POST", sub="kim").status_code, call("POST", scope="read write").status_code] == [401, 200]
+    tested = gateway.test_invoke_authorizer(
+        restApiId=api, authorizerId=made["id"], headers={"Authorization": issuer.token(iss=issuer.url, aud="app", team="b", sub="kim")})
+    assert (tested["clientStatus"], tested["claims"]["sub"]) == (200, "kim")

@@ -152,3 +152,33 @@ def test_errors_say_whose_fault_they_are(boto, account):
     assert bodies[0] == {"Type": "User", "Message": f"Function not found: arn:aws:lambda:us-east-1:{account}:function:none"}
     assert bodies[1] == {"Type": "User", "message": "The derived qualifier from the function name does not match the specified qualifier."}
     assert list(bodies[2]) == ["message"]
+
+
+def test_words_for_what_is_missing(boto, account, role):
+    client = boto("lambda")
+    arn = f"arn:aws:lambda:us-east-1:{account}:function:f"
+    no = lambda text: ("ResourceNotFoundException", text, 404)
+    gone = "The resource you requested does not exist."
+    assert error_of(client.create_function_url_config, FunctionName="f", AuthType="NONE") == no("Function does not exist")
+    for call in (client.get_function_url_config, client.update_function_url_config, client.delete_function_url_config):
+        assert error_of(call, FunctionName="f") == no(gone)
+    assert error_of(client.put_function_event_invoke_config, FunctionName="f", MaximumRetryAttempts=1) == no("The function doesn't exist.")
+    assert error_of(client.get_function_event_invoke_config, FunctionName="f") == no(f"The function {arn}:$LATEST doesn't have an EventInvokeConfig")
+    assert error_of(client.remove_permission, FunctionName="f", StatementId="s") == no(f"No policy found for: {arn}")
+    client.create_function(FunctionName="f", Runtime="python3.11", Handler="app.handler", Role=role, Code={"ZipFile": ECHO})
+    assert error_of(client.remove_permission, FunctionName="f", StatementId="s") == no("No policy is associated with the given resource.")
+    assert error_of(client.get_policy, FunctionName="f") == no(gone)
+    assert error_of(client.update_alias, FunctionName="f", Name="a") == no(f"Alias not found: {arn}:a")
+    assert error_of(client.get_alias, FunctionName="f", Name="a") == no(f"Cannot find alias arn: {arn}:a")
+    snap = dict(SnapStart={"ApplyOn": "PublishedVersions"})
+    client.get_waiter("function_active_v2").wait(FunctionName="f", WaiterConfig={"Delay": 0.1, "MaxAttempts": 600})
+    assert error_of(client.update_function_configuration, FunctionName="f", **snap)[:2] == (
+        "InvalidParameterValueException", "python3.11 is not supported for SnapStart enabled functions.")
+
+
+def test_lists_show_less(boto, role):
+    client = boto("lambda")
+    client.create_function(FunctionName="f", Runtime="python3.11", Handler="app.handler", Role=role, Code={"ZipFile": ECHO}, Publish=True)
+    less = {"State", "StateReason", "StateReasonCode", "LastUpdateStatus", "LastUpdateStatusReason", "LastUpdateStatusReasonCode", "RuntimeVersionConfig"}
+    for listed in [*client.list_functions()["Functions"], *client.list_versions_by_function(FunctionName="f")["Versions"]]:
+        assert not less & set(listed) and listed["LoggingConfig"]["LogFormat"] == "Text"

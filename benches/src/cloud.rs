@@ -122,25 +122,29 @@ impl Cloud {
         Ok(())
     }
 
-    async fn rest(&self, service: &str, method: &str, uri: &str, body: &Value) -> Result<Value> {
+    pub async fn rest(&self, service: &str, method: &str, uri: &str, body: &Value) -> Result<Value> {
         let body = if body.is_null() { String::new() } else { body.to_string() };
         let headers = [("content-type", "application/json")];
         let answer = self.send(&Unsigned { service, method, uri, headers: &headers, body: body.as_bytes() }).await?;
         Ok(serde_json::from_slice(&answer).unwrap_or(Value::Null))
     }
 
-    /// A function that answers at once.
-    pub async fn create_function(&self, name: &str) -> Result {
-        let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
-        zip.start_file("app.py", zip::write::SimpleFileOptions::default())?;
-        zip.write_all(b"def handler(event, context):\n    return {'statusCode': 200, 'body': 'hello'}\n")?;
-        let bytes = zip.finish()?.into_inner();
+    /// The role of the functions.
+    pub async fn create_role(&self) -> Result {
         let assume = "%7B%22Version%22%3A%222012-10-17%22%2C%22Statement%22%3A%5B%7B%22Effect%22%3A%22Allow%22%2C%22Principal%22%3A%7B%22Service%22%3A%22lambda.amazonaws.com%22%7D%2C%22Action%22%3A%22sts%3AAssumeRole%22%7D%5D%7D";
         let role = format!("Action=CreateRole&Version=2010-05-08&RoleName=bench&AssumeRolePolicyDocument={assume}");
-        self.form("iam", &role).await?;
+        self.form("iam", &role).await.map(|_| ())
+    }
+
+    /// A function of one file, with the handler `app.handler`.
+    pub async fn create_function(&self, name: &str, runtime: &str, file: &str, source: &str) -> Result {
+        let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+        zip.start_file(file, zip::write::SimpleFileOptions::default())?;
+        zip.write_all(source.as_bytes())?;
+        let bytes = zip.finish()?.into_inner();
         let function = json!({
             "FunctionName": name,
-            "Runtime": "python3.11",
+            "Runtime": runtime,
             "Handler": "app.handler",
             "Role": "arn:aws:iam::000000000000:role/bench",
             "Code": { "ZipFile": STANDARD.encode(bytes) },

@@ -224,7 +224,9 @@ impl Bench {
         if !self.group("Lambda") {
             return Ok(());
         }
-        self.cloud.create_function("bench").await?;
+        self.cloud.create_role().await?;
+        let answer = "def handler(event, context):\n    return {'statusCode': 200, 'body': 'hello'}\n";
+        self.cloud.create_function("bench", "python3.11", "app.py", answer).await?;
         let uri = "/2015-03-31/functions/bench/invocations";
         let invoke = Unsigned { service: "lambda", method: "POST", uri, headers: &[], body: b"{}" };
         // The first call starts the process; the rows are about warm ones.
@@ -235,6 +237,41 @@ impl Bench {
         let get = plain("GET", &path, &self.cloud.server.address, b"");
         Connection::open(&self.cloud.server.address).await?.call(&get).await?;
         self.row("API Gateway → Lambda, warm (1 connection)", 1, vec![get], "p50 ≤ 1.5 ms").await?;
+        self.cold("Python", "python3.11", "app.py", answer, "p50 ≤ 15 ms").await?;
+        let answer = "exports.handler = async () => 'hello'\n";
+        self.cold("Node.js", "nodejs20.x", "app.js", answer, "p50 ≤ 15 ms").await?;
+        let client = "const { DynamoDBClient } = require('@aws-sdk/client-dynamodb')\n\
+                      new DynamoDBClient({})\nexports.handler = async () => 'hello'\n";
+        self.cold("Node.js with the DynamoDB client", "nodejs20.x", "app.js", client, "p50 ≤ 35 ms").await
+    }
+
+    /// The first invocation after a change of the configuration, which no environment there is can serve.
+    async fn cold(&self, kind: &str, runtime: &str, file: &str, source: &str, must: &str) -> Result {
+        const TIMES: usize = 15;
+        let name = format!("cold-{}", kind.split(' ').map(|word| &word[..1]).collect::<String>());
+        self.cloud.create_function(&name, runtime, file, source).await?;
+        let (mut times, uri) = (Vec::new(), format!("/2015-03-31/functions/{name}/invocations"));
+        let invoke = Unsigned { service: "lambda", method: "POST", uri: &uri, headers: &[], body: b"{}" };
+        for round in 0..TIMES {
+            let change = json!({ "Environment": { "Variables": { "ROUND": round.to_string() } } });
+            let uri = format!("/2015-03-31/functions/{name}/configuration");
+            self.cloud.rest("lambda", "PUT", &uri, &change).await?;
+            // Processes that were taken from the pool are replaced meanwhile.
+            tokio::time::sleep(Duration::from_millis(400)).await;
+            let invoke = self.cloud.sign(&invoke)?;
+            let mut connection = Connection::open(&self.cloud.server.address).await?;
+            let began = Instant::now();
+            let response = connection.call(&invoke).await?;
+            times.push(began.elapsed().as_secs_f64() * 1000.0);
+            if response.status != 200 || response.body.starts_with(b"{\"error") {
+                let text = String::from_utf8_lossy(&response.body).into_owned();
+                eprintln!("Lambda cold, {kind}: not measured: {text}");
+                return Ok(());
+            }
+        }
+        times.sort_by(f64::total_cmp);
+        let value = format!("{:.1} · {:.1} ms", times[TIMES / 2], times[TIMES * 9 / 10]);
+        self.table.value(&format!("Lambda cold, {kind}, p50 · p90"), &value, must);
         Ok(())
     }
 }

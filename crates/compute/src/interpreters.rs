@@ -1,4 +1,4 @@
-//! Which interpreters this machine has.
+//! Which interpreters this machine has: Node.js, Python and Java.
 //!
 //! A Lambda runtime name asks for an exact minor version. If the machine has it, it is used; otherwise the nearest newer
 //! one, else the newest older one, and [`Interpreter::exact`] says so. A shim (a script that picks a version) is never
@@ -13,6 +13,8 @@ use std::process::Command;
 pub enum Language {
     Node,
     Python,
+    /// Only where there is a compiler too: what loads a handler is compiled here.
+    Java,
 }
 
 /// A version as (major, minor); Node.js runtimes care about the major version only.
@@ -45,6 +47,10 @@ impl Runtime {
         }
         if let Some(major) = name.strip_prefix("nodejs").and_then(|rest| rest.strip_suffix(".x")) {
             return Some(Self::Interpreted(Language::Node, (major.parse().ok()?, 0)));
+        }
+        if let Some(version) = name.strip_prefix("java") {
+            let major = version.split('.').next().unwrap_or_default().parse().ok()?;
+            return Some(Self::Interpreted(Language::Java, (major, 0)));
         }
         let (major, minor) = name.strip_prefix("python")?.split_once('.')?;
         Some(Self::Interpreted(Language::Python, (major.parse().ok()?, minor.parse().ok()?)))
@@ -92,15 +98,12 @@ impl Interpreters {
 
     /// The best stand-in for a version.
     pub fn find(&self, language: Language, wanted: Version) -> Option<Interpreter> {
-        let same = |version: Version| version == wanted || (language == Language::Node && version.0 == wanted.0);
+        let by_major = matches!(language, Language::Node | Language::Java);
+        let same = |version: Version| version == wanted || (by_major && version.0 == wanted.0);
         let of_language = || self.found.iter().filter(move |one| one.language == language);
         let exact = of_language().filter(|one| same(one.version)).max_by_key(|one| one.version);
         let newer = || of_language().filter(|one| one.version > wanted).min_by_key(|one| one.version);
-        let older = || {
-            of_language()
-                .filter(|one| one.version.0 == wanted.0 || language == Language::Node)
-                .max_by_key(|one| one.version)
-        };
+        let older = || of_language().filter(|one| one.version.0 == wanted.0 || by_major).max_by_key(|one| one.version);
         let chosen = exact.or_else(newer).or_else(older)?;
         Some(Interpreter { exact: same(chosen.version), ..chosen.clone() })
     }
@@ -112,6 +115,7 @@ fn in_directory(directory: &Path) -> Vec<Interpreter> {
         let Some(name) = entry.file_name().and_then(|name| name.to_str()) else { continue };
         let language = match name {
             "node" => Language::Node,
+            "java" => Language::Java,
             _ if name.strip_prefix("python3.").is_some_and(|minor| minor.parse::<u32>().is_ok()) => Language::Python,
             _ => continue,
         };
@@ -120,6 +124,7 @@ fn in_directory(directory: &Path) -> Vec<Interpreter> {
         let version = match language {
             Language::Python => python_version(name),
             Language::Node => node_version(&prefix, &program),
+            Language::Java => java_version(&prefix),
         };
         if let Some(version) = version {
             let prefix = (!prefix.starts_with("/usr")).then_some(prefix);
@@ -148,6 +153,27 @@ fn node_version(prefix: &Path, program: &Path) -> Option<Version> {
         let answer = Command::new(program).arg("--version").env_clear().output().ok()?;
         parse_version(std::str::from_utf8(&answer.stdout).ok()?)
     })
+}
+
+/// From the file that every JDK has; `None` without a compiler.
+fn java_version(prefix: &Path) -> Option<Version> {
+    if !compiler(prefix).is_file() {
+        return None;
+    }
+    let release = fs::read_to_string(prefix.join("release")).ok()?;
+    let version = release.lines().find_map(|line| line.strip_prefix("JAVA_VERSION=\""))?;
+    Some((version.split(['.', '"', '-', '+']).next()?.parse().ok()?, 0))
+}
+
+fn compiler(prefix: &Path) -> PathBuf {
+    prefix.join("bin/javac")
+}
+
+impl Interpreter {
+    /// The compiler beside a Java interpreter.
+    pub fn compiler(&self) -> PathBuf {
+        compiler(self.program.parent().and_then(Path::parent).unwrap_or(Path::new("/")))
+    }
 }
 
 fn version_in_headers(prefix: &Path) -> Option<Version> {

@@ -3,7 +3,7 @@
 //! From the ground up:
 //! - [`sandbox`]: one isolated process tree with a file system, limits and (natively) a network of its own. Two backends,
 //!   chosen by a probe that reports what it found; everything in a sandbox dies with it, and with the server.
-//! - [`interpreters`]: which Node.js and Python binaries this machine has, and which one stands in for a Lambda runtime.
+//! - [`interpreters`]: which Node.js, Python and Java this machine has, and which one stands in for a Lambda runtime.
 //! - [`sdk`]: the AWS SDKs that functions may import without bundling, installed once into a cache folder.
 //! - [`bootstraps`]: the small programs that load a handler and speak the Runtime API.
 //! - [`runtime_api`]: the Lambda Runtime API, one listener per environment.

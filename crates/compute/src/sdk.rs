@@ -1,7 +1,8 @@
-//! The AWS SDKs that functions may import without bundling them.
+//! The AWS SDKs that functions may import without bundling them, and for Java what loads its handlers, compiled.
 //!
 //! Installed once for each interpreter version, on request, with the package manager of the language; visible at once when
-//! complete, because an installation is made aside and renamed. Nothing is fetched unless [`SdkCache::ensure`] is called.
+//! complete, because an installation is made aside and renamed. Nothing is fetched unless [`SdkCache::ensure`] is called; for
+//! Java nothing is fetched at all.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -10,6 +11,7 @@ use std::process::Stdio;
 use tokio::process::Command;
 use tokio::sync::Mutex;
 
+use crate::bootstraps;
 use crate::interpreters::{Interpreter, Language};
 
 /// The clients of version 3 for JavaScript that functions find here.
@@ -65,6 +67,7 @@ impl SdkCache {
         progress(match interpreter.language {
             Language::Node => "Installing the AWS SDK for JavaScript for functions (once).",
             Language::Python => "Installing the AWS SDK for Python for functions (once).",
+            Language::Java => "Compiling what loads Java functions (once).",
         });
         let aside = path.with_extension("incomplete");
         let file_error = |source| Error::Program { program: aside.display().to_string(), source };
@@ -81,6 +84,8 @@ impl SdkCache {
         self.directory.join(match interpreter.language {
             Language::Node => "node_modules".to_owned(),
             Language::Python => format!("python{major}_{minor}"),
+            // What was compiled from other sources is of no use.
+            Language::Java => format!("java{major}_{:016x}", bootstraps::java_fingerprint()),
         })
     }
 }
@@ -100,6 +105,14 @@ async fn install(interpreter: &Interpreter, aside: &Path) -> Result<PathBuf, Err
             pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--target"]);
             pip.arg(aside.join("packages")).arg("boto3");
             run("pip", pip).await?;
+            Ok(aside.join("packages"))
+        }
+        Language::Java => {
+            let sources = bootstraps::write_java(&aside.join("sources"));
+            let sources = sources.map_err(|source| Error::Program { program: "javac".into(), source })?;
+            let mut javac = Command::new(interpreter.compiler());
+            javac.args(["-nowarn", "-encoding", "UTF-8", "-d"]).arg(aside.join("packages")).args(sources);
+            run("javac", javac).await?;
             Ok(aside.join("packages"))
         }
     }

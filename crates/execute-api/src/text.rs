@@ -2,6 +2,14 @@
 
 use percent_encoding::percent_decode_str;
 
+/// What `X-Forwarded-For` says behind an API: what the client said, and who the client is.
+pub fn forwarded(given: Option<&str>, source_ip: &str) -> String {
+    match given.filter(|given| !given.trim().is_empty()) {
+        Some(given) => format!("{given}, {source_ip}"),
+        None => source_ip.to_owned(),
+    }
+}
+
 /// The parameters of a query, decoded.
 pub fn parse_query(query: &str) -> Vec<(String, String)> {
     let decode = |text: &str| percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned();

@@ -24,6 +24,9 @@ pub struct Issuer<'a> {
     pub address: &'a str,
 }
 
+/// The signatures that user pools and the issuers of HTTP APIs make.
+pub const RSA: [&str; 3] = ["RS256", "RS384", "RS512"];
+
 impl Tokens {
     pub fn clear(&self) {
         self.keys.clear();
@@ -37,6 +40,7 @@ impl Tokens {
         text: &str,
         issuers: &[Issuer<'_>],
         audience: &[String],
+        algorithms: &[&str],
     ) -> Result<jwt::Token, String> {
         let bearer = text.get(..7).is_some_and(|prefix| prefix.eq_ignore_ascii_case("bearer "));
         let text = if bearer { text[7..].trim() } else { text };
@@ -50,7 +54,7 @@ impl Tokens {
         let issuer = token.claim("iss").unwrap_or_default().to_owned();
         let known = issuers.iter().find(|known| known.name == issuer).ok_or("the token has an invalid issuer")?;
         let algorithm = token.header["alg"].as_str().unwrap_or_default();
-        if !["RS256", "RS384", "RS512"].contains(&algorithm) {
+        if !algorithms.contains(&algorithm) {
             return Err(format!("signing method {algorithm} is invalid"));
         }
         self.verify(cx, known.address, &token).await?;

@@ -1,13 +1,12 @@
 //! Queues over a frozen clock. A life of the process is a runtime: dropping it is a kill.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::Mutex;
 use proptest::prelude::*;
-use service::{Clock, Cloud, CloudConfig, Random, Store, StoreError, Timestamp, Transaction};
+use service::{Clock, Cloud, Random, Store, StoreError, Timestamp, Transaction, testing};
 use tokio::runtime::Runtime;
 
 use crate::{Handler, Job, Outcome, Policy, Queue};
@@ -51,16 +50,8 @@ struct Bench {
 
 impl Bench {
     fn new() -> Bench {
-        let config = CloudConfig {
-            region: "us-east-1".to_owned(),
-            default_account: "000000000000".to_owned(),
-            strict: false,
-            endpoint: "http://127.0.0.1:4566".to_owned(),
-            files: PathBuf::new(),
-            authority: PathBuf::new(),
-        };
         let clock = Clock::frozen(Timestamp::from_millis(START));
-        Bench::over(Cloud::new(Store::memory(), clock, Random::seeded(1), config))
+        Bench::over(Cloud::new(Store::memory(), clock, Random::seeded(1), testing::config("")))
     }
 
     fn over(cloud: Arc<Cloud>) -> Bench {

@@ -1,4 +1,4 @@
-//! JSON Web Tokens of OpenID Connect providers (RFC 7519, RFC 7517), signed with RS256, RS384, RS512 or ES256.
+//! JSON Web Tokens of OpenID Connect providers (RFC 7519, RFC 7517), signed with RS256, RS384, RS512, ES256, ES384 or ES512.
 //!
 //! Who trusts a token decides which claims it must have; here it is only taken apart, and its signature verified with the
 //! keys that the issuer's discovery document names. Unsigned tokens and symmetric keys are no proof.
@@ -6,8 +6,9 @@
 use std::time::Duration;
 
 use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_FIXED, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_2048_8192_SHA384, RSA_PKCS1_2048_8192_SHA512,
-    RsaParameters, RsaPublicKeyComponents, UnparsedPublicKey,
+    ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, ECDSA_P521_SHA512_FIXED, EcdsaVerificationAlgorithm,
+    RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_2048_8192_SHA384, RSA_PKCS1_2048_8192_SHA512, RsaParameters,
+    RsaPublicKeyComponents, UnparsedPublicKey,
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -74,10 +75,10 @@ impl Token {
                 }
                 _ => false,
             },
-            (Some("ES256"), Some("EC")) => match (part("x"), part("y")) {
-                (Some(x), Some(y)) => {
+            (Some(algorithm), Some("EC")) => match (curve(algorithm), part("x"), part("y")) {
+                (Some(curve), Some(x), Some(y)) => {
                     let point = [&[4], x.as_slice(), y.as_slice()].concat();
-                    UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point).verify(message, &self.signature).is_ok()
+                    UnparsedPublicKey::new(curve, point).verify(message, &self.signature).is_ok()
                 }
                 _ => false,
             },
@@ -95,15 +96,31 @@ fn rsa(algorithm: &str) -> Option<&'static RsaParameters> {
     }
 }
 
+fn curve(algorithm: &str) -> Option<&'static EcdsaVerificationAlgorithm> {
+    match algorithm {
+        "ES256" => Some(&ECDSA_P256_SHA256_FIXED),
+        "ES384" => Some(&ECDSA_P384_SHA384_FIXED),
+        "ES512" => Some(&ECDSA_P521_SHA512_FIXED),
+        _ => None,
+    }
+}
+
+/// An issuer's discovery document; none where it cannot be had in a few seconds.
+pub async fn discovery(issuer: &str) -> Option<Value> {
+    tokio::time::timeout(PATIENCE, document(issuer)).await.ok()?
+}
+
+async fn document(issuer: &str) -> Option<Value> {
+    fetch(&format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/'))).await
+}
+
 /// The keys that the issuer's discovery document names; none where they cannot be had in a few seconds.
 pub async fn keys_of(issuer: &str) -> Option<Vec<Value>> {
     tokio::time::timeout(PATIENCE, discover(issuer)).await.ok()?
 }
 
 async fn discover(issuer: &str) -> Option<Vec<Value>> {
-    let issuer = issuer.trim_end_matches('/');
-    let discovery = fetch(&format!("{issuer}/.well-known/openid-configuration")).await?;
-    let keys = fetch(discovery["jwks_uri"].as_str()?).await?;
+    let keys = fetch(document(issuer).await?["jwks_uri"].as_str()?).await?;
     keys["keys"].as_array().cloned()
 }
 

@@ -147,22 +147,14 @@ pub fn not_found(name: &str, account: &str, region: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use service::{Clock, Cloud, CloudConfig, Principal, Random, Store, Timestamp};
+    use service::{Clock, Cloud, Random, Store, Timestamp, testing};
 
     use super::*;
 
     fn cx() -> Context {
-        let config = CloudConfig {
-            region: "us-east-1".into(),
-            default_account: "000000000000".into(),
-            strict: false,
-            endpoint: String::new(),
-            files: Default::default(),
-            authority: Default::default(),
-        };
         let clock = Clock::frozen(Timestamp::from_millis(1));
-        let cloud = Cloud::new(Store::memory(), clock, Random::seeded(1), config);
-        cloud.context(Principal::Root { account: "000000000000".into() }, "000000000000", "us-east-1")
+        let cloud = Cloud::new(Store::memory(), clock, Random::seeded(1), testing::config(""));
+        testing::root(&cloud)
     }
 
     #[test]

@@ -17,6 +17,8 @@ mod principal;
 mod random;
 mod record;
 mod tags;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 pub use arn::Arn;
 pub use clock::{Clock, ClockMode};

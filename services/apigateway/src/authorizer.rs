@@ -49,11 +49,17 @@ pub async fn pool_token(
         })
         .collect();
     let issuers: Vec<Issuer<'_>> = names.iter().map(|(name, address)| Issuer { name, address }).collect();
-    let token = tokens.check(cx, token, &issuers, &[]).await.map_err(|reason| {
+    let token = tokens.check(cx, token, &issuers, &[], &tokens::RSA).await.map_err(|reason| {
         let expired = reason == "the token has expired";
         let message = if expired { "The incoming token has expired" } else { "Unauthorized" };
         Failure::new(UNAUTHORIZED, message).logged(format!("Unauthorized request: {reason}"))
     })?;
+    if let Some(pattern) = &authorizer.identity_validation_expression {
+        let fits = regex_lite::Regex::new(&format!("^(?:{pattern})$"));
+        if !fits.is_ok_and(|regex| token.audiences().iter().any(|audience| regex.is_match(audience))) {
+            return Err(Failure::new(UNAUTHORIZED, "Unauthorized"));
+        }
+    }
     let own = tokens::scopes_of(&token);
     if !scopes.is_empty() && !scopes.iter().any(|scope| own.contains(scope)) {
         return Err(Failure::new(UNAUTHORIZED, "Unauthorized"));
@@ -79,7 +85,10 @@ pub fn identity(authorizer: &Authorizer, request: &Incoming) -> Result<Vec<Strin
         let value = parameters::for_request(source, request, &context).filter(|value| !value.is_empty());
         values.push(value.ok_or_else(unauthorized)?);
     }
-    if let (Some(pattern), Some(token)) = (&authorizer.identity_validation_expression, values.first()) {
+    // Of a user pool's tokens it is the audience that must match, and others are not held to it.
+    let pattern = authorizer.identity_validation_expression.as_ref();
+    let pattern = pattern.filter(|_| authorizer.r#type == Some(AuthorizerType::Token));
+    if let (Some(pattern), Some(token)) = (pattern, values.first()) {
         let matches = regex_lite::Regex::new(&format!("^(?:{pattern})$")).is_ok_and(|regex| regex.is_match(token));
         if !matches {
             return Err(unauthorized());

@@ -9,7 +9,7 @@ use crate::{
     error::Error,
     execution::{Invocation, finish, function_of, route, run},
     gateway_response::{self, Failure, Kind, Reply},
-    integration,
+    integration, jwt_authorizer,
     log::Log,
     logging, metrics,
     ops::{client_certificate, stage::logs},
@@ -21,6 +21,7 @@ use bytes::Bytes;
 use execute_api::{
     cache::Expiring,
     site::{self, Address, cut},
+    text::forwarded,
     throttle::Throttles,
     tokens::Tokens,
     trace, unsigned,
@@ -268,12 +269,14 @@ impl Site {
             request.authority.rsplit_once(':').map_or(if request.secure { "443" } else { "80" }, |(_, port)| port);
         let now = self.cx.now();
         let given = request.headers.get("x-amzn-trace-id").and_then(|value| value.to_str().ok());
+        let proxies = request.headers.get("x-forwarded-for").and_then(|value| value.to_str().ok());
+        let forwarded = forwarded(proxies, &request.source_ip);
         let active = self.stage.tracing_enabled == Some(true);
         let trace = trace::header(given, active, now, self.cx.random());
         for (name, value) in [
             ("Host", request.authority.as_str()),
             ("X-Amzn-Trace-Id", trace.as_str()),
-            ("X-Forwarded-For", request.source_ip.as_str()),
+            ("X-Forwarded-For", forwarded.as_str()),
             ("X-Forwarded-Port", port),
             ("X-Forwarded-Proto", scheme),
         ] {
@@ -497,17 +500,19 @@ impl Site {
         incoming: &mut Incoming,
         world: &World,
     ) -> Result<Option<String>, Failure> {
-        let pools = match method.authorization_type.as_deref() {
-            Some("CUSTOM") => false,
-            Some("COGNITO_USER_POOLS") => true,
-            _ => return Ok(None),
-        };
+        let wanted = method.authorization_type.as_deref().unwrap_or_default();
+        if !["CUSTOM", "COGNITO_USER_POOLS", "JWT"].contains(&wanted) {
+            return Ok(None);
+        }
         let authorizers = &self.compiled.definition.authorizers;
         let authorizer = authorizers.iter().find(|authorizer| authorizer.id == method.authorizer_id);
         let authorizer = authorizer.ok_or_else(|| authorizer::configuration("The authorizer is not there"))?;
-        if pools {
+        if wanted != "CUSTOM" {
             let scopes = method.authorization_scopes.as_deref().unwrap_or_default();
-            let said = authorizer::pool_token(&front.tokens, &self.cx, authorizer, scopes, incoming).await?;
+            let said = match wanted {
+                "JWT" => jwt_authorizer::token(&front.tokens, &self.cx, authorizer, scopes, incoming).await?,
+                _ => authorizer::pool_token(&front.tokens, &self.cx, authorizer, scopes, incoming).await?,
+            };
             incoming.authorizer = Some(said);
             return Ok(None);
         }

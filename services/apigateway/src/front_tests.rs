@@ -274,7 +274,7 @@ async fn a_function_may_decide_who_comes_in() {
     world.cx.clock().advance(300_000);
     let (status, _, body) = world.get(&host, "/v1/users", None).await;
     assert_eq!(status, 403);
-    assert_eq!(body, r#"{"message":"User is not authorized to access this resource with an explicit deny"}"#);
+    assert_eq!(body, r#"{"Message":"User is not authorized to access this resource with an explicit deny"}"#);
 }
 
 #[tokio::test]

@@ -175,7 +175,7 @@ pub fn render(failure: &Failure, custom: &[GatewayResponse], request: &Incoming,
         let unwritten = template == DEFAULT_TEMPLATE && message.is_some();
         let template = match unwritten {
             true if status >= 500 => SERVER_TEMPLATE,
-            true if failure.message.starts_with("User: ") => POLICY_TEMPLATE,
+            true if failure.kind == ACCESS_DENIED && failure.message.starts_with("User") => POLICY_TEMPLATE,
             _ => template,
         };
         fill(template, "", request, &context)

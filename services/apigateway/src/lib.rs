@@ -24,6 +24,7 @@ mod front;
 mod front_tests;
 mod gateway_response;
 mod integration;
+mod jwt_authorizer;
 mod log;
 mod logging;
 mod metrics;
@@ -38,6 +39,7 @@ mod store;
 #[cfg(test)]
 mod testing;
 mod validation;
+mod words;
 
 use front::ExecuteApi;
 use service::{
@@ -89,19 +91,7 @@ impl Service for ApiGateway {
 
     /// Members of the body are named after the operation: `putIntegrationInput.type`.
     fn invalid_input(&self, operation: &'static dyn AnyOperation, violations: &wire::Violations) -> ApiError {
-        let model = operation.model();
-        let (first, rest) = model.name.split_at(1);
-        let members = model.shapes.as_ref().map_or(&[][..], |shapes| shapes.input.members());
-        let in_body = |path: &str| {
-            let name = path.split('.').next().unwrap_or_default();
-            members.iter().any(|member| member.name == name && member.location == wire::Location::Body)
-        };
-        let owner = format!("{}{rest}Input.", first.to_ascii_lowercase());
-        let named = violations.iter().map(|violation| wire::Violation {
-            path: format!("{}{}", if in_body(&violation.path) { &owner } else { "" }, violation.path),
-            ..violation.clone()
-        });
-        ApiError::new(400, "ValidationException", named.collect::<wire::Violations>().to_string())
+        ApiError::new(400, "ValidationException", words::of(operation.model(), violations).to_string())
     }
 
     fn resource_policy(&self, cx: &Context, resource: &str) -> Result<Option<Source>, StoreError> {

@@ -30,6 +30,8 @@ pub fn access(
     log: &Log,
 ) {
     let Some(group) = settings.destination_arn.as_deref().and_then(group_of) else { return };
+    // Without a format there is nothing to say.
+    let Some(format) = settings.format.as_deref() else { return };
     let now = cx.now().millis();
     let mut context = incoming.context();
     context["status"] = reply.status.into();
@@ -60,7 +62,7 @@ pub fn access(
             context["integration"]["error"] = reason.into();
         }
     }
-    let line = fill(settings.format.as_deref().unwrap_or_default(), "-", incoming, &context);
+    let line = fill(format, "-", incoming, &context);
     write(cx, incoming, group.to_owned(), vec![event(now, line)]);
 }
 

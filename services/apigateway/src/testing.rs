@@ -4,9 +4,8 @@
 use crate::ApiGateway;
 use lambda_api::{InvocationRequest, InvocationResponse, Invoke};
 use service::{
-    Access, AnyOperation, ApiError, BoxFuture, Clock, Cloud, CloudConfig, Context, Credential, Directory, NewSession,
-    Parts, Principal, Random, Role, Service, SessionCredentials, Stages, Store, StoreError, Timestamp, operation,
-    operations, policy::Policies,
+    Access, AnyOperation, ApiError, BoxFuture, Clock, Cloud, Context, Parts, Principal, Random, Service, Stages, Store,
+    Timestamp, operation, operations, testing,
 };
 use std::{
     any::Any,
@@ -43,27 +42,9 @@ impl Service for Functions {
     }
 }
 
-struct Nobody;
+struct RootOnly;
 
-impl Directory for Nobody {
-    fn credential(&self, _: &str) -> Result<Option<Arc<Credential>>, StoreError> {
-        Ok(None)
-    }
-    fn policies(&self, _: &Principal, _: Option<&str>) -> Result<Arc<Policies>, StoreError> {
-        Ok(Arc::default())
-    }
-    fn role(&self, _: &str) -> Result<Option<Role>, StoreError> {
-        Ok(None)
-    }
-    fn oidc_clients(&self, _: &str, _: &str) -> Result<Option<Vec<String>>, StoreError> {
-        Ok(None)
-    }
-    fn issue(&self, _: &Principal, _: &NewSession) -> Result<SessionCredentials, StoreError> {
-        Err(StoreError::Corrupt("nobody issues sessions".to_owned()))
-    }
-}
-
-impl Stages for Nobody {
+impl Stages for RootOnly {
     fn perform<'a>(
         &'a self,
         cx: &'a Context,
@@ -91,23 +72,13 @@ pub struct World {
 
 impl World {
     pub fn new() -> Self {
-        let config = CloudConfig {
-            region: "us-east-1".to_owned(),
-            default_account: "000000000000".to_owned(),
-            strict: false,
-            endpoint: "http://127.0.0.1:4566".to_owned(),
-            files: std::path::PathBuf::new(),
-            authority: std::path::PathBuf::new(),
-        };
         let clock = Clock::frozen(Timestamp::from_secs(1_000_000_000));
-        let cloud = Cloud::new(Store::memory(), clock, Random::seeded(7), config);
+        let cloud = Cloud::new(Store::memory(), clock, Random::seeded(7), testing::config(""));
         let service = Arc::new(ApiGateway::default());
         let functions = Arc::new(Functions::default());
         let services: BTreeMap<&'static str, Arc<dyn Service>> =
             [("apigateway", service.clone() as Arc<dyn Service>), ("lambda", functions.clone())].into();
-        let nobody = Arc::new(Nobody);
-        cloud.assemble(Parts { services, directory: nobody.clone(), stages: nobody });
-        let root = Principal::Root { account: "000000000000".to_owned() };
-        Self { service, functions, cx: cloud.context(root, "000000000000", "us-east-1") }
+        cloud.assemble(Parts { services, directory: Arc::new(testing::Unchecked), stages: Arc::new(RootOnly) });
+        Self { service, functions, cx: testing::root(&cloud) }
     }
 }

@@ -126,7 +126,7 @@ async fn token(
     let (issuer, audience) = (configuration.issuer.unwrap_or_default(), configuration.audience.unwrap_or_default());
     let token = memory
         .tokens
-        .check(cx, &found, &[Issuer { name: &issuer, address: &issuer }], &audience)
+        .check(cx, &found, &[Issuer { name: &issuer, address: &issuer }], &audience, &tokens::RSA)
         .await
         .map_err(|reason| invalid(&reason))?;
     let own = tokens::scopes_of(&token);

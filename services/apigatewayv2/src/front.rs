@@ -16,7 +16,7 @@ use execute_api::{
     World,
     metrics::{count, millis, publish},
     site::{self, Address, Kind, Site, cut},
-    text::parse_query,
+    text::{forwarded, parse_query},
     throttle::Throttles,
     trace,
 };
@@ -148,11 +148,13 @@ pub fn incoming(cx: &Context, request: &FrontRequest, id: &str) -> Request {
     let port = request.authority.rsplit_once(':').map_or(default_port, |(_, port)| port);
     let now = cx.now();
     let given = request.headers.get("x-amzn-trace-id").and_then(|value| value.to_str().ok());
+    let proxies = request.headers.get("x-forwarded-for").and_then(|value| value.to_str().ok());
+    let forwarded = forwarded(proxies, &request.source_ip);
     let trace = trace::header(given, false, now, cx.random());
     for (name, value) in [
         ("host", request.authority.as_str()),
         ("x-amzn-trace-id", trace.as_str()),
-        ("x-forwarded-for", request.source_ip.as_str()),
+        ("x-forwarded-for", forwarded.as_str()),
         ("x-forwarded-port", port),
         ("x-forwarded-proto", if request.secure { "https" } else { "http" }),
     ] {

@@ -4,9 +4,7 @@ use std::sync::Arc;
 
 use futures_util::FutureExt as _;
 use serde_json::{Value, json};
-use service::{
-    Access, AnyOperation, ApiError, Clock, Cloud, CloudConfig, Context, Principal, Random, Service, Store, Timestamp,
-};
+use service::{Access, AnyOperation, ApiError, Clock, Cloud, Context, Random, Service, Store, Timestamp, testing};
 use wire::json::{JsonEncoder, Names, decode};
 
 use crate::{DynamoDb, Streams};
@@ -25,17 +23,13 @@ impl Bench {
     }
 
     pub fn over(store: Store) -> Bench {
-        let config = CloudConfig {
-            region: "us-east-1".into(),
-            default_account: "000000000000".into(),
-            strict: false,
-            endpoint: "http://127.0.0.1:4566".into(),
-            files: Default::default(),
-            authority: std::path::PathBuf::new(),
-        };
         let clock = Clock::frozen(Timestamp::from_secs(1_700_000_000));
         let db = DynamoDb::default();
-        Bench { streams: Streams::new(db.clone()), db, cloud: Cloud::new(store, clock, Random::seeded(1), config) }
+        Bench {
+            streams: Streams::new(db.clone()),
+            db,
+            cloud: Cloud::new(store, clock, Random::seeded(1), testing::config("")),
+        }
     }
 
     /// A bench with a table `tab` of items with string keys `pk` and `sk`.
@@ -63,7 +57,7 @@ impl Bench {
     }
 
     pub fn cx(&self) -> Context {
-        self.cloud.context(Principal::Root { account: "000000000000".into() }, "000000000000", "us-east-1")
+        testing::root(&self.cloud)
     }
 
     /// A call in another region.

@@ -140,10 +140,11 @@ impl From<api::UpdateFunctionConfigurationRequest> for Settings {
 impl Settings {
     /// Applies what is given to a configuration.
     pub fn apply(self, configuration: &mut Configuration) -> Result<(), Error> {
-        self.refuse_what_is_not_real()?;
-        if let Some(runtime) = self.runtime {
-            configuration.runtime = supported(&runtime)?;
+        if let Some(runtime) = &self.runtime {
+            configuration.runtime = supported(runtime)?;
         }
+        self.check_snapshots(&configuration.runtime)?;
+        self.refuse_what_is_not_real()?;
         if let Some(environment) = self.environment {
             configuration.environment = Some(check_environment(environment.variables.unwrap_or_default())?);
         }
@@ -160,6 +161,17 @@ impl Settings {
         set(&mut configuration.memory_mb, self.memory_size);
         set(&mut configuration.ephemeral_mb, self.ephemeral_storage.map(|storage| storage.size));
         Ok(())
+    }
+
+    /// <https://docs.aws.amazon.com/lambda/latest/dg/snapstart.html#snapstart-runtimes>
+    fn check_snapshots(&self, runtime: &str) -> Result<(), Error> {
+        let wanted = self.snap_start.as_ref().and_then(|config| config.apply_on.as_ref());
+        let able = ["java", "python3.12", "python3.13", "python3.14", "dotnet8", "dotnet10"];
+        if wanted != Some(&api::SnapStartApplyOn::PublishedVersions) || able.iter().any(|one| runtime.starts_with(one))
+        {
+            return Ok(());
+        }
+        Err(Error::InvalidParameterValue(format!("{runtime} is not supported for SnapStart enabled functions.")))
     }
 
     fn refuse_what_is_not_real(&self) -> Result<(), Error> {
@@ -369,6 +381,21 @@ pub fn describe(function: &Function, configuration: &Configuration, arn: String)
             log_group: Some(group),
         }),
         ..api::FunctionConfiguration::default()
+    }
+}
+
+/// What lists show of a version: not how it is doing.
+/// <https://docs.aws.amazon.com/lambda/latest/api/API_ListFunctions.html>
+pub fn describe_in_list(function: &Function, configuration: &Configuration, arn: String) -> api::FunctionConfiguration {
+    api::FunctionConfiguration {
+        state: None,
+        state_reason: None,
+        state_reason_code: None,
+        last_update_status: None,
+        last_update_status_reason: None,
+        last_update_status_reason_code: None,
+        runtime_version_config: None,
+        ..describe(function, configuration, arn)
     }
 }
 

@@ -219,7 +219,8 @@ impl Runner {
     /// Whether a function of this runtime can run at once with all that it may expect.
     pub async fn is_ready(&self, runtime: &str) -> Result<bool, Error> {
         match self.environments.is_prepared(runtime).await {
-            Ok(prepared) => Ok(prepared || !self.options.install_sdks),
+            // What Java needs is not fetched, but made.
+            Ok(prepared) => Ok(prepared || !(self.options.install_sdks || runtime.starts_with("java"))),
             Err(error) => Err(unavailable(error)),
         }
     }

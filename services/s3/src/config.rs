@@ -2,13 +2,14 @@
 //!
 //! A bucket knows which of them it has, so that a request looks for none that is not there.
 
-use service::{StoreError, Transaction};
+use std::sync::Arc;
+
+use service::{Key, Store, StoreError, Transaction};
 use wire::Structure;
 use wire::json::{JsonEncoder, Names};
 
 use crate::Error;
 use crate::store::{Bucket, config_key, load_bucket, save_bucket};
-use crate::versions::Read;
 
 /// A structure of the API as a record.
 pub fn encode<T: Structure>(value: &T) -> Vec<u8> {
@@ -24,12 +25,29 @@ pub fn decode<T: Structure>(record: &[u8]) -> Result<T, StoreError> {
         .map_err(|error| StoreError::Corrupt(error.to_string()))
 }
 
-/// The configuration of a kind, if the bucket has one.
-pub fn find<T: Structure>(read: &impl Read, bucket: &Bucket, kind: &str) -> Result<Option<T>, StoreError> {
+/// Where configurations are read: the state as it is, or as a transaction sees it.
+pub trait Settings {
+    fn setting<T: Structure>(&self, key: &Key) -> Result<Option<Arc<T>>, StoreError>;
+}
+
+impl Settings for Store {
+    fn setting<T: Structure>(&self, key: &Key) -> Result<Option<Arc<T>>, StoreError> {
+        self.parsed(key.as_slice(), |record| decode(record))
+    }
+}
+
+impl Settings for Transaction<'_> {
+    fn setting<T: Structure>(&self, key: &Key) -> Result<Option<Arc<T>>, StoreError> {
+        self.parsed(key.as_slice(), |record| decode(record))
+    }
+}
+
+/// The configuration of a kind, if the bucket has one. It is parsed once after each change.
+pub fn find<T: Structure + Clone>(read: &impl Settings, bucket: &Bucket, kind: &str) -> Result<Option<T>, StoreError> {
     if !bucket.configured.contains(kind) {
         return Ok(None);
     }
-    read.read(config_key(&bucket.name, kind).as_slice())?.map(|record| decode(&record)).transpose()
+    Ok(read.setting(&config_key(&bucket.name, kind))?.map(Arc::unwrap_or_clone))
 }
 
 /// Sets or removes the configuration of a kind. `check` is asked before, with the bucket as it is.

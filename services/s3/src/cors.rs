@@ -74,7 +74,7 @@ fn headers(rule: &CORSRule, request: &CrossOrigin<'_>) -> Vec<(&'static str, Str
 pub fn answer(cloud: &Arc<Cloud>, request: &CrossOrigin<'_>) -> Option<CrossOriginAnswer> {
     let name = request.path.trim_start_matches('/').split('/').next().filter(|name| !name.is_empty())?;
     let bucket = find_bucket(&cloud.store, name).ok()?;
-    let rules: CORSConfiguration = match config::find(&cloud.store.snapshot(), &bucket, "cors") {
+    let rules: CORSConfiguration = match config::find(&cloud.store, &bucket, "cors") {
         Ok(Some(rules)) => rules,
         Ok(None) if request.preflight => {
             return Some(Err(refused("CORS is not enabled for this bucket.", request)));

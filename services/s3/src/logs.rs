@@ -180,7 +180,7 @@ fn line(audit: &AuditEvent, bucket: &Bucket, key: Option<&str>) -> String {
 /// Writes the lines of a bucket as one object.
 async fn deliver(cloud: &Arc<Cloud>, name: &str, batch: Batch) {
     let Ok(bucket) = find_bucket(&cloud.store, name) else { return };
-    let set: Option<LoggingEnabled> = match config::find(&cloud.store.snapshot(), &bucket, "logging") {
+    let set: Option<LoggingEnabled> = match config::find(&cloud.store, &bucket, "logging") {
         Ok(set) => set,
         Err(error) => {
             tracing::error!(%error, bucket = name, "a logging configuration cannot be read");

@@ -165,7 +165,7 @@ impl Replicator {
         let Ok(source) = find_bucket(&cloud.store, bucket) else { return Ok(None) };
         let snapshot = cloud.store.snapshot();
         let Some(object) = versions::version(&snapshot, bucket, key, version)? else { return Ok(None) };
-        let set: Option<ReplicationConfiguration> = config::find(&snapshot, &source, "replication")?;
+        let set: Option<ReplicationConfiguration> = config::find(&cloud.store, &source, "replication")?;
         let Some(set) = set else { return Ok(Some("FAILED")) };
         let Some(rule) = rule_for(&set, key, &object) else { return Ok(Some("FAILED")) };
         let name = rule.destination.bucket.strip_prefix("arn:aws:s3:::").unwrap_or_default();

@@ -59,7 +59,7 @@ impl Sweep {
     async fn walk(&self, cloud: &Arc<Cloud>, name: &str) -> Result<(), Error> {
         let now = cloud.clock.now();
         let Ok(bucket) = find_bucket(&cloud.store, name) else { return Ok(()) };
-        let set: Option<BucketLifecycleConfiguration> = config::find(&cloud.store.snapshot(), &bucket, "lifecycle")?;
+        let set: Option<BucketLifecycleConfiguration> = config::find(&cloud.store, &bucket, "lifecycle")?;
         let Some(set) = set else { return Ok(()) };
         let service = Principal::service("lifecycle.s3.amazonaws.com");
         let cx = cloud.context(service, &bucket.account, &bucket.region);

@@ -1,14 +1,11 @@
 //! A cloud for the tests of operations, where everything is allowed. Bodies lie in a folder of the test's own.
 
-use std::any::Any;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use service::policy::Policies;
 use service::{
-    Access, AnyOperation, ApiError, BoxFuture, ByteStream, Bytes, Clock, Cloud, CloudConfig, Context, Credential,
-    Directory, Implements, NewSession, Operation, Parts, Principal, Random, Role, Service, SessionCredentials, Stages,
-    Store, StoreError, Timestamp,
+    ApiError, ByteStream, Bytes, Clock, Cloud, Context, Implements, Operation, Parts, Random, Service, Store,
+    Timestamp, testing,
 };
 
 use crate::S3;
@@ -19,64 +16,15 @@ pub struct Bench {
     pub folder: tempfile::TempDir,
 }
 
-struct Anything;
-
-impl Stages for Anything {
-    fn perform<'a>(
-        &'a self,
-        cx: &'a Context,
-        service: &'a dyn Service,
-        operation: &'static dyn AnyOperation,
-        input: Box<dyn Any + Send>,
-    ) -> BoxFuture<'a, Result<Box<dyn Any + Send>, ApiError>> {
-        operation.call(service, cx, input)
-    }
-
-    fn authorize(&self, _: &Context, _: &dyn Service, _: &Access) -> Result<(), ApiError> {
-        Ok(())
-    }
-}
-
-impl Directory for Anything {
-    fn credential(&self, _: &str) -> Result<Option<Arc<Credential>>, StoreError> {
-        Ok(None)
-    }
-    fn policies(&self, _: &Principal, _: Option<&str>) -> Result<Arc<Policies>, StoreError> {
-        Ok(Arc::default())
-    }
-    fn role(&self, _: &str) -> Result<Option<Role>, StoreError> {
-        Ok(None)
-    }
-    fn oidc_clients(&self, _: &str, _: &str) -> Result<Option<Vec<String>>, StoreError> {
-        Ok(None)
-    }
-    fn issue(&self, _: &Principal, _: &NewSession) -> Result<SessionCredentials, StoreError> {
-        Ok(SessionCredentials {
-            access_key_id: String::new(),
-            secret_access_key: String::new(),
-            session_token: String::new(),
-            expiration: Timestamp::default(),
-        })
-    }
-}
-
 impl Bench {
     /// A cloud with the bucket `bucket`.
     pub async fn new() -> Bench {
         let folder = tempfile::tempdir().unwrap();
-        let config = CloudConfig {
-            region: "us-east-1".into(),
-            default_account: "000000000000".into(),
-            strict: false,
-            endpoint: "http://127.0.0.1:4566".into(),
-            files: folder.path().to_owned(),
-            authority: Default::default(),
-        };
         let clock = Clock::frozen(Timestamp::from_millis(1_700_000_000_789));
-        let cloud = Cloud::new(Store::memory(), clock, Random::seeded(1), config);
+        let cloud = Cloud::new(Store::memory(), clock, Random::seeded(1), testing::config(folder.path()));
         let s3 = Arc::new(S3::default());
         let services: BTreeMap<&'static str, Arc<dyn Service>> = [("s3", s3.clone() as Arc<dyn Service>)].into();
-        let parts = Parts { services, directory: Arc::new(Anything), stages: Arc::new(Anything) };
+        let parts = Parts { services, directory: Arc::new(testing::Unchecked), stages: Arc::new(testing::Unchecked) };
         cloud.assemble(parts);
         s3.start(&cloud);
         let bench = Bench { s3, cloud, folder };
@@ -86,7 +34,7 @@ impl Bench {
     }
 
     pub fn cx(&self) -> Context {
-        self.cloud.context(Principal::Root { account: "000000000000".into() }, "000000000000", "us-east-1")
+        testing::root(&self.cloud)
     }
 
     pub async fn call<O: Operation>(&self, input: O::Input) -> Result<O::Output, ApiError>

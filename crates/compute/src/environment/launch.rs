@@ -171,8 +171,23 @@ pub fn program(
         }
         // Without the machine's site packages, and with unbuffered output.
         Language::Python => vec!["-S".into(), "-u".into(), bootstrap],
+        Language::Java => java_arguments(places, function),
     };
     Ok((interpreter.program.clone(), arguments))
+}
+
+/// A small heap and little compilation, as AWS sets it; what a package has in `lib` is found too.
+fn java_arguments(places: &Places, function: Option<&FunctionSpec>) -> Vec<String> {
+    let (task, layers) = (places.task.display(), places.layers.display());
+    let own = places.sdk.as_ref().unwrap_or(&places.runtime).display();
+    let heap = function.map_or(512, |function| function.memory_mb) * 85 / 100;
+    let class_path = format!("{own}:{task}:{task}/lib/*:{layers}/java/lib/*");
+    let encodings = ["file", "stdout", "stderr", "sun.stdout", "sun.stderr"];
+    let flags = ["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData", "-Xshare:auto"];
+    let mut arguments: Vec<String> = flags.map(str::to_owned).to_vec();
+    arguments.extend(encodings.map(|stream| format!("-D{stream}.encoding=UTF-8")));
+    arguments.extend([format!("-Xmx{heap}m"), "-cp".into(), class_path, bootstraps::JAVA_MAIN.into()]);
+    arguments
 }
 
 /// A sandbox for a function, or for one that is not known yet.

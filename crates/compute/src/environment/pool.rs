@@ -14,7 +14,7 @@ use super::instance::{Instance, Invoked, unstartable};
 use super::process::Process;
 use super::reserve::Reserve;
 use super::{Config, Error, FunctionSpec, Identity, Invocation, Outcome, launch};
-use crate::interpreters::{Interpreter, Interpreters, Runtime};
+use crate::interpreters::{Interpreter, Interpreters, Language, Runtime};
 use crate::sandbox::{self, Backend, Probe, Sandboxes};
 use crate::sdk::SdkCache;
 use crate::{bootstraps, environment::launch::Installation};
@@ -144,6 +144,9 @@ impl Environments {
 
     /// Starts runtimes ahead of need, with what is installed.
     pub async fn anticipate(&self, runtime: &str) -> Result<(), Error> {
+        if let Some(interpreter) = self.interpreter(runtime).await?.filter(|one| one.language == Language::Java) {
+            self.inner.sdk.ensure(&interpreter, |_| {}).await?;
+        }
         let machine = self.inner.machine().await?;
         let installation = self.inner.installation(&machine, runtime)?;
         self.inner.clone().reap_in_background();
@@ -447,7 +450,10 @@ impl Machine {
             Some(Runtime::Provided) => Ok(None),
             Some(Runtime::Interpreted(language, version)) => {
                 let found = self.interpreters.find(language, version);
-                found.map(Some).ok_or_else(|| Error::NoInterpreter(runtime.into()))
+                found.map(Some).ok_or_else(|| match language {
+                    Language::Java => Error::NoInterpreter(format!("{runtime} (a JDK, with its compiler)")),
+                    _ => Error::NoInterpreter(runtime.into()),
+                })
             }
             None => Err(Error::UnsupportedRuntime(runtime.into())),
         }

@@ -16,6 +16,7 @@ use super::launch::{self, Installation, mebibytes};
 use super::pool::{Inner, Machine};
 use super::process::Process;
 use super::{FunctionSpec, launch::TASK};
+use crate::interpreters::Language;
 use crate::sandbox::{Backend, Mount};
 
 /// Reserved runtimes by interpreter and SDK.
@@ -29,7 +30,8 @@ pub struct Reserve {
 type Key = (PathBuf, Option<PathBuf>);
 
 fn key(installation: &Installation) -> Option<Key> {
-    let interpreter = installation.interpreter.as_ref()?;
+    // A Java virtual machine is not started before its function is known: it could not be given its classes.
+    let interpreter = installation.interpreter.as_ref().filter(|one| one.language != Language::Java)?;
     Some((interpreter.program.clone(), installation.sdk.clone()))
 }
 

@@ -5,6 +5,7 @@ use std::ffi::{CString, c_char};
 use std::io::{self, Read, Write};
 use std::net::TcpListener;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -346,7 +347,27 @@ fn write_etc(etc: &Path) -> io::Result<()> {
             fs::copy(host, copy)?;
         }
     }
+    // Debian's Java has its configuration here.
+    for entry in fs::read_dir("/etc").into_iter().flatten().flatten() {
+        if entry.file_name().to_string_lossy().starts_with("java-") {
+            copy_tree(&entry.path(), &etc.join(entry.file_name()))?;
+        }
+    }
     copy_links(Path::new("/etc/alternatives"), &etc.join("alternatives"))
+}
+
+/// Copies what everybody may read.
+fn copy_tree(from: &Path, to: &Path) -> io::Result<()> {
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from)?.flatten() {
+        let (path, copy) = (entry.path(), to.join(entry.file_name()));
+        if path.is_dir() {
+            copy_tree(&path, &copy)?;
+        } else if fs::metadata(&path).is_ok_and(|found| found.permissions().mode() & 0o004 != 0) {
+            fs::copy(&path, &copy)?;
+        }
+    }
+    Ok(())
 }
 
 /// Debian names many programs through links in `/etc/alternatives`.

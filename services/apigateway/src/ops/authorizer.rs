@@ -6,6 +6,7 @@ use crate::{
     authorizer::{DEFAULT_TTL, pool},
     error::Error,
     execution::function_of,
+    jwt_authorizer,
     parameters::valid_request_source,
     patch::{self, Paths, Slot},
     store::Place,
@@ -20,6 +21,15 @@ operation! { ApiGateway, UpdateAuthorizer, action: "apigateway:PATCH" on |cx, r|
 operation! { ApiGateway, DeleteAuthorizer, action: "apigateway:DELETE" on |cx, r| arn(cx, format!("/restapis/{}/authorizers/{}", r.rest_api_id, r.authorizer_id)), handler: delete }
 
 async fn create(_: &ApiGateway, cx: &Context, request: CreateAuthorizerRequest) -> Result<Authorizer, Error> {
+    let jwt = request.r#type == AuthorizerType::Jwt;
+    if jwt && request.authorizer_result_ttl_in_seconds.is_some() {
+        let message = "Authorizer result TTL is not supported for authorizers of type JWT";
+        return Err(Error::BadRequest(message.to_owned()));
+    }
+    let jwt_configuration = match jwt {
+        true => Some(jwt_authorizer::resolve(request.jwt_configuration).await?),
+        false => None,
+    };
     cx.store().write(|tx| {
         let place = Place::new(cx, &request.rest_api_id);
         place.api(tx)?;
@@ -31,7 +41,11 @@ async fn create(_: &ApiGateway, cx: &Context, request: CreateAuthorizerRequest) 
         }
         let id = cx.random().lower_alphanumeric(6);
         let pools = request.r#type == AuthorizerType::CognitoUserPools;
-        let default_auth_type = if pools { "cognito_user_pools" } else { "custom" };
+        let default_auth_type = match request.r#type {
+            AuthorizerType::CognitoUserPools => "cognito_user_pools",
+            AuthorizerType::Jwt => "jwt",
+            _ => "custom",
+        };
         let token = pools || request.r#type == AuthorizerType::Token;
         let default_source = token.then(|| "method.request.header.Authorization".to_owned());
         let authorizer = Authorizer {
@@ -44,8 +58,9 @@ async fn create(_: &ApiGateway, cx: &Context, request: CreateAuthorizerRequest) 
             authorizer_credentials: request.authorizer_credentials,
             identity_source: request.identity_source.or(default_source),
             identity_validation_expression: request.identity_validation_expression,
-            authorizer_result_ttl_in_seconds: Some(request.authorizer_result_ttl_in_seconds.unwrap_or(DEFAULT_TTL)),
-            ..Authorizer::default()
+            authorizer_result_ttl_in_seconds: (!jwt)
+                .then(|| request.authorizer_result_ttl_in_seconds.unwrap_or(DEFAULT_TTL)),
+            jwt_configuration,
         };
         check(&authorizer)?;
         place.put(tx, &id, &authorizer);
@@ -59,9 +74,7 @@ pub fn check(authorizer: &Authorizer) -> Result<(), Error> {
     match &authorizer.r#type {
         Some(AuthorizerType::Token | AuthorizerType::Request) => {}
         Some(AuthorizerType::CognitoUserPools) => return check_pools(authorizer, ttl),
-        Some(AuthorizerType::Jwt) => {
-            return Err(Error::NotImplemented("Authorizers of type JWT are not implemented.".to_owned()));
-        }
+        Some(AuthorizerType::Jwt) => return jwt_authorizer::check(authorizer),
         _ => return bad("Invalid authorizer type specified".to_owned()),
     }
     let uri = authorizer.authorizer_uri.as_deref().unwrap_or_default();

@@ -112,14 +112,19 @@ async fn list(_: &ApiGateway, cx: &Context, request: GetDomainNamesRequest) -> R
     Ok(DomainNames { items: Some(page.items), position: page.next.map(|key| encode_token(&key)) })
 }
 
-const PATHS: &Paths = &Paths::members(&[
-    "/certificateArn",
-    "/certificateName",
-    "/endpointConfiguration/types/{type}",
-    "/regionalCertificateArn",
-    "/regionalCertificateName",
-    "/securityPolicy",
-]);
+const PATHS: &Paths = &Paths {
+    // A migration between kinds of endpoints adds the certificate of the other kind.
+    add: &["/certificateArn", "/certificateName", "/regionalCertificateArn", "/regionalCertificateName"],
+    replace: &[
+        "/certificateArn",
+        "/certificateName",
+        "/endpointConfiguration/types/{type}",
+        "/regionalCertificateArn",
+        "/regionalCertificateName",
+        "/securityPolicy",
+    ],
+    remove: &[],
+};
 
 fn slot<'a>(domain: &'a mut Domain, path: &[&str]) -> Option<Slot<'a>> {
     Some(match path {

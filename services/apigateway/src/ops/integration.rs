@@ -115,10 +115,11 @@ fn check_uri(cx: &Context, integration: &Integration, r#type: &IntegrationType, 
                 Err(bad("Invalid HTTP endpoint specified for URI"))
             }
         }
-        _ if !uri.starts_with("arn:aws:apigateway:") => Err(bad("Invalid ARN specified in the request")),
+        _ if !uri.starts_with("arn:") => Err(bad("Invalid ARN specified in the request")),
         _ if !uri.contains(":path/") && !uri.contains(":action/") => {
             Err(bad("AWS ARN for integration must contain path or action"))
         }
+        _ if !uri.starts_with("arn:aws:apigateway:") => Err(bad("Invalid ARN specified in the request")),
         _ if is_lambda => Ok(()),
         IntegrationType::Aws if integration.credentials.as_deref().unwrap_or_default().is_empty() => {
             Err(bad("Role ARN must be specified for AWS integrations"))

@@ -90,12 +90,15 @@ async fn put(_: &ApiGateway, cx: &Context, request: PutMethodRequest) -> Result<
 /// Whether a method refers only to what is there, and asks only for what this service does.
 pub fn check(place: Place<'_>, tx: &Transaction<'_>, method: &Method) -> Result<(), Error> {
     match method.authorization_type.as_deref().unwrap_or_default() {
-        "NONE" | "AWS_IAM" => {}
-        wanted @ ("CUSTOM" | "COGNITO_USER_POOLS") => {
+        "NONE" | "none" | "AWS_IAM" => {}
+        wanted @ ("CUSTOM" | "COGNITO_USER_POOLS" | "JWT") => {
             let id = method.authorizer_id.as_deref().unwrap_or_default();
-            let pools = |known: Authorizer| known.r#type == Some(AuthorizerType::CognitoUserPools);
-            let fits = place.find::<Authorizer>(tx, id)?.map(pools) == Some(wanted == "COGNITO_USER_POOLS");
-            if !fits {
+            let serves = |known: Authorizer| match known.r#type {
+                Some(AuthorizerType::CognitoUserPools) => "COGNITO_USER_POOLS",
+                Some(AuthorizerType::Jwt) => "JWT",
+                _ => "CUSTOM",
+            };
+            if place.find::<Authorizer>(tx, id)?.map(serves) != Some(wanted) {
                 let message = "Invalid authorizer ID specified. Setting the authorization type to CUSTOM or \
                                COGNITO_USER_POOLS requires a valid authorizer.";
                 return Err(Error::BadRequest(message.to_owned()));
@@ -103,7 +106,7 @@ pub fn check(place: Place<'_>, tx: &Transaction<'_>, method: &Method) -> Result<
         }
         _ => {
             let message =
-                "Invalid authorization type specified. Valid options are NONE,AWS_IAM,CUSTOM,COGNITO_USER_POOLS";
+                "Invalid authorization type specified. Valid options are NONE,AWS_IAM,CUSTOM,COGNITO_USER_POOLS,JWT";
             return Err(Error::BadRequest(message.to_owned()));
         }
     }

@@ -337,7 +337,7 @@ fn check_settings(stage: &Stage) -> Result<(), Error> {
         }
         Some(_) => {}
     }
-    let format = settings.format.as_deref().unwrap_or_default();
+    let Some(format) = settings.format.as_deref() else { return Ok(()) };
     if !format.contains("$context.requestId") && !format.contains("$context.extendedRequestId") {
         let message = "Access log format must include $context.requestId or $context.extendedRequestId";
         return Err(Error::BadRequest(message.to_owned()));

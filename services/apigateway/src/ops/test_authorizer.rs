@@ -8,6 +8,7 @@ use crate::{
     error::Error,
     execution::{Invocation, function_of},
     gateway_response::{Failure, UNAUTHORIZED},
+    jwt_authorizer,
     log::{Log, pairs},
     request::{Incoming, parse_query},
     store::Place,
@@ -35,8 +36,14 @@ async fn test(
     });
     log.line(started, || format!("Incoming identity: {}", pairs(&incoming.single_headers())));
     let mut response = TestInvokeAuthorizerResponse::default();
-    if tested.r#type == Some(AuthorizerType::CognitoUserPools) {
-        match pool_token(&Tokens::default(), cx, &tested, &[], &incoming).await {
+    let memory = Tokens::default();
+    let claimed = match tested.r#type {
+        Some(AuthorizerType::CognitoUserPools) => Some(pool_token(&memory, cx, &tested, &[], &incoming).await),
+        Some(AuthorizerType::Jwt) => Some(jwt_authorizer::token(&memory, cx, &tested, &[], &incoming).await),
+        _ => None,
+    };
+    if let Some(claimed) = claimed {
+        match claimed {
             Ok(said) => {
                 let claims = said["claims"].as_object().into_iter().flatten();
                 let claims = claims.filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned())));

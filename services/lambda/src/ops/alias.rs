@@ -165,7 +165,9 @@ async fn update_alias(_: &Lambda, cx: &Context, request: UpdateAliasRequest) -> 
     let reference = reference(cx, &request.function_name, None)?.unqualified();
     let alias = cx.store().write(|tx| {
         let key = records::aliases_key(&reference).text(&request.name);
-        let record = tx.get(key.as_slice())?.ok_or_else(|| alias_not_found(&reference, &request.name))?;
+        let missing =
+            || Error::ResourceNotFound(format!("Alias not found: {}", reference.clone().qualified(&request.name)));
+        let record = tx.get(key.as_slice())?.ok_or_else(missing)?;
         let mut alias: Alias = from_record(&record)?;
         check_revision(&alias.revision_id, request.revision_id.as_deref())?;
         if let Some(version) = request.function_version {

@@ -43,6 +43,12 @@ async fn put_function_concurrency(
     let wanted = request.reserved_concurrent_executions;
     cx.store().write(|tx| {
         let mut function = records::function_in(tx, &reference)?.ok_or_else(|| not_found(&reference))?;
+        let provisioned: i32 = function.provisioned.values().map(|config| config.count).sum();
+        if wanted < provisioned {
+            return Err(Error::InvalidParameterValue(format!(
+                "ReservedConcurrentExecutions for function should not be lower than function's total provisioned concurrency [{provisioned}]."
+            )));
+        }
         if CONCURRENCY - records::reserve(tx, &mut function, Some(wanted))? < UNRESERVED_MINIMUM {
             return Err(Error::InvalidParameterValue(format!(
                 "Specified ReservedConcurrentExecutions for function decreases account's UnreservedConcurrentExecution below its minimum value of [{UNRESERVED_MINIMUM}]."

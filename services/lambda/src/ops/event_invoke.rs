@@ -50,6 +50,10 @@ fn missing(reference: &Reference) -> Error {
     Error::ResourceNotFound(format!("The function {qualified} doesn't have an EventInvokeConfig"))
 }
 
+fn no_function() -> Error {
+    Error::ResourceNotFound("The function doesn't exist.".into())
+}
+
 fn describe(reference: &Reference, config: &EventInvoke) -> FunctionEventInvokeConfig {
     FunctionEventInvokeConfig {
         last_modified: Some(Timestamp::from_millis(config.modified)),
@@ -92,7 +96,7 @@ fn set(
     reference: &Reference,
     change: impl FnOnce(Option<EventInvoke>) -> Result<EventInvoke, Error>,
 ) -> Result<FunctionEventInvokeConfig, Error> {
-    let (function, configuration) = resolve(cx, reference)?;
+    let (function, configuration) = resolve(cx, reference).map_err(|_| no_function())?;
     let qualifier = records::qualifier(reference);
     let mut config = change(function.event_invoke.get(&qualifier).cloned())?;
     for (arn, failures) in [(&config.on_success, false), (&config.on_failure, true)] {
@@ -143,7 +147,7 @@ async fn get_function_event_invoke_config(
     request: GetFunctionEventInvokeConfigRequest,
 ) -> Result<FunctionEventInvokeConfig, Error> {
     let reference = reference(cx, &request.function_name, request.qualifier.as_deref())?;
-    let (function, _) = resolve(cx, &reference)?;
+    let (function, _) = resolve(cx, &reference).map_err(|_| missing(&reference))?;
     let config = function.event_invoke.get(&records::qualifier(&reference));
     config.map(|config| describe(&reference, config)).ok_or_else(|| missing(&reference))
 }
@@ -155,7 +159,7 @@ async fn delete_function_event_invoke_config(
 ) -> Result<Unit, Error> {
     let reference = reference(cx, &request.function_name, request.qualifier.as_deref())?;
     cx.store().write(|tx| {
-        let mut function = records::function_in(tx, &reference)?.ok_or_else(|| not_found(&reference))?;
+        let mut function = records::function_in(tx, &reference)?.ok_or_else(|| missing(&reference))?;
         let removed = function.event_invoke.remove(&records::qualifier(&reference));
         removed.ok_or_else(|| missing(&reference))?;
         Ok::<_, Error>(records::put_function(tx, &function)?)
@@ -169,7 +173,7 @@ async fn list_function_event_invoke_configs(
     request: ListFunctionEventInvokeConfigsRequest,
 ) -> Result<ListFunctionEventInvokeConfigsResponse, Error> {
     let reference = reference(cx, &request.function_name, None)?.unqualified();
-    let function = find(cx, &reference)?;
+    let function = find(cx, &reference).map_err(|_| no_function())?;
     let most = request.max_items.map_or(50, |most| most.clamp(1, 50)) as usize;
     let after = request.marker.filter(|marker| !marker.is_empty());
     let mut left = function.event_invoke.iter().filter(|(name, _)| after.as_ref().is_none_or(|after| *name > after));

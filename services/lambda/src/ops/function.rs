@@ -16,7 +16,7 @@ use crate::Lambda;
 use crate::arn::{LATEST, Reference};
 use crate::download;
 use crate::error::Error;
-use crate::function::{self, Settings, describe, not_found};
+use crate::function::{self, Settings, describe, describe_in_list, not_found};
 use crate::runner::assume;
 use crate::store::{self as records, Function, State, Update};
 
@@ -183,13 +183,13 @@ async fn list_functions(
     for function in page.items {
         let reference = function.reference();
         if request.function_version == Some(FunctionVersion::All) {
-            functions.push(describe(&function, &function.latest, reference.qualified(LATEST).to_string()));
+            functions.push(describe_in_list(&function, &function.latest, reference.qualified(LATEST).to_string()));
             for version in records::versions(&snapshot, &function.reference())? {
                 let arn = function.reference().qualified(&version.version).to_string();
-                functions.push(describe(&function, &version, arn));
+                functions.push(describe_in_list(&function, &version, arn));
             }
         } else {
-            functions.push(describe(&function, &function.latest, reference.to_string()));
+            functions.push(describe_in_list(&function, &function.latest, reference.to_string()));
         }
     }
     Ok(ListFunctionsResponse { functions: Some(functions), next_marker: page.next.map(|key| encode_token(&key)) })

@@ -68,10 +68,11 @@ async fn get_policy(_: &Lambda, cx: &Context, request: GetPolicyRequest) -> Resu
 
 async fn remove_permission(_: &Lambda, cx: &Context, request: RemovePermissionRequest) -> Result<Unit, Error> {
     let reference = reference(cx, &request.function_name, request.qualifier.as_deref())?;
-    resolve(cx, &reference)?;
+    let missing = |text: String| Error::ResourceNotFound(text);
+    resolve(cx, &reference).map_err(|_| missing(format!("No policy found for: {reference}")))?;
     change(cx, &reference, request.revision_id.as_deref(), |policy| {
         if policy.statements.is_empty() {
-            return Err(no_policy());
+            return Err(missing("No policy is associated with the given resource.".into()));
         }
         remove(policy, &request.statement_id, cx.random().uuid())
     })?;

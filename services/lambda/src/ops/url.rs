@@ -53,6 +53,11 @@ fn missing() -> Error {
     Error::ResourceNotFound("The resource you requested does not exist.".into())
 }
 
+/// Of a function or an alias that is to have a URL.
+fn no_function() -> Error {
+    Error::ResourceNotFound("Function does not exist".into())
+}
+
 fn mode(url: &Url) -> InvokeMode {
     if url.streams { InvokeMode::ResponseStream } else { InvokeMode::Buffered }
 }
@@ -80,7 +85,7 @@ async fn create_function_url_config(
     request: CreateFunctionUrlConfigRequest,
 ) -> Result<CreateFunctionUrlConfigResponse, Error> {
     let reference = reference(cx, &request.function_name, request.qualifier.as_deref())?;
-    let (_, configuration) = resolve(cx, &reference)?;
+    let (_, configuration) = resolve(cx, &reference).map_err(|_| no_function())?;
     if configuration.tenancy.is_some() {
         let text = "Function URLs are not supported for functions with a tenancy configuration.";
         return Err(Error::InvalidParameterValue(text.into()));
@@ -129,7 +134,7 @@ async fn delete_function_url_config(
 ) -> Result<Unit, Error> {
     let reference = reference(cx, &request.function_name, request.qualifier.as_deref())?;
     cx.store().write(|tx| {
-        let mut function = records::function_in(tx, &reference)?.ok_or_else(|| not_found(&reference))?;
+        let mut function = records::function_in(tx, &reference)?.ok_or_else(missing)?;
         let url = function.urls.remove(&qualifier(&reference)).ok_or_else(missing)?;
         tx.delete(records::url_key(&url.id));
         Ok::<_, Error>(records::put_function(tx, &function)?)
@@ -143,7 +148,7 @@ async fn get_function_url_config(
     request: GetFunctionUrlConfigRequest,
 ) -> Result<GetFunctionUrlConfigResponse, Error> {
     let reference = reference(cx, &request.function_name, request.qualifier.as_deref())?;
-    let function = find(cx, &reference)?;
+    let function = find(cx, &reference).map_err(|_| missing())?;
     let shown = describe(cx, &reference, function.urls.get(&qualifier(&reference)).ok_or_else(missing)?);
     Ok(GetFunctionUrlConfigResponse {
         function_url: shown.function_url,
@@ -163,7 +168,7 @@ async fn list_function_url_configs(
     request: ListFunctionUrlConfigsRequest,
 ) -> Result<ListFunctionUrlConfigsResponse, Error> {
     let reference = reference(cx, &request.function_name, None)?.unqualified();
-    let function = find(cx, &reference)?;
+    let function = find(cx, &reference).map_err(|_| no_function())?;
     let of = |qualifier: &str| match qualifier {
         "" => reference.clone(),
         alias => reference.clone().qualified(alias),
@@ -179,7 +184,7 @@ async fn update_function_url_config(
 ) -> Result<UpdateFunctionUrlConfigResponse, Error> {
     let reference = reference(cx, &request.function_name, request.qualifier.as_deref())?;
     let url = cx.store().write(|tx| {
-        let mut function = records::function_in(tx, &reference)?.ok_or_else(|| not_found(&reference))?;
+        let mut function = records::function_in(tx, &reference)?.ok_or_else(missing)?;
         let url = function.urls.get_mut(&qualifier(&reference)).ok_or_else(missing)?;
         if let Some(auth) = request.auth_type {
             url.auth = auth.as_str().to_owned();

@@ -12,7 +12,7 @@ use super::{access, find, reference};
 use crate::Lambda;
 use crate::arn::{LATEST, Reference};
 use crate::error::Error;
-use crate::function::{check_revision, check_settled, describe, not_found};
+use crate::function::{check_revision, check_settled, describe, describe_in_list, not_found};
 use crate::store::{self as records, Alias, Configuration, Function, State, Update};
 
 operation! {
@@ -111,7 +111,7 @@ async fn list_versions(
         last = key.to_vec();
     }
     let arn = |version: &Configuration| reference.clone().qualified(&version.version).to_string();
-    let versions = found.iter().map(|version| describe(&function, version, arn(version))).collect();
+    let versions = found.iter().map(|version| describe_in_list(&function, version, arn(version))).collect();
     Ok(ListVersionsByFunctionResponse { versions: Some(versions), next_marker })
 }
 

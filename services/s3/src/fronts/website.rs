@@ -47,7 +47,7 @@ struct Site<'a> {
 
 fn found(request: &FrontRequest, bucket: &str) -> Result<(String, WebsiteConfiguration), Error> {
     let record = find_bucket(&request.cloud.store, bucket)?;
-    let set = config::find(&request.cloud.store.snapshot(), &record, "website")?;
+    let set = config::find(&request.cloud.store, &record, "website")?;
     Ok((record.region.clone(), set.ok_or_else(|| Error::no_website(bucket))?))
 }
 

@@ -18,7 +18,7 @@ operation! {
 
 async fn get_bucket_cors(_: &S3, cx: &Context, request: GetBucketCorsRequest) -> Result<GetBucketCorsOutput, Error> {
     let bucket = bucket_of(cx, &request.bucket, request.expected_bucket_owner.as_deref())?;
-    let set: Option<CORSConfiguration> = config::find(&cx.store().snapshot(), &bucket, "cors")?;
+    let set: Option<CORSConfiguration> = config::find(cx.store(), &bucket, "cors")?;
     match set {
         Some(set) => Ok(GetBucketCorsOutput { cors_rules: Some(set.cors_rules) }),
         None => {

@@ -30,7 +30,7 @@ async fn get_bucket_lifecycle_configuration(
     request: GetBucketLifecycleConfigurationRequest,
 ) -> Result<GetBucketLifecycleConfigurationOutput, Error> {
     let bucket = bucket_of(cx, &request.bucket, request.expected_bucket_owner.as_deref())?;
-    let set: Option<BucketLifecycleConfiguration> = config::find(&cx.store().snapshot(), &bucket, "lifecycle")?;
+    let set: Option<BucketLifecycleConfiguration> = config::find(cx.store(), &bucket, "lifecycle")?;
     let Some(set) = set else {
         let text = "The lifecycle configuration does not exist";
         return Err(Error::no_such_configuration("NoSuchLifecycleConfiguration", text, &bucket.name));
@@ -91,7 +91,7 @@ pub(super) fn expiration(cx: &Context, bucket: &Bucket, key: &str, object: &Obje
     if !bucket.configured.contains("lifecycle") || object.superseded.is_some() {
         return Ok(None);
     }
-    let set: Option<BucketLifecycleConfiguration> = config::find(&cx.store().snapshot(), bucket, "lifecycle")?;
+    let set: Option<BucketLifecycleConfiguration> = config::find(cx.store(), bucket, "lifecycle")?;
     let rules = set.map(|set| set.rules).unwrap_or_default();
     Ok(lifecycle::expiration(&rules, key, object).map(|(due, rule)| {
         let date = Timestamp::from_millis(due).http_date();

@@ -22,7 +22,7 @@ async fn get_bucket_notification_configuration(
     request: GetBucketNotificationConfigurationRequest,
 ) -> Result<NotificationConfiguration, Error> {
     let bucket = bucket_of(cx, &request.bucket, request.expected_bucket_owner.as_deref())?;
-    let set = config::find(&cx.store().snapshot(), &bucket, "notification")?;
+    let set = config::find(cx.store(), &bucket, "notification")?;
     Ok(set.unwrap_or_default())
 }
 

@@ -23,7 +23,7 @@ async fn get_bucket_replication(
     request: GetBucketReplicationRequest,
 ) -> Result<GetBucketReplicationOutput, Error> {
     let bucket = bucket_of(cx, &request.bucket, request.expected_bucket_owner.as_deref())?;
-    let set: Option<ReplicationConfiguration> = config::find(&cx.store().snapshot(), &bucket, "replication")?;
+    let set: Option<ReplicationConfiguration> = config::find(cx.store(), &bucket, "replication")?;
     if set.is_none() {
         let text = "The replication configuration was not found";
         return Err(Error::no_such_configuration("ReplicationConfigurationNotFoundError", text, &bucket.name));

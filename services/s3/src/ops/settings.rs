@@ -39,7 +39,7 @@ async fn get_bucket_encryption(
     request: GetBucketEncryptionRequest,
 ) -> Result<GetBucketEncryptionOutput, Error> {
     let bucket = bucket_of(cx, &request.bucket, request.expected_bucket_owner.as_deref())?;
-    let set = config::find(&cx.store().snapshot(), &bucket, "encryption")?;
+    let set = config::find(cx.store(), &bucket, "encryption")?;
     Ok(GetBucketEncryptionOutput { server_side_encryption_configuration: Some(set.unwrap_or_else(default_encryption)) })
 }
 
@@ -83,7 +83,7 @@ async fn get_bucket_logging(
     request: GetBucketLoggingRequest,
 ) -> Result<GetBucketLoggingOutput, Error> {
     let bucket = bucket_of(cx, &request.bucket, request.expected_bucket_owner.as_deref())?;
-    let logging_enabled: Option<LoggingEnabled> = config::find(&cx.store().snapshot(), &bucket, "logging")?;
+    let logging_enabled: Option<LoggingEnabled> = config::find(cx.store(), &bucket, "logging")?;
     Ok(GetBucketLoggingOutput { logging_enabled })
 }
 
@@ -137,7 +137,7 @@ async fn get_bucket_accelerate_configuration(
     request: GetBucketAccelerateConfigurationRequest,
 ) -> Result<GetBucketAccelerateConfigurationOutput, Error> {
     let bucket = bucket_of(cx, &request.bucket, request.expected_bucket_owner.as_deref())?;
-    let set: Option<AccelerateConfiguration> = config::find(&cx.store().snapshot(), &bucket, "accelerate")?;
+    let set: Option<AccelerateConfiguration> = config::find(cx.store(), &bucket, "accelerate")?;
     let status = set.and_then(|set| set.status);
     Ok(GetBucketAccelerateConfigurationOutput { status, ..GetBucketAccelerateConfigurationOutput::default() })
 }

@@ -22,7 +22,7 @@ async fn get_bucket_website(
     request: GetBucketWebsiteRequest,
 ) -> Result<GetBucketWebsiteOutput, Error> {
     let bucket = bucket_of(cx, &request.bucket, request.expected_bucket_owner.as_deref())?;
-    let set: Option<WebsiteConfiguration> = config::find(&cx.store().snapshot(), &bucket, "website")?;
+    let set: Option<WebsiteConfiguration> = config::find(cx.store(), &bucket, "website")?;
     let Some(set) = set else { return Err(Error::no_website(&bucket.name)) };
     Ok(GetBucketWebsiteOutput {
         redirect_all_requests_to: set.redirect_all_requests_to,

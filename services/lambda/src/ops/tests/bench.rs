@@ -1,6 +1,5 @@
 //! A cloud with Lambda in it, a directory with three roles, and CloudWatch Logs that only remembers.
 
-use std::any::Any;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -38,16 +37,8 @@ impl Bench {
     }
 
     fn over(store: Store, directory: TempDir) -> Self {
-        let config = CloudConfig {
-            region: "us-east-1".into(),
-            default_account: ACCOUNT.into(),
-            strict: false,
-            endpoint: "http://127.0.0.1:4566".into(),
-            files: directory.path().into(),
-            authority: std::path::PathBuf::new(),
-        };
         let clock = Clock::frozen(Timestamp::from_millis(START));
-        let cloud = Cloud::new(store, clock, Random::system(), config);
+        let cloud = Cloud::new(store, clock, Random::system(), testing::config(directory.path()));
         let lambda = Arc::new(Lambda::new(options(directory.path())));
         let remembered = Arc::new(Remembered::default());
         let services: [(&'static str, Arc<dyn Service>); 2] =
@@ -55,7 +46,7 @@ impl Bench {
         cloud.assemble(Parts {
             services: BTreeMap::from(services),
             directory: Arc::new(Roles),
-            stages: Arc::new(Direct),
+            stages: Arc::new(testing::Unchecked),
         });
         lambda.start(&cloud);
         Self { cloud, lambda, remembered, _directory: directory }
@@ -145,25 +136,6 @@ fn options(directory: &Path) -> Options {
         install_sdks: false,
         reserve: 0,
         capacity: 4,
-    }
-}
-
-/// Passes calls on without asking whether they are allowed.
-struct Direct;
-
-impl Stages for Direct {
-    fn perform<'a>(
-        &'a self,
-        cx: &'a Context,
-        service: &'a dyn Service,
-        operation: &'static dyn AnyOperation,
-        input: Box<dyn Any + Send>,
-    ) -> BoxFuture<'a, Result<Box<dyn Any + Send>, ApiError>> {
-        operation.call(service, cx, input)
-    }
-
-    fn authorize(&self, _: &Context, _: &dyn Service, _: &Access) -> Result<(), ApiError> {
-        Ok(())
     }
 }
 
