@@ -247,7 +247,7 @@ impl Bench {
 
     /// The first invocation after a change of the configuration, which no environment there is can serve.
     async fn cold(&self, kind: &str, runtime: &str, file: &str, source: &str, must: &str) -> Result {
-        const TIMES: usize = 15;
+        const TIMES: usize = 9;
         let name = format!("cold-{}", kind.split(' ').map(|word| &word[..1]).collect::<String>());
         self.cloud.create_function(&name, runtime, file, source).await?;
         let (mut times, uri) = (Vec::new(), format!("/2015-03-31/functions/{name}/invocations"));
@@ -257,7 +257,7 @@ impl Bench {
             let uri = format!("/2015-03-31/functions/{name}/configuration");
             self.cloud.rest("lambda", "PUT", &uri, &change).await?;
             // Processes that were taken from the pool are replaced meanwhile.
-            tokio::time::sleep(Duration::from_millis(400)).await;
+            tokio::time::sleep(Duration::from_millis(1200)).await;
             let invoke = self.cloud.sign(&invoke)?;
             let mut connection = Connection::open(&self.cloud.server.address).await?;
             let began = Instant::now();

@@ -3,11 +3,14 @@
 use std::{future::Future, sync::Arc, time::Duration};
 
 use crate::relay::{self, Relay};
+use crate::streamed::Payloads;
 use bytes::Bytes;
-use lambda_api::{InvocationRequest, InvocationType, Invoke};
-use service::{Context, Principal, Role, Service, policy};
+use lambda_api::{
+    InvocationRequest, InvocationType, Invoke, InvokeWithResponseStream, InvokeWithResponseStreamRequest,
+};
+use service::{ApiError, Context, Principal, Role, Service, policy};
 use wire::{
-    Protocol, Timestamp,
+    ByteStream, Protocol, Timestamp,
     json::{self, JsonEncoder, Names},
 };
 
@@ -113,6 +116,11 @@ impl World {
         within(self.timeout, self.call_function(invocation)).await
     }
 
+    /// Calls a function for an answer that streams. The time limit is for its beginning.
+    pub async fn stream(&self, invocation: Invocation) -> Result<(Bytes, ByteStream), Unanswered> {
+        within(self.timeout, self.call_streaming(invocation)).await
+    }
+
     pub async fn act(&self, action: Action) -> Result<Answer, Unanswered> {
         within(self.timeout, self.call_service(action)).await
     }
@@ -141,17 +149,25 @@ impl World {
             ..InvocationRequest::default()
         };
         let request_id = caller.request_id().to_owned();
-        let output = caller.perform::<Invoke>(input).await.map_err(|error| match error.code.as_str() {
-            "AccessDeniedException" | "AccessDenied" | "ResourceNotFoundException" => Unanswered::Denied,
-            "InvalidRequestContentException" => Unanswered::Invalid(error.message),
-            _ => Unanswered::Failed(format!("{}: {}", error.code, error.message)),
-        })?;
+        let output = caller.perform::<Invoke>(input).await.map_err(refused)?;
         Ok(Invoked {
             status: output.status_code.and_then(|status| status.try_into().ok()).unwrap_or(200),
             payload: output.payload.unwrap_or_default(),
             function_error: output.function_error,
             request_id,
         })
+    }
+
+    async fn call_streaming(&self, invocation: Invocation) -> Result<(Bytes, ByteStream), Unanswered> {
+        let caller = self.caller(&invocation.source_arn, invocation.credentials.as_deref())?;
+        let input = InvokeWithResponseStreamRequest {
+            function_name: invocation.function,
+            payload: Some(invocation.payload),
+            ..InvokeWithResponseStreamRequest::default()
+        };
+        let output = caller.perform::<InvokeWithResponseStream>(input).await.map_err(refused)?;
+        let stream = output.event_stream.unwrap_or_default();
+        Payloads::new(&stream).head().await.map_err(Unanswered::Failed)
     }
 
     /// Performs an operation of a service that speaks JSON: the body is its input.
@@ -196,6 +212,15 @@ impl World {
         let failed = |error: service::StoreError| Unanswered::Failed(error.to_string());
         let principal = session(&self.cx, arn).map_err(failed)?.ok_or(Unanswered::Denied)?;
         Ok(self.cx.acting_as(principal, &source))
+    }
+}
+
+/// Why a function could not be called.
+fn refused(error: ApiError) -> Unanswered {
+    match error.code.as_str() {
+        "AccessDeniedException" | "AccessDenied" | "ResourceNotFoundException" => Unanswered::Denied,
+        "InvalidRequestContentException" => Unanswered::Invalid(error.message),
+        _ => Unanswered::Failed(format!("{}: {}", error.code, error.message)),
     }
 }
 

@@ -13,6 +13,7 @@ pub mod record;
 pub mod relay;
 pub mod sample;
 pub mod site;
+pub mod streamed;
 pub mod target;
 pub mod text;
 pub mod throttle;

@@ -6,10 +6,13 @@ fn parts(uri: &str) -> Option<(&str, &str)> {
     Some((parts.next().filter(|service| !service.is_empty())?, parts.next()?))
 }
 
-/// A function: `…:lambda:path/2015-03-31/functions/{arn}/invocations`.
+/// A function: `…:lambda:path/2015-03-31/functions/{arn}/invocations`, or for an answer that streams
+/// `…:lambda:path/2021-11-15/functions/{arn}/response-streaming-invocations`.
 pub fn function(uri: &str) -> Option<&str> {
     let (service, path) = uri.strip_prefix("arn:aws:apigateway:")?.split_once(":lambda:path/")?;
-    let function = path.split_once("/functions/")?.1.strip_suffix("/invocations")?;
+    let (_, rest) = path.split_once("/functions/")?;
+    let function =
+        rest.strip_suffix("/invocations").or_else(|| rest.strip_suffix("/response-streaming-invocations"))?;
     (!service.is_empty() && !function.is_empty()).then_some(function)
 }
 

@@ -36,6 +36,15 @@ fn valid(root: &str) -> bool {
 mod tests {
     use super::*;
 
+    proptest::proptest! {
+        #[test]
+        fn whatever_is_given_the_root_is_one(given in "(Root=|Self=|;|=|1-|[0-9a-f]{8}|[0-9a-f]{24}|x){0,8}", active: bool) {
+            let told = header(Some(&given), active, Timestamp::from_secs(1), &Random::seeded(1));
+            let root = told.split(';').next().unwrap().strip_prefix("Root=").unwrap().to_owned();
+            proptest::prop_assert!(valid(&root), "{told}");
+        }
+    }
+
     #[test]
     fn a_trace_goes_on() {
         let random = Random::seeded(1);

@@ -2,12 +2,13 @@
 
 use crate::execution::{Action, Backend, DEFAULT_TIMEOUT_MILLIS, Fetch, Invocation, Invoked, Unanswered};
 use apigateway_api::Method;
+use bytes::Bytes;
 pub use execute_api::{
     Answer, Relay, World,
     backend::{is_here, json_service, session},
 };
 use std::time::Duration;
-use wire::Timestamp;
+use wire::{ByteStream, Timestamp};
 
 /// How long a method's integration may take.
 pub fn timeout(method: &Method) -> Duration {
@@ -22,6 +23,10 @@ impl Backend for World {
 
     async fn invoke(&self, invocation: Invocation) -> Result<Invoked, Unanswered> {
         World::invoke(self, invocation).await
+    }
+
+    async fn stream(&self, invocation: Invocation) -> Result<(Bytes, ByteStream), Unanswered> {
+        World::stream(self, invocation).await
     }
 
     async fn act(&self, action: Action) -> Result<Answer, Unanswered> {

@@ -71,7 +71,7 @@ mod tests {
 
     #[test]
     fn answers_are_compressed_for_those_who_take_it() {
-        let reply = || Reply { status: 200, headers: Vec::new(), body: Bytes::from("a".repeat(1000)) };
+        let reply = || Reply { status: 200, headers: Vec::new(), body: Bytes::from("a".repeat(1000)), rest: None };
         let encoded = |accepted: &str, smallest: i32| {
             let mut reply = reply();
             compress(&mut reply, accepted, smallest);
@@ -87,7 +87,7 @@ mod tests {
 
     #[test]
     fn requests_are_expanded() {
-        let mut sent = Reply { status: 0, headers: Vec::new(), body: Bytes::from("hello ".repeat(100)) };
+        let mut sent = Reply { status: 0, headers: Vec::new(), body: Bytes::from("hello ".repeat(100)), rest: None };
         compress(&mut sent, "gzip", 0);
         let mut incoming = Incoming {
             headers: vec![("Content-Encoding".into(), "gzip".into())],

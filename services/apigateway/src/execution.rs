@@ -13,10 +13,11 @@ use crate::{
     request::Incoming,
     validation,
 };
-use apigateway_api::{Integration, IntegrationType, Method};
+use apigateway_api::{Integration, IntegrationType, Method, ResponseTransferMode};
+use bytes::Bytes;
 use serde_json::Value as Json;
 use std::{collections::BTreeMap, future::Future};
-use wire::Timestamp;
+use wire::{ByteStream, Timestamp};
 
 use execute_api::target;
 pub use execute_api::{Action, Fetch, Invocation, Invoked, Relay, Unanswered, target::function as function_of};
@@ -25,6 +26,7 @@ pub use execute_api::{Action, Fetch, Invocation, Invoked, Relay, Unanswered, tar
 pub trait Backend: Sync {
     fn now(&self) -> Timestamp;
     fn invoke(&self, invocation: Invocation) -> impl Future<Output = Result<Invoked, Unanswered>> + Send;
+    fn stream(&self, invocation: Invocation) -> impl Future<Output = Result<(Bytes, ByteStream), Unanswered>> + Send;
     fn act(&self, action: Action) -> impl Future<Output = Result<Answer, Unanswered>> + Send;
     fn relay(&self, relay: Relay) -> impl Future<Output = Result<Answer, Unanswered>> + Send;
     fn fetch(&self, fetch: Fetch) -> impl Future<Output = Result<Answer, Unanswered>> + Send;
@@ -86,6 +88,9 @@ pub async fn run(
         .ok_or_else(|| Failure::configuration("No integration defined for method"))?;
     let mut reply = match &integration.r#type {
         Some(IntegrationType::Mock) => return mock(compiled, method, integration, request, backend, log),
+        Some(IntegrationType::AwsProxy) if streams(integration) => {
+            lambda_stream(compiled, method, integration, request, backend, log).await
+        }
         Some(IntegrationType::AwsProxy) => lambda_proxy(compiled, method, integration, request, backend, log).await,
         Some(IntegrationType::Aws) if action_of(integration).is_some() => {
             action(compiled, method, integration, request, backend, log).await
@@ -249,6 +254,48 @@ async fn lambda_proxy(
     proxy::reply(&invoked.payload, request, compiled.binary_types())
 }
 
+/// Whether an integration's answer is passed on as it comes.
+pub fn streams(integration: &Integration) -> bool {
+    integration.response_transfer_mode == Some(ResponseTransferMode::Stream)
+}
+
+/// A function that writes its answer bit by bit: a head in JSON, and the body.
+async fn lambda_stream(
+    compiled: &Compiled,
+    method: &Method,
+    integration: &Integration,
+    request: &Incoming,
+    backend: &impl Backend,
+    log: &mut Log,
+) -> Result<Reply, Failure> {
+    let event = proxy::event(request, compiled.binary_types());
+    let uri = integration::expand(integration.uri.as_deref().unwrap_or_default(), request, &request.path_parameters);
+    let function =
+        function_of(&uri).ok_or_else(|| Failure::configuration(format!("Unsupported integration endpoint: {uri}")))?;
+    let endpoint = format!(
+        "https://lambda.{}.amazonaws.com/2021-11-15/functions/{function}/response-streaming-invocations",
+        request.region
+    );
+    let payload = Bytes::from(event.to_string());
+    let started = backend.now();
+    sending(started, log, &endpoint, &BTreeMap::new(), &payload);
+    let invocation = Invocation {
+        function: function.to_owned(),
+        payload,
+        asynchronous: false,
+        source_arn: source_arn(method, request),
+        credentials: integration.credentials.clone().filter(|role| !role.is_empty()),
+    };
+    let (head, rest) = backend.stream(invocation).await.map_err(|reason| match reason {
+        Unanswered::Failed(_) => unanswered(reason).with_status(502),
+        other => unanswered(other),
+    })?;
+    let answer = Answer { status: 200, headers: Vec::new(), body: head };
+    received(backend.now(), started, log, &answer);
+    let reply = proxy::streamed_head(&answer.body)?;
+    Ok(Reply { rest: Some(rest), ..reply })
+}
+
 async fn lambda(
     compiled: &Compiled,
     method: &Method,
@@ -373,7 +420,7 @@ async fn http_proxy(
     let hop = ["keep-alive", "transfer-encoding"];
     let headers = answer.headers.into_iter().filter(|(name, _)| !hop.contains(&name.to_ascii_lowercase().as_str()));
     let headers = headers.map(|(name, value)| (proxy::header_name(&name), value));
-    Ok(Reply { status: answer.status, headers: headers.collect(), body: answer.body })
+    Ok(Reply { status: answer.status, headers: headers.collect(), body: answer.body, rest: None })
 }
 
 /// Tells an endpoint which API calls, and in which trace.

@@ -9,6 +9,7 @@ use crate::{
     request::Incoming,
 };
 use apigateway_api::{Integration, IntegrationResponse, IntegrationType, Method, MethodResponse, Resource};
+use bytes::Bytes;
 use serde_json::{Value as Json, json};
 use std::{
     collections::BTreeMap,
@@ -17,7 +18,7 @@ use std::{
     sync::Mutex,
     task::{Context, Poll, Waker},
 };
-use wire::Timestamp;
+use wire::{ByteStream, Timestamp};
 
 const LAMBDA: &str = "arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/\
                       arn:aws:lambda:us-east-1:000000000000:function:${stageVariables.fn}/invocations";
@@ -51,6 +52,10 @@ impl Backend for World {
     async fn invoke(&self, invocation: Invocation) -> Result<Invoked, Unanswered> {
         self.invocations.lock().unwrap().push(invocation);
         self.invoked.clone()
+    }
+    async fn stream(&self, invocation: Invocation) -> Result<(Bytes, ByteStream), Unanswered> {
+        let invoked = self.invoke(invocation).await?;
+        Ok((invoked.payload, ByteStream::from(Bytes::from("streamed"))))
     }
     async fn act(&self, action: Action) -> Result<Answer, Unanswered> {
         let body = format!("{}:{}:{}", action.service, action.operation, String::from_utf8_lossy(&action.body));

@@ -185,7 +185,7 @@ async fn serve(front: &ExecuteApi, request: FrontRequest, extended_id: &str) -> 
         return gateway_response::render(&failure, &site.compiled.definition.responses, &incoming, &context);
     }
     let mut reply = site.answer(front, request.signer, incoming).await;
-    if let Some(smallest) = smallest {
+    if let Some(smallest) = smallest.filter(|_| reply.rest.is_none()) {
         compression::compress(&mut reply, &accepted, smallest);
     }
     reply
@@ -198,11 +198,15 @@ fn plain(kind: Kind, error_type: &str, message: &str) -> Reply {
         ("Content-Type".to_owned(), "application/json".to_owned()),
     ];
     let body = serde_json::json!({ "message": message }).to_string();
-    Reply { status: kind.status.unwrap_or(500), headers, body: body.into() }
+    Reply { status: kind.status.unwrap_or(500), headers, body: body.into(), rest: None }
 }
 
 fn response(reply: Reply, request_id: &str, extended_id: &str) -> FrontResponse {
-    let mut response = Response::new(ByteStream::from(reply.body));
+    let body = match reply.rest {
+        None => ByteStream::from(reply.body),
+        Some(rest) => rest,
+    };
+    let mut response = Response::new(body);
     *response.status_mut() = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let own = [("x-amzn-requestid", request_id), ("x-amz-apigw-id", extended_id)];
     let own = own.map(|(name, value)| (name.to_owned(), value.to_owned()));
@@ -359,7 +363,9 @@ impl Site {
             (Ok(used), None) => {
                 let started = self.cx.now();
                 let result = run(compiled, method, &incoming, &world, &mut log).await;
-                if let (Some(used), Ok(reply)) = (used, &result) {
+                if let (Some(used), Ok(reply)) = (used, &result)
+                    && reply.rest.is_none()
+                {
                     front.cache.put(used, self.cx.now(), reply);
                 }
                 (result, Some(self.cx.now().millis() - started.millis()))

@@ -7,6 +7,7 @@ use apigateway_api::GatewayResponse;
 use expressions::jsonpath;
 use serde_json::Value as Json;
 use std::collections::BTreeMap;
+use wire::ByteStream;
 
 use crate::request::Incoming;
 
@@ -139,6 +140,8 @@ pub struct Reply {
     pub status: u16,
     pub headers: Vec<(String, String)>,
     pub body: bytes::Bytes,
+    /// What follows the body while it is still made.
+    pub rest: Option<ByteStream>,
 }
 
 /// Turns a failure into what the caller gets.
@@ -191,7 +194,7 @@ pub fn render(failure: &Failure, custom: &[GatewayResponse], request: &Incoming,
             headers.push((name.to_owned(), value));
         }
     }
-    Reply { status, headers, body: body.unwrap_or_default().into() }
+    Reply { status, headers, body: body.unwrap_or_default().into(), rest: None }
 }
 
 /// Puts variables into a template: `$context.x`, `$stageVariables.x`, `$method.request.header.x`; `missing` stands for

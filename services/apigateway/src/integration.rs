@@ -263,7 +263,7 @@ pub fn respond(
     if !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type")) {
         headers.push(("Content-Type".to_owned(), content_type));
     }
-    Ok(Reply { status, headers, body })
+    Ok(Reply { status, headers, body, rest: None })
 }
 
 /// The template that the caller accepts, else that for JSON, else the first.

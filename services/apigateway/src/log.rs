@@ -35,7 +35,7 @@ impl Log {
     /// Adds a line; `text` runs only when the log is on.
     pub fn line(&mut self, now: Timestamp, text: impl FnOnce() -> String) {
         if self.on {
-            self.lines.push((now, text()));
+            self.lines.push((now, shortened(text())));
         }
     }
 
@@ -62,6 +62,19 @@ impl Log {
     }
 }
 
+/// The longest line, in bytes. What is longer is cut, and says so.
+const LONGEST_LINE: usize = 1024;
+const CUT: &str = " [TRUNCATED]";
+
+fn shortened(mut line: String) -> String {
+    if line.len() > LONGEST_LINE {
+        let end = (0..=LONGEST_LINE - CUT.len()).rev().find(|at| line.is_char_boundary(*at));
+        line.truncate(end.unwrap_or_default());
+        line.push_str(CUT);
+    }
+    line
+}
+
 /// Pairs as Java prints a map: `{a=1, b=2}`.
 pub fn pairs<'a>(pairs: impl IntoIterator<Item = (&'a String, &'a String)>) -> String {
     let pairs: Vec<String> = pairs.into_iter().map(|(name, value)| format!("{name}={value}")).collect();
@@ -71,6 +84,13 @@ pub fn pairs<'a>(pairs: impl IntoIterator<Item = (&'a String, &'a String)>) -> S
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn long_lines_are_cut() {
+        assert_eq!(shortened("x".repeat(1024)).len(), 1024);
+        let cut = shortened("é".repeat(600));
+        assert!(cut.ends_with("é [TRUNCATED]") && cut.len() <= 1024);
+    }
 
     #[test]
     fn lines_carry_their_time() {

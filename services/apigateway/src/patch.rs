@@ -218,6 +218,18 @@ mod tests {
         })
     }
 
+    proptest::proptest! {
+        #[test]
+        fn what_is_refused_changes_nothing(path in "(/|~|~0|~1|name|on|headers|types|x){0,5}", value in proptest::option::of("(true|x)?")) {
+            for op in [Op::Add, Op::Replace, Op::Remove, Op::Copy, Op::Move, Op::Test] {
+                let mut thing = Thing { types: Some(vec!["x".to_owned()]), ..Thing::default() };
+                if patch(&mut thing, op, &path, value.as_deref()).is_err() {
+                    proptest::prop_assert!(thing.name.is_none() && thing.types == Some(vec!["x".to_owned()]));
+                }
+            }
+        }
+    }
+
     #[test]
     fn operations_change_their_places() {
         let mut thing = Thing::default();

@@ -133,7 +133,35 @@ pub fn reply(payload: &[u8], request: &Incoming, binary_types: &[String]) -> Res
     } else {
         text.into_bytes()
     };
-    Ok(Reply { status, headers, body: body.into() })
+    Ok(Reply { status, headers, body: body.into(), rest: None })
+}
+
+/// Reads the head of an answer that streams: its status, headers and cookies.
+pub fn streamed_head(head: &[u8]) -> Result<Reply, Failure> {
+    let malformed = || Failure::configuration("Malformed Lambda proxy response").with_status(502);
+    let head: Json = serde_json::from_slice(head).map_err(|_| malformed())?;
+    let members = head.as_object().ok_or_else(malformed)?;
+    let status = match members.get("statusCode") {
+        None | Some(Json::Null) => 200,
+        Some(number) => number.as_u64().and_then(|status| u16::try_from(status).ok()).ok_or_else(malformed)?,
+    };
+    let mut headers: Vec<(String, String)> = Vec::new();
+    for (name, value) in object(members.get("headers")).ok_or_else(malformed)? {
+        headers.push((header_name(name), scalar(value).ok_or_else(malformed)?));
+    }
+    for (name, values) in object(members.get("multiValueHeaders")).ok_or_else(malformed)? {
+        headers.retain(|(known, _)| !known.eq_ignore_ascii_case(name));
+        for value in values.as_array().ok_or_else(malformed)? {
+            headers.push((header_name(name), scalar(value).ok_or_else(malformed)?));
+        }
+    }
+    for cookie in members.get("cookies").and_then(Json::as_array).into_iter().flatten() {
+        headers.push(("Set-Cookie".to_owned(), scalar(cookie).ok_or_else(malformed)?));
+    }
+    if !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type")) {
+        headers.push(("Content-Type".to_owned(), "application/json".to_owned()));
+    }
+    Ok(Reply { status, headers, ..Reply::default() })
 }
 
 /// A base64 body is decoded for a client that accepts a binary type, or when the body itself is of one.
@@ -224,6 +252,13 @@ mod tests {
                 pair("Content-Type", "application/json"),
             ]
         );
+    }
+
+    #[test]
+    fn the_head_of_a_stream_is_read() {
+        let head = streamed_head(br#"{"statusCode":201,"headers":{"X-A":"1"},"cookies":["a=1"]}"#).unwrap();
+        assert_eq!((head.status, head.headers[0].1.as_str(), head.headers[1].1.as_str()), (201, "1", "a=1"));
+        assert!(streamed_head(b"[]").is_err() && streamed_head(b"{\"statusCode\":\"x\"}").is_err());
     }
 
     #[test]

@@ -91,8 +91,7 @@ impl Asked {
             let text = "Server Side Encryption with AWS KMS managed key requires HTTP header x-amz-server-side-encryption : aws:kms";
             return Err(invalid_method(text, self.method.as_deref().unwrap_or("null")));
         }
-        let configuration: Option<ServerSideEncryptionConfiguration> = config::find(cx.store(), bucket, "encryption")?;
-        let rule = configuration.and_then(|configuration| configuration.rules.into_iter().next()).unwrap_or_default();
+        let rule = rule_of(cx, bucket)?;
         if let Some(provided) = provided {
             if is_blocked(&rule, "SSE-C") {
                 return Err(Error::AccessDenied("Access Denied".to_owned()));
@@ -126,6 +125,15 @@ impl Asked {
         let kms = Kms { method, key: managed.arn, wrapped, context, bucket_key };
         Ok(Encryption { key: Some(Key(data)), kms: Some(kms), ..Encryption::default() })
     }
+}
+
+/// What the bucket says. Most buckets say nothing, and cost nothing.
+fn rule_of(cx: &Context, bucket: &Bucket) -> Result<ServerSideEncryptionRule, Error> {
+    if !bucket.configured.contains("encryption") {
+        return Ok(ServerSideEncryptionRule::default());
+    }
+    let set: Option<ServerSideEncryptionConfiguration> = config::find(cx.store(), bucket, "encryption")?;
+    Ok(set.and_then(|set| set.rules.into_iter().next()).unwrap_or_default())
 }
 
 fn is_blocked(rule: &ServerSideEncryptionRule, kind: &str) -> bool {

@@ -8,7 +8,7 @@ use crate::{
     ApiGateway,
     backend::{is_here, json_service},
     error::Error,
-    execution::{DEFAULT_TIMEOUT_MILLIS, action_of, function_of, path_of},
+    execution::{DEFAULT_TIMEOUT_MILLIS, action_of, function_of, path_of, streams},
     parameters,
     patch::{self, Paths, Slot},
 };
@@ -76,16 +76,17 @@ pub fn check(cx: &Context, integration: &Integration, method: &Method) -> Result
     if integration.connection_type == Some(ConnectionType::VpcLink) {
         return Err(Error::NotImplemented("VPC links are not implemented.".to_owned()));
     }
-    if matches!(integration.response_transfer_mode, Some(ResponseTransferMode::Stream)) {
-        return Err(Error::NotImplemented("Response streaming is not implemented.".to_owned()));
+    if streams(integration) {
+        check_stream(integration, &r#type, uri)?;
     }
     if !matches!(integration.passthrough_behavior.as_deref(), Some("WHEN_NO_MATCH" | "WHEN_NO_TEMPLATES" | "NEVER")) {
         return Err(bad(
             "Invalid passthrough behavior specified. Valid options are WHEN_NO_MATCH, WHEN_NO_TEMPLATES and NEVER",
         ));
     }
-    if !matches!(integration.timeout_in_millis, Some(50..=DEFAULT_TIMEOUT_MILLIS)) {
-        return Err(bad("Timeout should be between 50 ms and 29000 ms"));
+    let most = if streams(integration) { LONGEST_STREAM_MILLIS } else { DEFAULT_TIMEOUT_MILLIS };
+    if !integration.timeout_in_millis.is_some_and(|timeout| (50..=most).contains(&timeout)) {
+        return Err(Error::BadRequest(format!("Timeout should be between 50 ms and {most} ms")));
     }
     for (target, source) in integration.request_parameters.iter().flatten() {
         check_mapping(target, source, method)?;
@@ -101,6 +102,24 @@ fn check_credentials(cx: &Context, integration: &Integration) -> Result<(), Erro
             Err(Error::AccessDenied("Cross-account pass role is not allowed.".to_owned()))
         }
         _ => Ok(()),
+    }
+}
+
+/// How long an integration that streams may take.
+const LONGEST_STREAM_MILLIS: i32 = 900_000;
+
+/// Only functions that stream do so here.
+fn check_stream(integration: &Integration, r#type: &IntegrationType, uri: &str) -> Result<(), Error> {
+    match r#type {
+        IntegrationType::AwsProxy if uri.ends_with("/response-streaming-invocations") => Ok(()),
+        IntegrationType::AwsProxy => Err(bad(
+            "Integrations of type 'AWS_PROXY' with the response transfer mode STREAM must use the response streaming URI of a Lambda function",
+        )),
+        IntegrationType::HttpProxy => Err(Error::NotImplemented(format!(
+            "Response streaming from {} is not implemented: from Lambda functions it is.",
+            integration.uri.as_deref().unwrap_or_default()
+        ))),
+        _ => Err(bad("Response transfer mode STREAM is supported only for AWS_PROXY and HTTP_PROXY integrations")),
     }
 }
 

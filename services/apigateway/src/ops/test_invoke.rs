@@ -20,6 +20,9 @@ operation! { ApiGateway, TestInvokeMethod, action: "apigateway:POST" on |cx, r| 
 /// The name that a test's stage goes by.
 const STAGE: &str = "test-invoke-stage";
 
+/// The longest body of a streamed answer that is waited for.
+const LARGEST_BODY: usize = 10 << 20;
+
 async fn test_invoke(
     _: &ApiGateway,
     cx: &Context,
@@ -39,7 +42,10 @@ async fn test_invoke(
     let mut log = Log::new(true, true, &incoming.request_id);
     let started = cx.now();
     let result = run(&compiled, &method, &incoming, &world, &mut log).await;
-    let reply = finish(&compiled, &incoming, cx.now(), &mut log, result);
+    let mut reply = finish(&compiled, &incoming, cx.now(), &mut log, result);
+    if let Some(rest) = reply.rest.take() {
+        reply.body = rest.collect(LARGEST_BODY).await.unwrap_or_default();
+    }
     let mut headers: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for (name, value) in reply.headers {
         headers.entry(name).or_default().push(value);
