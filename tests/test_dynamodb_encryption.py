@@ -1,7 +1,7 @@
 """The keys that tables say they have: AWS's own, or the account's managed key. There are no others."""
 
 import pytest
-from conftest import error_of
+from conftest import error_of, wait_for
 
 KEYS = {
     "BillingMode": "PAY_PER_REQUEST",
@@ -60,3 +60,25 @@ def test_other_keys_do_not_exist(dynamodb, account):
     assert error_of(dynamodb.describe_table, TableName="tab")[0] == "ResourceNotFoundException"
     aes = {"Enabled": True, "SSEType": "AES256"}
     assert error_of(dynamodb.create_table, TableName="tab", SSESpecification=aes, **KEYS)[0] == "ValidationException"
+
+
+def test_exports_are_encrypted_as_they_are_asked_to_be(boto, account):
+    dynamodb, s3 = boto("dynamodb"), boto("s3", s3={"addressing_style": "path"})
+    dynamodb.create_table(TableName="tab", **KEYS)
+    dynamodb.put_item(TableName="tab", Item={"pk": {"S": "a"}})
+    recovery = {"PointInTimeRecoveryEnabled": True}
+    dynamodb.update_continuous_backups(TableName="tab", PointInTimeRecoverySpecification=recovery)
+    s3.create_bucket(Bucket=f"dump-{account}")
+    table = dynamodb.describe_table(TableName="tab")["Table"]["TableArn"]
+
+    def export(**more):
+        asked = {"TableArn": table, "S3Bucket": f"dump-{account}", "S3SseAlgorithm": "KMS", **more}
+        arn = dynamodb.export_table_to_point_in_time(**asked)["ExportDescription"]["ExportArn"]
+        describe = lambda: dynamodb.describe_export(ExportArn=arn)["ExportDescription"]
+        return wait_for(lambda: (found := describe())["ExportStatus"] != "IN_PROGRESS" and found, "the export")
+
+    done = export()
+    assert (done["ExportStatus"], done["S3SseAlgorithm"]) == ("COMPLETED", "KMS")
+    head = s3.head_object(Bucket=f"dump-{account}", Key=done["ExportManifest"])
+    assert head["ServerSideEncryption"] == "aws:kms" and f":{account}:key/" in head["SSEKMSKeyId"]
+    assert export(S3SseKmsKeyId="alias/gone", S3Prefix="other")["ExportStatus"] == "FAILED"

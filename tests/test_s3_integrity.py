@@ -188,3 +188,19 @@ def test_other_regions(cloud, s3, account, bucket):
     answer = requests.get(request.url, headers=dict(request.headers), allow_redirects=False)
     assert answer.status_code == 301 and "<Code>PermanentRedirect</Code>" in answer.text
     assert answer.headers["x-amz-bucket-region"] == "us-east-1"
+
+
+def test_bodies_are_on_the_disk_before_the_answer(start):
+    cloud = start("--durability", "sync")
+    s3 = cloud.client("s3")
+    s3.create_bucket(Bucket="safe")
+    bodies = {str(size): bytes([size % 251]) * size for size in (10, 60_000, 300_000, 3_000_000)}
+    for key, body in bodies.items():
+        s3.put_object(Bucket="safe", Key=key, Body=body)
+        s3.copy_object(Bucket="safe", Key=f"copy-{key}", CopySource=f"safe/{key}")
+    cloud.kill()
+    cloud.restart()
+    s3 = cloud.client("s3")
+    for key, body in bodies.items():
+        assert s3.get_object(Bucket="safe", Key=key)["Body"].read() == body
+        assert s3.get_object(Bucket="safe", Key=f"copy-{key}")["Body"].read() == body

@@ -5,7 +5,7 @@ import gzip
 import json
 
 import pytest
-from botocore.exceptions import EventStreamError
+from botocore.exceptions import ClientError, EventStreamError
 
 from conftest import error_of
 
@@ -121,3 +121,18 @@ def test_bzip2(s3, bucket):
         InputSerialization=source, OutputSerialization={"CSV": {}})
     with pytest.raises(EventStreamError, match="InvalidCompressionFormat"):
         list(broken["Payload"])
+
+
+def test_parquet_is_a_feature(s3, bucket):
+    """The file's contents are a unit test of the feature; here, what the binary says."""
+    s3.put_object(Bucket=bucket, Key="text", Body=b"not a file of columns")
+    ask = {
+        "Bucket": bucket, "Key": "text", "Expression": "SELECT * FROM S3Object", "ExpressionType": "SQL",
+        "InputSerialization": {"Parquet": {}}, "OutputSerialization": {"JSON": {}}}
+    try:
+        answer = s3.select_object_content(**ask)
+    except ClientError as error:
+        assert error.response["Error"]["Code"] == "NotImplemented"
+        pytest.skip("the binary was built without the feature parquet")
+    with pytest.raises(EventStreamError, match="ParquetParsingError"):
+        list(answer["Payload"])

@@ -152,6 +152,12 @@ impl CancellationReason {
         CancellationReason { code: "ItemCollectionSizeLimitExceeded", message: Some(message), item: None }
     }
 
+    /// The table of the member, or one of its indexes, has no units left; the error says which.
+    pub fn throttled(error: Error) -> CancellationReason {
+        let message = Some(ApiError::from(error).message);
+        CancellationReason { code: "ProvisionedThroughputExceeded", message, item: None }
+    }
+
     pub fn cancels(&self) -> bool {
         self.code != "None"
     }

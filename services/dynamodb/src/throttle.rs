@@ -215,6 +215,27 @@ mod tests {
     }
 
     #[test]
+    fn transactions_are_cancelled() {
+        let bench = bench();
+        bench.create("free", &["pk", "sk"], json!({}));
+        let item = |sk: &str| json!({ "pk": { "S": "a" }, "sk": { "S": sk } });
+        let write = || {
+            let put = |table: &str| json!({ "Put": { "TableName": table, "Item": item("1") } });
+            bench.call("TransactWriteItems", json!({ "TransactItems": [put("free"), put("tab")] }))
+        };
+        assert_eq!((0..400).take_while(|_| write().is_ok()).count(), 150, "two units each");
+        let refused = write().unwrap_err();
+        assert_eq!(refused.code, "TransactionCanceledException");
+        assert!(refused.message.ends_with("[None, ProvisionedThroughputExceeded]"), "{}", refused.message);
+        let get = || {
+            let get = json!({ "Get": { "TableName": "tab", "Key": item("1") } });
+            bench.call("TransactGetItems", json!({ "TransactItems": [get] }))
+        };
+        assert_eq!((0..400).take_while(|_| get().is_ok()).count(), 150);
+        assert!(get().unwrap_err().message.ends_with("[ProvisionedThroughputExceeded]"));
+    }
+
+    #[test]
     fn reads_have_buckets_of_their_own() {
         let bench = bench();
         bench.put("a", "1", json!({ "text": { "S": "x".repeat(40_000) } }));

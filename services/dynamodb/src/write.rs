@@ -43,6 +43,8 @@ pub struct Writer<'t, 's> {
     pub spent: Option<Vec<(u64, Consumed)>>,
     /// How many bytes an item collection may have.
     pub collection_limit: i64,
+    /// Of a transaction, everything costs twice as much.
+    pub transactional: bool,
 }
 
 struct TouchedHead {
@@ -55,7 +57,15 @@ impl<'t, 's> Writer<'t, 's> {
     /// A writer on behalf of a request or of the clock, at a time in milliseconds.
     pub fn new(transaction: &'t mut Transaction<'s>, actor: Actor, now: i64) -> Self {
         let heads = Vec::with_capacity(1);
-        Writer { transaction, heads, actor, now, spent: None, collection_limit: collection::LIMIT }
+        Writer {
+            transaction,
+            heads,
+            actor,
+            now,
+            spent: None,
+            collection_limit: collection::LIMIT,
+            transactional: false,
+        }
     }
 
     fn head(&mut self, table: &Table) -> Result<&mut Head, Failure> {
@@ -92,7 +102,8 @@ impl<'t, 's> Writer<'t, 's> {
     pub fn perform(&mut self, table: &Table, write: &Write<'_>) -> Result<Outcome, Failure> {
         let outcome = self.perform_unaccounted(table, write)?;
         if let Some(spent) = &mut self.spent {
-            spent.push((table.number, outcome.consumed.clone()));
+            let consumed = if self.transactional { outcome.consumed.doubled() } else { outcome.consumed.clone() };
+            spent.push((table.number, consumed));
         }
         Ok(outcome)
     }

@@ -205,6 +205,7 @@ async fn execute_transaction(
             })
             .collect();
         check_distinct(members.iter().flatten().map(|member| (tables.of(member.table).1, member.item.as_ref())))?;
+        writer.transactional = true;
         let mut transaction = Performed::new(tables, members.len());
         if let Some(token) = &token
             && !token.register(writer.transaction(), cx)?

@@ -82,8 +82,13 @@ async fn transact_write_items(
     }
     let members = request.transact_items.iter().map(parse).collect::<Result<Vec<_>, _>>()?;
     let names = distinct_names(members.iter().map(|member| member.table));
+    if db.throttle.is_some() {
+        let tables = members.iter().map(|member| db.table(cx, member.table)).collect::<Result<Vec<_>, _>>()?;
+        refuse_throttled(tables.iter().map(|table| db.admit_write(cx, table)))?;
+    }
 
     let (tables, consumed) = db.write_all(cx, &names, |tables, writer| {
+        writer.transactional = true;
         let tables = Tables { names: &names, tables };
         check_distinct(members.iter().map(|member| (tables.of(member.table).1, member.item.as_ref())))?;
         let mut transaction = Performed::new(tables, members.len());
@@ -109,6 +114,19 @@ async fn transact_write_items(
         consumed_capacity: (!capacity.is_empty()).then_some(capacity),
         item_collection_metrics: (!metrics.is_empty()).then_some(metrics),
     })
+}
+
+/// Cancels a transaction where one of its members is not let in.
+fn refuse_throttled(admissions: impl Iterator<Item = Result<(), Error>>) -> Result<(), Error> {
+    let reason = |admitted: Result<(), Error>| match admitted {
+        Ok(()) => CancellationReason::none(),
+        Err(error) => CancellationReason::throttled(error),
+    };
+    let reasons: Vec<CancellationReason> = admissions.map(reason).collect();
+    match reasons.iter().any(CancellationReason::cancels) {
+        true => Err(Error::cancelled(&reasons)),
+        false => Ok(()),
+    }
 }
 
 /// Names of tables, sorted, each once.
@@ -460,7 +478,7 @@ async fn transact_get_items(
         return Err(Error::cancelled(&reasons));
     }
 
-    tables.iter().try_for_each(|table| db.admit_read(cx, table, PRIMARY))?;
+    refuse_throttled(tables.iter().map(|table| db.admit_read(cx, table, PRIMARY)))?;
     let snapshot = cx.store().snapshot();
     let mut responses = Vec::with_capacity(gets.len());
     let mut consumed: BTreeMap<u64, (&Table, Consumed)> = BTreeMap::new();

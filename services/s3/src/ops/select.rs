@@ -26,7 +26,14 @@ async fn select_object_content(
     let bucket = bucket_of(cx, &request.bucket, request.expected_bucket_owner.as_deref())?;
     let key = key_of!(&request);
     if request.input_serialization.parquet.is_some() {
-        return Err(Error::NotImplemented("Selecting from Parquet is not implemented.".to_owned()));
+        if !cfg!(feature = "parquet") {
+            return Err(Error::NotImplemented(
+                "This build cannot select from Parquet: it lacks the feature.".to_owned(),
+            ));
+        }
+        if request.scan_range.is_some() {
+            return Err(Error::NotImplemented("Selecting from a range of Parquet is not implemented.".to_owned()));
+        }
     }
     loop {
         let snapshot = cx.store().snapshot();

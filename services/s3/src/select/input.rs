@@ -17,7 +17,16 @@ const MAX_DOCUMENT: usize = 128 * 1024 * 1024;
 /// Reads records.
 pub enum Reader {
     Csv(Csv),
-    Json { lines: bool, buffer: Vec<u8>, from: Vec<Step> },
+    Json {
+        lines: bool,
+        buffer: Vec<u8>,
+        from: Vec<Step>,
+    },
+    #[cfg(feature = "parquet")]
+    Parquet {
+        buffer: Vec<u8>,
+        from: Vec<Step>,
+    },
 }
 
 pub struct Csv {
@@ -51,6 +60,10 @@ fn single(text: Option<&str>, default: &str, name: &str) -> Result<Option<u8>> {
 
 impl Reader {
     pub fn new(input: &InputSerialization, from: &[Step]) -> Result<Reader> {
+        #[cfg(feature = "parquet")]
+        if let (None, None, Some(_)) = (&input.csv, &input.json, &input.parquet) {
+            return Ok(Reader::Parquet { buffer: Vec::new(), from: from.to_vec() });
+        }
         match (&input.csv, &input.json) {
             (Some(csv), None) => Ok(Reader::Csv(Csv::new(csv)?)),
             (None, Some(json)) => {
@@ -78,6 +91,17 @@ impl Reader {
     pub fn read(&mut self, bytes: &[u8], end: bool) -> Result<Vec<Record>> {
         match self {
             Reader::Csv(csv) => csv.read(bytes, end),
+            #[cfg(feature = "parquet")]
+            Reader::Parquet { buffer, from } => {
+                buffer.extend_from_slice(bytes);
+                match end {
+                    true => super::parquet::records(std::mem::take(buffer), from),
+                    false if buffer.len() > MAX_DOCUMENT => {
+                        Err(SelectError::new("OverMaxRecordSize", "The Parquet file is too large."))
+                    }
+                    false => Ok(Vec::new()),
+                }
+            }
             Reader::Json { lines, buffer, from } => {
                 buffer.extend_from_slice(bytes);
                 if !*lines && !end {

@@ -9,6 +9,8 @@ mod functions;
 mod input;
 mod output;
 mod packed;
+#[cfg(feature = "parquet")]
+mod parquet;
 mod parse;
 mod run;
 mod value;
