@@ -144,6 +144,85 @@ def test_rows_are_imported(boto):
     assert (done["ImportStatus"], counts) == ("COMPLETED", (4, 2, 2))
     item = dynamodb.get_item(TableName="rows", Key={"pk": {"S": "a"}, "n": {"N": "1"}})["Item"]
     assert item["text"] == {"S": "x;y"}
+    assert "text" not in dynamodb.get_item(TableName="rows", Key={"pk": {"S": "b"}, "n": {"N": "2"}})["Item"]
+
+
+def imported(dynamodb, bucket, table, keys, **options):
+    """Imports everything under `in/`; the finished import's description."""
+    arn = dynamodb.import_table(
+        S3BucketSource={"S3Bucket": bucket, "S3KeyPrefix": "in/"},
+        TableCreationParameters={
+            "TableName": table,
+            "BillingMode": "PAY_PER_REQUEST",
+            "AttributeDefinitions": [{"AttributeName": key, "AttributeType": kind} for key, kind in keys],
+            "KeySchema": [{"AttributeName": key, "KeyType": kind} for (key, _), kind in zip(keys, ("HASH", "RANGE"))],
+        },
+        **options,
+    )["ImportTableDescription"]["ImportArn"]
+    describe = lambda: dynamodb.describe_import(ImportArn=arn)["ImportTableDescription"]
+    finished(lambda: describe()["ImportStatus"])
+    return describe()
+
+
+def test_ion_is_exported_and_imported(boto):
+    dynamodb, s3 = boto("dynamodb"), boto("s3", s3={"addressing_style": "path"})
+    table = make(dynamodb, "books")
+    bucket = "ion-" + table.split(":")[4]
+    s3.create_bucket(Bucket=bucket)
+    switch_on(dynamodb, "books")
+    book = {
+        "pk": {"S": "333-3333333333"},
+        "n": {"N": "103"},
+        "Authors": {"SS": ["Author1", "Author2"]},
+        "PageCount": {"N": "600"},
+        "a b": {"M": {"l": {"L": [{"NULL": True}, {"N": "0.5"}, {"B": b"hi"}]}}},
+        "Text": {"S": 'quotes " and\nlines'},
+    }
+    dynamodb.put_item(TableName="books", Item=book)
+    request = {"TableArn": table, "S3Bucket": bucket, "ExportFormat": "ION", "ClientToken": "one"}
+    started = dynamodb.export_table_to_point_in_time(**request)["ExportDescription"]
+    assert started["ExportFormat"] == "ION"
+    code, _, _ = error_of(dynamodb.export_table_to_point_in_time, **{**request, "ExportFormat": "DYNAMODB_JSON"})
+    assert code == "ExportConflictException"
+    done = exported(dynamodb, started["ExportArn"])
+    assert (done["ExportStatus"], done["ExportFormat"], done["ItemCount"]) == ("COMPLETED", "ION", 1)
+    read = lambda key: s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+    summary = json.loads(read(done["ExportManifest"]))
+    assert summary["outputFormat"] == "ION"
+    [file] = [json.loads(line) for line in read(summary["manifestFilesS3Key"]).splitlines()]
+    assert file["dataFileS3Key"].endswith(".ion.gz")
+    text = gzip.decompress(read(file["dataFileS3Key"])).decode()
+    assert text == (
+        '$ion_1_0 {Item:{Authors:$dynamodb_SS::["Author1","Author2"],PageCount:6d2,Text:"quotes \\" and\\nlines",'
+        "'a b':{l:[null,5d-1,{{aGk=}}]},n:103.,pk:\"333-3333333333\"}}\n"
+    )
+
+    s3.put_object(Bucket=bucket, Key="in/one.ion", Body=text + "{Item:{pk:symbol}}\n{Item:{n:1}}\n{Item:{pk:'''x''',n:2}} // x")
+    keys = [("pk", "S"), ("n", "N")]
+    done = imported(dynamodb, bucket, "again", keys, InputFormat="ION")
+    assert (done["ImportStatus"], done["InputFormat"], done["InputCompressionType"]) == ("COMPLETED", "ION", "NONE")
+    assert (done["ProcessedItemCount"], done["ImportedItemCount"], done["ErrorCount"]) == (4, 2, 2)
+    assert dynamodb.get_item(TableName="again", Key={"pk": book["pk"], "n": book["n"]})["Item"] == book
+
+
+def test_zstandard_is_unpacked(boto):
+    dynamodb, s3 = boto("dynamodb"), boto("s3", s3={"addressing_style": "path"})
+    bucket = "packed-" + boto("sts").get_caller_identity()["Account"]
+    s3.create_bucket(Bucket=bucket)
+
+    def frame(text):
+        """One segment with one block that is not compressed."""
+        head = b"\x28\xb5\x2f\xfd" + bytes([0x20, len(text)])
+        return head + (1 | len(text) << 3).to_bytes(3, "little") + text
+
+    body = frame(b'{"Item":{"pk":{"S":"a"}}}\n') + frame(b'{"Item":{"pk":{"S":"b"}}}\n')
+    s3.put_object(Bucket=bucket, Key="in/one.zst", Body=body)
+    options = {"InputFormat": "DYNAMODB_JSON", "InputCompressionType": "ZSTD"}
+    done = imported(dynamodb, bucket, "unpacked", [("pk", "S")], **options)
+    assert (done["ImportStatus"], done["InputCompressionType"], done["ImportedItemCount"]) == ("COMPLETED", "ZSTD", 2), done
+    s3.put_object(Bucket=bucket, Key="in/two.zst", Body=body[:-5])
+    done = imported(dynamodb, bucket, "broken", [("pk", "S")], **options)
+    assert (done["ImportStatus"], done["FailureCode"]) == ("FAILED", "ValidationError")
 
 
 def test_an_export_to_nowhere_fails(boto):

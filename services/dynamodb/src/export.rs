@@ -22,6 +22,7 @@ use crate::DynamoDb;
 use crate::codec;
 use crate::error::{Error, item_to_json};
 use crate::history;
+use crate::ion::{self, Record};
 use crate::table::{Table, index_prefix};
 use crate::value::Item;
 
@@ -77,6 +78,9 @@ pub struct Export {
     pub encryption: Option<String>,
     pub encryption_key: Option<String>,
     pub kind: Kind,
+    /// In Ion rather than in JSON.
+    #[serde(default)]
+    pub ion: bool,
     pub status: Status,
     pub started: i64,
     pub ended: Option<i64>,
@@ -118,8 +122,8 @@ impl Export {
 
     /// Whether a request with the same token asks for the same.
     pub fn is_same_request(&self, other: &Export) -> bool {
-        (&self.table, &self.bucket, &self.prefix, &self.kind)
-            == (&other.table, &other.bucket, &other.prefix, &other.kind)
+        (&self.table, &self.bucket, &self.prefix, &self.kind, self.ion)
+            == (&other.table, &other.bucket, &other.prefix, &other.kind, other.ion)
     }
 }
 
@@ -188,7 +192,7 @@ impl DynamoDb {
             while bytes < FILE
                 && let Some(line) = lines.next()
             {
-                let line = format!("{}\n", line?);
+                let line = if export.ion { ion::line(&line?) } else { json_line(&line?) } + "\n";
                 encoder.write_all(line.as_bytes()).map_err(io)?;
                 count += 1;
                 bytes += line.len();
@@ -198,7 +202,8 @@ impl DynamoDb {
             }
             let data = Bytes::from(encoder.finish().map_err(io)?);
             let md5 = Md5::digest(&data);
-            let name = format!("{}/{}-{number:04}.json.gz", export.data_folder(), export.id.replace('-', ""));
+            let kind = if export.ion { "ion" } else { "json" };
+            let name = format!("{}/{}-{number:04}.{kind}.gz", export.data_folder(), export.id.replace('-', ""));
             let etag: String = md5.iter().map(|byte| format!("{byte:02x}")).collect();
             put(cx, export, name.clone(), data).await?;
             let file =
@@ -215,11 +220,11 @@ impl DynamoDb {
     }
 }
 
-type Lines = Box<dyn Iterator<Item = Result<Value, Error>> + Send>;
+type Lines = Box<dyn Iterator<Item = Result<Record, Error>> + Send>;
 
 fn full(snapshot: &store::Snapshot, table: &Table, log: u16, at: i64) -> Result<Lines, Error> {
     let items = history::state(snapshot, table, log, at)?;
-    Ok(Box::new(items.map(|item| Ok(json!({ "Item": item_to_json(&codec::decode(&item?.1)?.0) })))))
+    Ok(Box::new(items.map(|item| Ok(Record::Item(codec::decode(&item?.1)?.0)))))
 }
 
 fn changes(
@@ -244,19 +249,28 @@ fn changes(
         };
         let (old, new) = (item(&before.record)?, item(&after)?);
         let Some(keys) = old.as_ref().or(new.as_ref()).map(|item| table.keys.of(item)) else { continue };
-        let mut line = json!({
-            "Metadata": { "WriteTimestampMicros": { "N": (changed * 1000).to_string() } },
-            "Keys": item_to_json(&keys),
-        });
-        if let (Some(old), true) = (&old, with_old) {
-            line["OldImage"] = item_to_json(old);
-        }
-        if let Some(new) = &new {
-            line["NewImage"] = item_to_json(new);
-        }
-        lines.push(Ok(line));
+        let old = old.filter(|_| with_old);
+        lines.push(Ok(Record::Change { micros: changed * 1000, keys, old, new }));
     }
     Ok(Box::new(lines.into_iter()))
+}
+
+fn json_line(record: &Record) -> String {
+    match record {
+        Record::Item(item) => json!({ "Item": item_to_json(item) }).to_string(),
+        Record::Change { micros, keys, old, new } => {
+            let mut line = json!({
+                "Metadata": { "WriteTimestampMicros": { "N": micros.to_string() } },
+                "Keys": item_to_json(keys),
+            });
+            for (name, image) in [("OldImage", old), ("NewImage", new)] {
+                if let Some(image) = image {
+                    line[name] = item_to_json(image);
+                }
+            }
+            line.to_string()
+        }
+    }
 }
 
 fn summary(export: &Export, manifest_files: &str, ended: Timestamp) -> Value {
@@ -276,7 +290,7 @@ fn summary(export: &Export, manifest_files: &str, ended: Timestamp) -> Value {
         "manifestFilesS3Key": manifest_files,
         "billedSizeBytes": export.bytes,
         "itemCount": export.items,
-        "outputFormat": "DYNAMODB_JSON",
+        "outputFormat": if export.ion { "ION" } else { "DYNAMODB_JSON" },
         "exportType": export.kind.name(),
     });
     if let Kind::Incremental { from, to, with_old } = export.kind {

@@ -22,6 +22,7 @@ mod expression;
 pub mod fuzz;
 mod history;
 mod import;
+mod ion;
 mod key;
 mod legacy;
 mod limits;

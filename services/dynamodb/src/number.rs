@@ -152,6 +152,11 @@ impl Number {
         self.plus(Number { negative: !other.negative && other.digits != 0, ..other })
     }
 
+    /// The sign, the digits and the power of ten that they are multiplied with.
+    pub fn parts(self) -> (bool, u128, i32) {
+        (self.negative, self.digits, self.exponent.into())
+    }
+
     /// The number without its fraction, if 64 bits hold it.
     pub fn whole(self) -> Option<i64> {
         let power = 10u128.checked_pow(u32::from(self.exponent.unsigned_abs()));

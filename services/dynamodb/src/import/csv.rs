@@ -27,7 +27,8 @@ pub fn items(text: &str, delimiter: char, header: Option<&[String]>, table: &Tab
         if row.len() != header.len() {
             return None;
         }
-        let fields = header.iter().zip(&keys).zip(row);
+        // An empty field is no attribute.
+        let fields = header.iter().zip(&keys).zip(row).filter(|(_, text)| !text.is_empty());
         let mut item =
             fields.map(|((name, key), text)| Some((name.clone(), value(*key, text)?))).collect::<Option<Item>>()?;
         validate::normalise_item(&mut item).ok()?;
@@ -96,11 +97,12 @@ mod tests {
     #[test]
     fn keys_have_their_types() {
         let table = crate::table::tests::table();
-        let items = items("pk,sk,at,n\na,b,5.0,7\nshort,row\nx,y,no number,1", ',', None, &table);
+        let items = items("pk,sk,at,n\na,b,5.0,7\nshort,row\nx,y,no number,1\nx,z,,\"\"", ',', None, &table);
         let first = items[0].as_ref().unwrap();
         assert_eq!(first["at"], AttributeValue::N("5".into()));
         assert_eq!(first["n"], AttributeValue::S("7".into()));
         assert!(items[1].is_none() && items[2].is_none());
+        assert_eq!(items[3].as_ref().unwrap().keys().collect::<Vec<_>>(), ["pk", "sk"]);
     }
 
     proptest! {

@@ -4,12 +4,10 @@
 //! putting an item twice does no harm. Items that the table refuses are counted and left out.
 
 mod csv;
+mod packing;
 
-use std::io::Read as _;
 use std::sync::Arc;
 
-use bytes::Bytes;
-use flate2::read::MultiGzDecoder;
 use s3_api::{GetObject, GetObjectRequest, ListObjectsV2, ListObjectsV2Request};
 use serde::{Deserialize, Serialize};
 use service::{Arn, Cloud, Context, Principal};
@@ -18,6 +16,7 @@ use store::Range;
 use crate::DynamoDb;
 use crate::error::{Error, item_from_json};
 use crate::export::{Status, failure};
+use crate::ion;
 use crate::table::Table;
 use crate::validate;
 use crate::value::Item;
@@ -33,6 +32,8 @@ const MAX_FILE: usize = 1 << 30;
 pub enum Format {
     /// One `{"Item": …}` a line.
     Json,
+    /// `{Item: …}` a value.
+    Ion,
     Csv {
         delimiter: char,
         header: Option<Vec<String>>,
@@ -51,6 +52,8 @@ pub struct Import {
     pub prefix: Option<String>,
     pub format: Format,
     pub gzip: bool,
+    #[serde(default)]
+    pub zstandard: bool,
     /// The table as it was made.
     pub table: Table,
     pub status: Status,
@@ -165,14 +168,19 @@ impl DynamoDb {
                 format!("A file cannot be read: {reason}"),
             )))
         };
-        let body =
-            if import.gzip { unpack(&body).map_err(|error| invalid(&error.to_string()))? } else { body.to_vec() };
+        let body = match (import.gzip, import.zstandard) {
+            (true, _) => packing::gunzip(&body),
+            (_, true) => packing::unzstd(&body),
+            _ => Ok(body.to_vec()),
+        };
+        let body = body.map_err(|error| invalid(&error.to_string()))?;
         String::from_utf8(body).map_err(|_| invalid("it is not UTF-8"))
     }
 
     fn take_file(&self, cx: &Context, import: &mut Import, text: &str) -> Result<(), Error> {
         let mut items: Vec<Option<Item>> = match &import.format {
             Format::Json => text.lines().filter(|line| !line.trim().is_empty()).map(json_item).collect(),
+            Format::Ion => ion::items(text),
             Format::Csv { delimiter, header, .. } => csv::items(text, *delimiter, header.as_deref(), &import.table),
         };
         let name = import.table.arn();
@@ -202,12 +210,6 @@ impl DynamoDb {
         }
         Ok(())
     }
-}
-
-fn unpack(bytes: &Bytes) -> std::io::Result<Vec<u8>> {
-    let mut text = Vec::new();
-    MultiGzDecoder::new(bytes.as_ref()).take(MAX_FILE as u64).read_to_end(&mut text)?;
-    Ok(text)
 }
 
 fn json_item(line: &str) -> Option<Item> {

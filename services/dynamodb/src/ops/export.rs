@@ -27,10 +27,7 @@ async fn export_table_to_point_in_time(
     cx: &Context,
     request: api::ExportTableToPointInTimeInput,
 ) -> Result<api::ExportTableToPointInTimeOutput, Error> {
-    refuse_first(&[
-        (request.export_format == Some(api::ExportFormat::Ion), "ExportFormat ION"),
-        (request.filter_specification.is_some(), "FilterSpecification"),
-    ])?;
+    refuse_first(&[(request.filter_specification.is_some(), "FilterSpecification")])?;
     let table = db.backed_table(cx, &request.table_arn)?;
     let recovery = recovery_of(&table)?;
     let now = cx.now().millis();
@@ -61,6 +58,7 @@ async fn export_table_to_point_in_time(
         encryption: request.s3_sse_algorithm.map(|kind| kind.as_str().to_owned()),
         encryption_key: request.s3_sse_kms_key_id,
         kind,
+        ion: request.export_format == Some(api::ExportFormat::Ion),
         status: Status::InProgress,
         started: now,
         ended: None,
@@ -199,7 +197,10 @@ fn description(export: &Export) -> api::ExportDescription {
         s3_sse_kms_key_id: export.encryption_key.clone(),
         failure_code,
         failure_message,
-        export_format: Some(api::ExportFormat::DynamodbJson),
+        export_format: Some(match export.ion {
+            true => api::ExportFormat::Ion,
+            false => api::ExportFormat::DynamodbJson,
+        }),
         billed_size_bytes: done.then_some(export.bytes),
         item_count: done.then_some(export.items),
         export_type: Some(export.kind.name().into()),

@@ -13,7 +13,7 @@ use crate::describe;
 use crate::error::{Error, Invalid};
 use crate::export::Status;
 use crate::import::{self, Format, IMPORTS, Import};
-use crate::ops::table::{new_table, refuse_first};
+use crate::ops::table::new_table;
 use crate::store::Sizes;
 use crate::table::{Index, Table, Throughput};
 
@@ -32,10 +32,6 @@ async fn import_table(
     cx: &Context,
     request: api::ImportTableInput,
 ) -> Result<api::ImportTableOutput, Error> {
-    refuse_first(&[
-        (request.input_format == api::InputFormat::Ion, "InputFormat ION"),
-        (request.input_compression_type == Some(api::InputCompressionType::Zstd), "InputCompressionType ZSTD"),
-    ])?;
     let options = request.input_format_options.and_then(|options| options.csv);
     let format = match (&request.input_format, options) {
         (api::InputFormat::Csv, options) => {
@@ -47,6 +43,7 @@ async fn import_table(
                 header: options.header_list,
             }
         }
+        (api::InputFormat::Ion, None) => Format::Ion,
         (_, None) => Format::Json,
         (_, Some(_)) => {
             return Err(Invalid::values("InputFormatOptions for CSV are specified, but InputFormat is not CSV").into());
@@ -89,6 +86,7 @@ async fn import_table(
             prefix: request.s3_bucket_source.s3_key_prefix,
             format,
             gzip: request.input_compression_type == Some(api::InputCompressionType::Gzip),
+            zstandard: request.input_compression_type == Some(api::InputCompressionType::Zstd),
             table,
             status: Status::InProgress,
             started: now,
@@ -182,6 +180,7 @@ fn source(import: &Import) -> api::S3BucketSource {
 fn format(import: &Import) -> api::InputFormat {
     match import.format {
         Format::Json => api::InputFormat::DynamodbJson,
+        Format::Ion => api::InputFormat::Ion,
         Format::Csv { .. } => api::InputFormat::Csv,
     }
 }
@@ -222,9 +221,10 @@ fn description(import: &Import) -> api::ImportTableDescription {
             }
             _ => None,
         },
-        input_compression_type: Some(match import.gzip {
-            true => api::InputCompressionType::Gzip,
-            false => api::InputCompressionType::None,
+        input_compression_type: Some(match (import.gzip, import.zstandard) {
+            (true, _) => api::InputCompressionType::Gzip,
+            (_, true) => api::InputCompressionType::Zstd,
+            _ => api::InputCompressionType::None,
         }),
         table_creation_parameters: Some(parameters(&import.table)),
         start_time: Some(Timestamp::from_millis(import.started)),
