@@ -56,6 +56,8 @@ def test_endpoints_see_the_stages_certificate(cloud, boto, asking):
     assert (made["expirationDate"] - made["createdDate"]).days == 365 and made["tags"] == {"a": "b"}
     api, root = rest_api(gateway)
     add_method(gateway, api, root, uri=asking(made["pemEncodedCertificate"]), integration={"tlsConfig": {"insecureSkipVerification": True}})
+    tested = gateway.test_invoke_method(restApiId=api, resourceId=root, httpMethod="GET", clientCertificateId=identifier)
+    assert (tested["status"], tested["body"]) == (200, "ApiGateway")
     gateway.create_deployment(restApiId=api, stageName="v1")
     assert send(cloud, api, "/v1").status_code == 504
     change = [{"op": "replace", "path": "/clientCertificateId", "value": identifier}]

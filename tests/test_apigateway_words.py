@@ -256,3 +256,64 @@ def test_access_logs_tell_of_integrations_and_errors(cloud, boto, site):
     by_method = {line.split('"of":"')[1].split('"')[0]: line for line in wait_for(lines, "the log")}
     assert '"status":"404","integration":"404","error":-' in by_method["GET"]
     assert '"integration":"-","error":"Missing Authentication Token","type":"MISSING_AUTHENTICATION_TOKEN"' in by_method["PUT"]
+
+
+def test_domains_move_between_kinds_of_endpoints(boto, account):
+    """The migration of AWS's guide: the new kind is added with its certificate, then the old one removed."""
+    gateway = boto("apigateway")
+    name = f"moving.{account}.example.com"
+    first, second = (f"arn:aws:acm:us-east-1:{account}:certificate/{which}" for which in "12")
+    made = gateway.create_domain_name(domainName=name, certificateArn=first)
+    assert made["endpointConfiguration"]["types"] == ["EDGE"]
+
+    def change(*operations):
+        patch = [dict(zip(("op", "path", "value"), operation)) for operation in operations]
+        return gateway.update_domain_name(domainName=name, patchOperations=patch)
+
+    both = change(("add", "/endpointConfiguration/types", "REGIONAL"), ("add", "/regionalCertificateArn", second))
+    assert both["endpointConfiguration"]["types"] == ["EDGE", "REGIONAL"]
+    assert (both["certificateArn"], both["regionalCertificateArn"]) == (first, second)
+    assert both["distributionDomainName"] == made["distributionDomainName"]
+    assert len(boto("apigatewayv2").get_domain_name(DomainName=name)["DomainNameConfigurations"]) == 2
+    moved = change(("remove", "/endpointConfiguration/types", "EDGE"))
+    assert moved["endpointConfiguration"]["types"] == ["REGIONAL"] and "distributionDomainName" not in moved
+    assert moved["regionalDomainName"] == both["regionalDomainName"]
+    back = change(("replace", "/endpointConfiguration/types/REGIONAL", "EDGE"), ("replace", "/certificateArn", first))
+    assert back["distributionDomainName"].endswith(".cloudfront.net") and back["certificateArn"] == first
+    assert error_of(change, ("remove", "/endpointConfiguration/types", "EDGE"))[0] == BAD
+
+
+def test_a_key_reaches_a_stage_through_one_plan(boto, site):
+    gateway = boto("apigateway")
+    api, root = rest_api(gateway)
+    add_method(gateway, api, root, uri=site[0])
+    gateway.create_deployment(restApiId=api, stageName="v1")
+    key = gateway.create_api_key(name="k")["id"]
+    stages = [{"apiId": api, "stage": "v1"}]
+    first, second = (gateway.create_usage_plan(name=name, apiStages=stages)["id"] for name in "ab")
+    other = gateway.create_usage_plan(name="c")["id"]
+    gateway.create_usage_plan_key(usagePlanId=first, keyId=key, keyType="API_KEY")
+    assert error_of(gateway.create_usage_plan_key, usagePlanId=second, keyId=key, keyType="API_KEY")[::2] == ("ConflictException", 409)
+    assert gateway.get_usage_plan_keys(usagePlanId=second)["items"] == []
+    gateway.create_usage_plan_key(usagePlanId=other, keyId=key, keyType="API_KEY")
+    assert patched(gateway.update_usage_plan, "add", "/apiStages", f"{api}:v1", usagePlanId=other)[0] == "ConflictException"
+
+
+def test_clients_ask_for_binary_answers(cloud, boto, function):
+    gateway = boto("apigateway")
+    api, root = rest_api(gateway, binaryMediaTypes=["image/png"])
+    arn = function("image", "exports.handler = async () => ({ statusCode: 200, headers: { 'Content-Type': 'image/png' }, isBase64Encoded: true, body: 'aGk=' });")
+    uri = f"arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/{arn}/invocations"
+    gateway.put_method(restApiId=api, resourceId=root, httpMethod="GET", authorizationType="NONE")
+    gateway.put_integration(restApiId=api, resourceId=root, httpMethod="GET", type="AWS_PROXY", integrationHttpMethod="POST", uri=uri)
+    gateway.create_deployment(restApiId=api, stageName="v1")
+    assert send(cloud, api, "/v1", headers={"accept": "image/png,*/*"}).content == b"hi"
+    assert send(cloud, api, "/v1", headers={"accept": "text/html,image/png"}).content == b"aGk="
+
+
+def test_both_services_tag_domains(boto, account):
+    gateway = boto("apigatewayv2")
+    gateway.create_domain_name(DomainName=f"both.{account}.example.com", Tags={"a": "b"})
+    arn = f"arn:aws:apigateway:us-east-1::/domainnames/both.{account}.example.com"
+    gateway.tag_resource(ResourceArn=arn, Tags={"c": "d"})
+    assert gateway.get_tags(ResourceArn=arn)["Tags"] == boto("apigateway").get_tags(resourceArn=arn)["tags"] == {"a": "b", "c": "d"}

@@ -254,3 +254,20 @@ def test_it_reaches_nobody(machine, hostile):
     assert error is None, found
     assert not not_refused(found)
     assert hostile("linger", function="victim") == ("answered", None)
+
+
+def test_a_killed_server_leaves_no_sandbox_behind(start):
+    """Not even one that was just being made. Taking an environment makes the server start the next."""
+    running = start()
+    iam, client = running.client("iam"), running.client("lambda")
+    role = iam.create_role(RoleName="killed", AssumeRolePolicyDocument=TRUST)["Role"]["Arn"]
+    code = archive(**{"app.py": "def handler(event, context):\n    return 'answered'\n"})
+    client.create_function(
+        FunctionName="killed", Runtime="python3.11", Handler="app.handler", Role=role, Code={"ZipFile": code}
+    )
+    for life in range(12):
+        client.update_function_configuration(FunctionName="killed", Environment={"Variables": {"LIFE": str(life)}})
+        client.invoke(FunctionName="killed")
+        running.kill()
+        wait_for(lambda: not any(running.state in line for line in arguments()), "every sandbox to end")
+        running.restart()

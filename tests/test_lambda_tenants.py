@@ -34,12 +34,16 @@ def handler(event, context):
     assert error_of(client.invoke, FunctionName="plain", TenantId="a")[0] == "InvalidParameterValueException"
 
 
-def test_tenants_in_node(function):
+def test_tenants_in_logs(function):
     invoke = function("f", "nodejs20.x", "index.handler", archive(index__js="exports.handler = async (e, c) => { console.log('x'); return c.tenantId; };"),
                       TenancyConfig={"TenantIsolationMode": "PER_TENANT"}, LoggingConfig={"LogFormat": "JSON"})
     payload, _, log, _ = invoke(TenantId="a")
     [line] = [json.loads(line) for line in log.split("\n") if '"message":"x"' in line]
     assert payload == "a" and line["tenantId"] == "a"
+    invoke = function("g", "python3.11", "app.handler", archive(app__py="import logging\ndef handler(e, c): logging.warning('x')\n"),
+                      TenancyConfig={"TenantIsolationMode": "PER_TENANT"}, LoggingConfig={"LogFormat": "JSON"})
+    [line] = [json.loads(line) for line in invoke(TenantId="b")[2].split("\n") if '"message": "x"' in line]
+    assert line["tenantId"] == "b"
 
 
 @pytest.fixture
@@ -54,7 +58,7 @@ def test_members_without_meaning_are_refused(boto, role):
     create = lambda **more: error_of(client.create_function, **{
         **dict(FunctionName="f", Runtime="python3.11", Handler="app.handler", Role=role, Code={"ZipFile": ECHO}), **more})
     assert create(DurableConfig={"ExecutionTimeout": 60, "RetentionPeriodInDays": 1})[::2] == ("NotImplemented", 501)
-    assert create(KMSKeyArn="arn:aws:kms:us-east-1:000000000000:key/1")[::2] == ("NotImplemented", 501)
+    assert create(KMSKeyArn="no key")[0] == "ValidationException"
     assert create(Runtime="nodejs12.x") == (
         "InvalidParameterValueException",
         "The runtime parameter of nodejs12.x is no longer supported for creating or updating AWS Lambda functions. We recommend you use a supported runtime while creating or updating functions.", 400)
@@ -62,6 +66,11 @@ def test_members_without_meaning_are_refused(boto, role):
     assert code == "InvalidParameterValueException" and message.startswith(
         "Value nodejs1.x at 'runtime' failed to satisfy constraint: Member must satisfy enum value set: [")
     assert "length less than or equal to 64" in create(FunctionName="x" * 65)[1]
+    for more, path, most in [({"Timeout": 901}, "timeout", 900), ({"MemorySize": 10241}, "memorySize", 10240)]:
+        [value] = more.values()
+        assert create(**more) == ("ValidationException", (
+            f"1 validation error detected: Value '{value}' at '{path}' failed to satisfy constraint: "
+            f"Member must have value less than or equal to {most}"), 400)
     assert client.list_functions()["Functions"] == []
 
 
@@ -170,6 +179,13 @@ def test_words_for_what_is_missing(boto, account, role):
     assert error_of(client.get_policy, FunctionName="f") == no(gone)
     assert error_of(client.update_alias, FunctionName="f", Name="a") == no(f"Alias not found: {arn}:a")
     assert error_of(client.get_alias, FunctionName="f", Name="a") == no(f"Cannot find alias arn: {arn}:a")
+    for call in (client.create_function_url_config, client.update_function_url_config):
+        assert error_of(call, FunctionName="f", AuthType="NONE", Qualifier="1") == ("ValidationException", (
+            "1 validation error detected: Value '1' at 'qualifier' failed to satisfy constraint: "
+            r"Member must satisfy regular expression pattern: ((?!^\d+$)^[0-9a-zA-Z-_]+$)"), 400)
+    assert error_of(client.create_alias, FunctionName="f", Name="1", FunctionVersion="$LATEST")[0] == "ValidationException"
+    permit = lambda principal: error_of(client.add_permission, FunctionName="f", StatementId="r", Action="lambda:InvokeFunction", Principal=principal)
+    assert permit(f"arn:aws:iam::{account}:role/none")[0] == "InvalidParameterValueException"
     snap = dict(SnapStart={"ApplyOn": "PublishedVersions"})
     client.get_waiter("function_active_v2").wait(FunctionName="f", WaiterConfig={"Delay": 0.1, "MaxAttempts": 600})
     assert error_of(client.update_function_configuration, FunctionName="f", **snap)[:2] == (
@@ -182,3 +198,12 @@ def test_lists_show_less(boto, role):
     less = {"State", "StateReason", "StateReasonCode", "LastUpdateStatus", "LastUpdateStatusReason", "LastUpdateStatusReasonCode", "RuntimeVersionConfig"}
     for listed in [*client.list_functions()["Functions"], *client.list_versions_by_function(FunctionName="f")["Versions"]]:
         assert not less & set(listed) and listed["LoggingConfig"]["LogFormat"] == "Text"
+
+
+def test_the_key_of_an_environment_is_shown(boto, role):
+    client, key = boto("lambda"), "arn:aws:kms:us-east-1:000000000000:key/1"
+    made = client.create_function(FunctionName="f", Runtime="python3.11", Handler="app.handler", Role=role, Code={"ZipFile": ECHO}, KMSKeyArn=key)
+    assert made["KMSKeyArn"] == key
+    client.get_waiter("function_active_v2").wait(FunctionName="f", WaiterConfig={"Delay": 0.1, "MaxAttempts": 600})
+    assert client.update_function_configuration(FunctionName="f", Description="x")["KMSKeyArn"] == key
+    assert "KMSKeyArn" not in client.update_function_configuration(FunctionName="f", KMSKeyArn="")

@@ -6,7 +6,7 @@
 //! - [`interpreters`]: which Node.js, Python and Java this machine has, and which one stands in for a Lambda runtime.
 //! - [`sdk`]: the AWS SDKs that functions may import without bundling, installed once into a cache folder.
 //! - [`bootstraps`]: the small programs that load a handler and speak the Runtime API.
-//! - [`runtime_api`]: the Lambda Runtime API, one listener per environment.
+//! - [`runtime_api`]: the Lambda Runtime API and those of extensions, one listener per environment.
 //! - [`environment`]: initialise, invoke, time out, report and reuse execution environments; a pool of them per function.
 //!
 //! Invariants: no wall clock (the caller injects one), no environment variables of the server reach a function, one

@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 use service::{Key, Range, Snapshot, StoreError, Transaction, from_record, to_record};
 use wire::Timestamp;
 
+use crate::record::Reader;
+
 /// A custom domain name.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Domain {
@@ -25,6 +27,31 @@ pub struct Domain {
     /// Seconds.
     pub created: i64,
     pub tags: BTreeMap<String, String>,
+    /// The endpoint of the other kind, while the domain moves from one to the other.
+    #[serde(default)]
+    pub other: Option<Endpoint>,
+}
+
+/// One way in to a domain.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Endpoint {
+    /// `EDGE` or `REGIONAL`.
+    pub kind: String,
+    pub certificate_arn: Option<String>,
+    pub certificate_name: Option<String>,
+    pub target: String,
+    pub zone: String,
+}
+
+impl Endpoint {
+    /// A new endpoint with its target.
+    pub fn new(kind: &str, region: &str, label: &str) -> Self {
+        let (target, zone) = match kind {
+            "EDGE" => (format!("d{label}.cloudfront.net"), "Z2FDTNDATAQYW2"),
+            _ => (format!("d-{label}.execute-api.{region}.amazonaws.com"), "Z1UJRXOUMOOFQ8"),
+        };
+        Self { kind: kind.to_owned(), target, zone: zone.to_owned(), ..Self::default() }
+    }
 }
 
 /// What a path of a domain leads to.
@@ -48,19 +75,38 @@ pub struct Domains<'a> {
 impl Domain {
     /// A new domain with its target.
     pub fn new(name: &str, edge: bool, region: &str, label: &str, now: Timestamp) -> Self {
-        let (target, zone) = match edge {
-            true => (format!("d{label}.cloudfront.net"), "Z2FDTNDATAQYW2"),
-            false => (format!("d-{label}.execute-api.{region}.amazonaws.com"), "Z1UJRXOUMOOFQ8"),
-        };
-        Self {
+        let mut made = Self {
             name: name.to_owned(),
-            endpoint: if edge { "EDGE" } else { "REGIONAL" }.to_owned(),
             security_policy: "TLS_1_2".to_owned(),
-            target,
-            zone: zone.to_owned(),
             created: now.secs(),
             ..Self::default()
+        };
+        made.set_endpoints(vec![Endpoint::new(if edge { "EDGE" } else { "REGIONAL" }, region, label)]);
+        made
+    }
+
+    /// The ways in: one, or two while the domain moves.
+    pub fn endpoints(&self) -> Vec<Endpoint> {
+        let first = Endpoint {
+            kind: self.endpoint.clone(),
+            certificate_arn: self.certificate_arn.clone(),
+            certificate_name: self.certificate_name.clone(),
+            target: self.target.clone(),
+            zone: self.zone.clone(),
+        };
+        std::iter::once(first).chain(self.other.clone()).collect()
+    }
+
+    pub fn set_endpoints(&mut self, endpoints: Vec<Endpoint>) {
+        let mut endpoints = endpoints.into_iter();
+        if let Some(first) = endpoints.next() {
+            self.endpoint = first.kind;
+            self.certificate_arn = first.certificate_arn;
+            self.certificate_name = first.certificate_name;
+            self.target = first.target;
+            self.zone = first.zone;
         }
+        self.other = endpoints.next();
     }
 
     pub fn created(&self) -> Timestamp {
@@ -100,12 +146,8 @@ impl Domains<'_> {
         Range::prefix(self.mapping(domain))
     }
 
-    pub fn get(self, tx: &Transaction<'_>, name: &str) -> Result<Option<Domain>, StoreError> {
-        tx.get(self.domain().text(name).as_slice())?.map(|record| from_record(&record)).transpose()
-    }
-
-    pub fn find(self, snapshot: &Snapshot, name: &str) -> Result<Option<Domain>, StoreError> {
-        snapshot.get(self.domain().text(name).as_slice())?.map(|record| from_record(&record)).transpose()
+    pub fn get(self, reader: &impl Reader, name: &str) -> Result<Option<Domain>, StoreError> {
+        reader.get(self.domain().text(name).as_slice())?.map(|record| from_record(&record)).transpose()
     }
 
     /// Writes a domain. False where the name belongs to another account or region.

@@ -390,10 +390,7 @@ impl Site {
     /// The stage's client certificate with its key.
     fn identity(&self) -> Option<(String, String)> {
         let id = self.stage.client_certificate_id.as_deref()?;
-        let snapshot = self.cx.store().snapshot();
-        let certificate = client_certificate::find(&self.cx, &snapshot, id).ok()?;
-        let key = Place::of_account(&self.cx).client_key(&snapshot, id).ok()??;
-        Some((certificate.pem_encoded_certificate?, key))
+        client_certificate::identity(&self.cx, &self.cx.store().snapshot(), id).ok()?
     }
 
     /// What an execution log begins with.

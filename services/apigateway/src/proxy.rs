@@ -128,7 +128,7 @@ pub fn reply(payload: &[u8], request: &Incoming, binary_types: &[String]) -> Res
         Some(_) => return Err(malformed()),
     };
     let encoded = members.get("isBase64Encoded").is_some_and(|flag| *flag == true || *flag == "true");
-    let body = if encoded && wants_binary(request, &headers, binary_types) {
+    let body = if encoded && wants_binary(request, binary_types) {
         BASE64.decode(text.as_bytes()).map_err(|_| malformed())?
     } else {
         text.into_bytes()
@@ -164,11 +164,10 @@ pub fn streamed_head(head: &[u8]) -> Result<Reply, Failure> {
     Ok(Reply { status, headers, ..Reply::default() })
 }
 
-/// A base64 body is decoded for a client that accepts a binary type, or when the body itself is of one.
-fn wants_binary(request: &Incoming, headers: &[(String, String)], binary_types: &[String]) -> bool {
+/// A base64 body is decoded for a client whose first wish is a binary type; the type of the body itself does not count.
+fn wants_binary(request: &Incoming, binary_types: &[String]) -> bool {
     let accepted = request.header("accept").and_then(|accept| accept.split(',').next()).unwrap_or("application/json");
-    let content_type = headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("content-type"));
-    is_binary(binary_types, accepted) || content_type.is_some_and(|(_, value)| is_binary(binary_types, value))
+    is_binary(binary_types, accepted)
 }
 
 fn object(value: Option<&Json>) -> Option<Box<dyn Iterator<Item = (&String, &Json)> + '_>> {

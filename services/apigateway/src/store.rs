@@ -120,6 +120,12 @@ impl<'a> Place<'a> {
         records.iter().map(|record| Ok(from_bytes(record)?)).collect()
     }
 
+    /// The records of one kind whose ids begin with `start`.
+    pub fn within<T: Record>(self, reader: &mut impl Reader, start: &str) -> Result<Vec<T>, Error> {
+        let records = reader.all(Range::prefix(self.key(T::KIND).raw(start.as_bytes())))?;
+        records.iter().map(|record| Ok(from_bytes(record)?)).collect()
+    }
+
     /// The records of one kind of all of an account's APIs.
     pub fn all_of_account<T: Record>(cx: &Context, reader: &mut impl Reader) -> Result<Vec<T>, Error> {
         let records = reader.all(Range::prefix(Key::new(T::KIND).text(cx.account()).text(cx.region())))?;

@@ -24,3 +24,13 @@ service::errors! {
         TooManyRequests = 429 "TooManyRequestsException",
     }
 }
+
+impl Error {
+    /// A broken constraint that the model does not state, or not in a form that is checked before.
+    pub fn violation(value: &dyn std::fmt::Display, path: &str, constraint: &str) -> Self {
+        let text = format!(
+            "1 validation error detected: Value '{value}' at '{path}' failed to satisfy constraint: {constraint}"
+        );
+        Error::Reply(Box::new(service::ApiError::new(400, "ValidationException", text)))
+    }
+}

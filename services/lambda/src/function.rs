@@ -143,6 +143,7 @@ impl Settings {
         if let Some(runtime) = &self.runtime {
             configuration.runtime = supported(runtime)?;
         }
+        self.check_limits()?;
         self.check_snapshots(&configuration.runtime)?;
         self.refuse_what_is_not_real()?;
         if let Some(environment) = self.environment {
@@ -150,6 +151,9 @@ impl Settings {
         }
         if let Some(logging) = self.logging_config {
             logging_config(logging, configuration)?;
+        }
+        if let Some(arn) = self.kms_key_arn {
+            configuration.kms_key = Some(arn).filter(|arn| !arn.is_empty());
         }
         if let Some(tenancy) = self.tenancy {
             configuration.tenancy = Some(tenancy.tenant_isolation_mode.as_str().to_owned());
@@ -160,6 +164,23 @@ impl Settings {
         set(&mut configuration.timeout, self.timeout);
         set(&mut configuration.memory_mb, self.memory_size);
         set(&mut configuration.ephemeral_mb, self.ephemeral_storage.map(|storage| storage.size));
+        Ok(())
+    }
+
+    /// The limits of functions that do not run on instances of one's own; the model states those of functions that do.
+    fn check_limits(&self) -> Result<(), Error> {
+        let ephemeral = self.ephemeral_storage.as_ref().map(|storage| storage.size);
+        let limits = [
+            (self.timeout, "timeout", 900),
+            (self.memory_size, "memorySize", 10_240),
+            (ephemeral, "ephemeralStorage.size", 10_240),
+        ];
+        for (value, path, most) in limits {
+            if let Some(value) = value.filter(|value| *value > most) {
+                let constraint = format!("Member must have value less than or equal to {most}");
+                return Err(Error::violation(&value, path, &constraint));
+            }
+        }
         Ok(())
     }
 
@@ -188,7 +209,6 @@ impl Settings {
             (snapshots == Some(&api::SnapStartApplyOn::PublishedVersions), "SnapStart"),
             (self.file_system_configs.as_ref().is_some_and(|configs| !configs.is_empty()), "FileSystemConfigs"),
             (self.image_config.is_some(), "ImageConfig"),
-            (self.kms_key_arn.as_ref().is_some_and(|arn| !arn.is_empty()), "KMSKeyArn"),
         ];
         let asked = asked.iter().find(|(asked, _)| *asked).map(|(_, what)| *what);
         match asked.or(self.foreign.first().copied()) {
@@ -347,6 +367,7 @@ pub fn describe(function: &Function, configuration: &Configuration, arn: String)
         version: Some(configuration.version.clone()),
         environment: variables.map(|variables| api::EnvironmentResponse { variables: Some(variables), error: None }),
         tracing_config: Some(api::TracingConfigResponse { mode: Some(api::TracingMode::PassThrough) }),
+        kms_key_arn: configuration.kms_key.clone(),
         revision_id: Some(configuration.revision_id.clone()),
         state: Some(if pending { api::State::Pending } else { api::State::Active }),
         state_reason: reason(pending),
@@ -440,5 +461,40 @@ pub fn check_revision(current: &str, expected: Option<&str>) -> Result<(), Error
             "The Revision Id provided does not match the latest Revision Id. Call the GetFunction/GetAlias API to retrieve the latest Revision Id".into(),
         )),
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_being_made_is_not_changed() {
+        let mut function = Function { name: "f".into(), ..Function::default() };
+        assert!(
+            matches!(check_settled(&function), Err(Error::ResourceConflict(text)) if text.ends_with("state: Pending"))
+        );
+        function.latest.state = State::Active;
+        assert!(check_settled(&function).is_ok());
+        function.latest.update = Update::InProgress;
+        assert!(
+            matches!(check_settled(&function), Err(Error::ResourceConflict(text)) if text.contains("An update is in progress"))
+        );
+    }
+
+    #[test]
+    fn levels_belong_to_json() {
+        let mut configuration = defaults();
+        let logging = |format: Option<&str>, level: Option<&str>| api::LoggingConfig {
+            log_format: format.map(api::LogFormat::from),
+            application_log_level: level.map(api::ApplicationLogLevel::from),
+            ..api::LoggingConfig::default()
+        };
+        assert!(logging_config(logging(None, Some("WARN")), &mut configuration).is_err());
+        assert!(logging_config(logging(Some("JSON"), Some("WARN")), &mut configuration).is_ok());
+        let json = LogFormat::Json { application: Level::Warn, system: Level::Info };
+        assert_eq!(log_format(&configuration), json);
+        assert!(logging_config(logging(Some("Text"), None), &mut configuration).is_ok());
+        assert_eq!(log_format(&configuration), LogFormat::Text);
     }
 }

@@ -142,6 +142,9 @@ pub struct Configuration {
     /// `PER_TENANT` where tenants share no environments.
     #[serde(default)]
     pub tenancy: Option<String>,
+    /// With which the environment is to be encrypted; it is only kept.
+    #[serde(default)]
+    pub kms_key: Option<String>,
     pub code: Code,
     #[serde(default)]
     pub layers: Vec<LayerUse>,

@@ -89,6 +89,7 @@ class JsonFormatter(logging.Formatter):
             found["stackTrace"] = traceback.format_tb(trace)
             found.update(errorType=kind.__name__, errorMessage=str(error))
         found["requestId"] = Context.current or None
+        found["tenantId"] = Context.tenant
         if record.exc_info:
             found["location"] = f"{record.pathname}:{record.funcName}:{record.lineno}"
         found.update({name: value for name, value in vars(record).items() if name not in self.own and name not in found})
@@ -133,6 +134,7 @@ class ClientContext:
 
 class Context:
     current = ""
+    tenant = None
 
     def __init__(self, headers):
         self.aws_request_id = headers["lambda-runtime-aws-request-id"]
@@ -229,7 +231,7 @@ def serve(api, handler):
     while True:
         headers, payload = api.call("GET", "runtime/invocation/next")
         context = Context(headers)
-        Context.current = context.aws_request_id
+        Context.current, Context.tenant = context.aws_request_id, context.tenant_id
         os.environ["_X_AMZN_TRACE_ID"] = headers.get("lambda-runtime-trace-id", "")
         path = f"runtime/invocation/{context.aws_request_id}"
         try:

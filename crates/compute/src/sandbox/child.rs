@@ -89,6 +89,7 @@ pub unsafe fn run(
     arguments: &[*const c_char],
     environment: &[*const c_char],
 ) -> ! {
+    close_others(descriptors);
     let mut child = Child { plan, socket: descriptors.socket, stage: 0, step: 0 };
     child.wait_for_parent();
     child.make_root();
@@ -102,6 +103,22 @@ pub unsafe fn run(
     // SAFETY: the arrays are terminated, as the caller promises.
     child.check(unsafe { libc::execve(plan.program.as_ptr(), arguments.as_ptr(), environment.as_ptr()) }.into());
     exit()
+}
+
+/// Lets go of what is the server's: its files, the lock on its state, its listeners, and the other end of the socket. With the
+/// last a child would never hear that its parent has died; with the others a new server could not take the old one's place.
+fn close_others(descriptors: &Descriptors) {
+    let Descriptors { output, records, beside, socket } = *descriptors;
+    let mut kept = [output, records, beside, socket];
+    kept.sort_unstable();
+    let mut first: c_uint = 3;
+    for kept in kept.into_iter().filter_map(|kept| c_uint::try_from(kept).ok()).chain([c_uint::MAX]) {
+        if first < kept {
+            // SAFETY: the child's own copies of the descriptors; no memory involved.
+            unsafe { libc::syscall(libc::SYS_close_range, first, kept - 1, 0 as c_uint) };
+        }
+        first = kept.saturating_add(1);
+    }
 }
 
 fn exit() -> ! {

@@ -91,7 +91,7 @@ pub fn mapped(cx: &Context, tx: &mut Transaction<'_>, api: &str, stage: Option<&
 
 async fn get(_: &ApiGateway, cx: &Context, request: GetBasePathMappingRequest) -> Result<BasePathMapping, Error> {
     let snapshot = cx.store().snapshot();
-    domains(cx).find(&snapshot, &request.domain_name)?.ok_or_else(no_domain)?;
+    domains(cx).get(&snapshot, &request.domain_name)?.ok_or_else(no_domain)?;
     let all = domains(cx).find_mappings(&snapshot, &request.domain_name)?;
     let found = all.into_iter().find(|mapping| mapping.key == key(&request.base_path));
     found.map(shown).ok_or_else(missing)
@@ -99,7 +99,7 @@ async fn get(_: &ApiGateway, cx: &Context, request: GetBasePathMappingRequest) -
 
 async fn list(_: &ApiGateway, cx: &Context, request: GetBasePathMappingsRequest) -> Result<BasePathMappings, Error> {
     let snapshot = cx.store().snapshot();
-    domains(cx).find(&snapshot, &request.domain_name)?.ok_or_else(no_domain)?;
+    domains(cx).get(&snapshot, &request.domain_name)?.ok_or_else(no_domain)?;
     let invalid = || Error::BadRequest("Invalid position parameter".to_owned());
     let after = request.position.as_deref().map(|position| decode_token(position).ok_or_else(invalid)).transpose()?;
     let read = |_: &service::Bytes, value: &service::Bytes| Ok(Some(shown(service::from_record(value)?)));

@@ -24,6 +24,12 @@ pub fn find(cx: &Context, reader: &impl Reader, id: &str) -> Result<ClientCertif
     Place::of_account(cx).find(reader, id)?.ok_or_else(|| Error::NotFound(ClientCertificate::missing(id)))
 }
 
+/// A certificate with its key, as endpoints are called with it.
+pub fn identity(cx: &Context, reader: &impl Reader, id: &str) -> Result<Option<(String, String)>, Error> {
+    let certificate = find(cx, reader, id)?.pem_encoded_certificate;
+    Ok(certificate.zip(Place::of_account(cx).client_key(reader, id)?))
+}
+
 async fn generate(
     _: &ApiGateway,
     cx: &Context,

@@ -8,7 +8,7 @@ use crate::{
     store::page_limit,
 };
 use apigateway_api::*;
-use execute_api::domain::{self, Domain, Domains};
+use execute_api::domain::{self, Domain, Domains, Endpoint};
 use service::{Context, Page, decode_token, encode_token, operation};
 
 operation! { ApiGateway, CreateDomainName, action: "apigateway:POST" on |cx, _| arn(cx, "/domainnames"), handler: create }
@@ -60,14 +60,13 @@ async fn create(_: &ApiGateway, cx: &Context, request: CreateDomainNameRequest) 
 
 /// A domain as this API shows it.
 fn shown(cx: &Context, domain: Domain) -> DomainName {
-    let edge = domain.endpoint == "EDGE";
-    let created = domain.created();
-    let base = DomainName {
-        domain_name: Some(domain.name.clone()),
+    let endpoints = domain.endpoints();
+    let mut out = DomainName {
         domain_name_arn: Some(arn(cx, format!("/domainnames/{}", domain.name))),
-        certificate_upload_date: Some(created),
+        certificate_upload_date: Some(domain.created()),
+        domain_name: Some(domain.name),
         endpoint_configuration: Some(EndpointConfiguration {
-            types: Some(vec![EndpointType::from(domain.endpoint.as_str())]),
+            types: Some(endpoints.iter().map(|endpoint| EndpointType::from(endpoint.kind.as_str())).collect()),
             ip_address_type: Some(IpAddressType::Ipv4),
             ..EndpointConfiguration::default()
         }),
@@ -77,26 +76,24 @@ fn shown(cx: &Context, domain: Domain) -> DomainName {
         routing_mode: Some(RoutingMode::BasePathMappingOnly),
         ..DomainName::default()
     };
-    if edge {
-        return DomainName {
-            certificate_arn: domain.certificate_arn,
-            certificate_name: domain.certificate_name,
-            distribution_domain_name: Some(domain.target),
-            distribution_hosted_zone_id: Some(domain.zone),
-            ..base
-        };
+    for endpoint in endpoints {
+        if endpoint.kind == "EDGE" {
+            out.certificate_arn = endpoint.certificate_arn;
+            out.certificate_name = endpoint.certificate_name;
+            out.distribution_domain_name = Some(endpoint.target);
+            out.distribution_hosted_zone_id = Some(endpoint.zone);
+        } else {
+            out.regional_certificate_arn = endpoint.certificate_arn;
+            out.regional_certificate_name = endpoint.certificate_name;
+            out.regional_domain_name = Some(endpoint.target);
+            out.regional_hosted_zone_id = Some(endpoint.zone);
+        }
     }
-    DomainName {
-        regional_certificate_arn: domain.certificate_arn,
-        regional_certificate_name: domain.certificate_name,
-        regional_domain_name: Some(domain.target),
-        regional_hosted_zone_id: Some(domain.zone),
-        ..base
-    }
+    out
 }
 
 async fn get(_: &ApiGateway, cx: &Context, request: GetDomainNameRequest) -> Result<DomainName, Error> {
-    let found = domains(cx).find(&cx.store().snapshot(), &request.domain_name)?;
+    let found = domains(cx).get(&cx.store().snapshot(), &request.domain_name)?;
     Ok(shown(cx, found.ok_or_else(missing)?))
 }
 
@@ -114,7 +111,13 @@ async fn list(_: &ApiGateway, cx: &Context, request: GetDomainNamesRequest) -> R
 
 const PATHS: &Paths = &Paths {
     // A migration between kinds of endpoints adds the certificate of the other kind.
-    add: &["/certificateArn", "/certificateName", "/regionalCertificateArn", "/regionalCertificateName"],
+    add: &[
+        "/certificateArn",
+        "/certificateName",
+        "/endpointConfiguration/types",
+        "/regionalCertificateArn",
+        "/regionalCertificateName",
+    ],
     replace: &[
         "/certificateArn",
         "/certificateName",
@@ -123,21 +126,75 @@ const PATHS: &Paths = &Paths {
         "/regionalCertificateName",
         "/securityPolicy",
     ],
-    remove: &[],
+    remove: &["/endpointConfiguration/types"],
 };
 
-fn slot<'a>(domain: &'a mut Domain, path: &[&str]) -> Option<Slot<'a>> {
+/// What a patch can change of a domain: its kinds of endpoints, and the certificates of each.
+struct Changes {
+    types: Option<Vec<String>>,
+    edge: Certificate,
+    regional: Certificate,
+    security_policy: String,
+}
+
+#[derive(Default)]
+struct Certificate {
+    arn: Option<String>,
+    name: Option<String>,
+}
+
+impl Changes {
+    fn of(domain: &Domain) -> Self {
+        let endpoints = domain.endpoints();
+        let certificate = |kind: &str| {
+            let found = endpoints.iter().find(|endpoint| endpoint.kind == kind);
+            found.map_or_else(Certificate::default, |endpoint| Certificate {
+                arn: endpoint.certificate_arn.clone(),
+                name: endpoint.certificate_name.clone(),
+            })
+        };
+        Self {
+            types: Some(endpoints.iter().map(|endpoint| endpoint.kind.clone()).collect()),
+            edge: certificate("EDGE"),
+            regional: certificate("REGIONAL"),
+            security_policy: domain.security_policy.clone(),
+        }
+    }
+
+    /// The endpoints that are wanted; those that were there keep their targets.
+    fn endpoints(self, cx: &Context, domain: &Domain) -> Result<Vec<Endpoint>, Error> {
+        let wanted = self.types.unwrap_or_default();
+        let known = |kind: &String| ["EDGE", "REGIONAL"].contains(&kind.as_str());
+        if wanted.is_empty() || wanted.len() > 2 || !wanted.iter().all(known) {
+            return Err(Error::BadRequest("Invalid endpoint type specified".to_owned()));
+        }
+        let old = domain.endpoints();
+        let mut certificates = [("EDGE", self.edge), ("REGIONAL", self.regional)];
+        let endpoint = |kind: &String| {
+            let made = || Endpoint::new(kind, cx.region(), &cx.random().lower_alphanumeric(10));
+            let mut endpoint = old.iter().find(|endpoint| endpoint.kind == *kind).cloned().unwrap_or_else(made);
+            if let Some((_, certificate)) = certificates.iter_mut().find(|(known, _)| known == kind) {
+                endpoint.certificate_arn = certificate.arn.take();
+                endpoint.certificate_name = certificate.name.take();
+            }
+            endpoint
+        };
+        Ok(wanted.iter().map(endpoint).collect())
+    }
+}
+
+fn slot<'a>(changes: &'a mut Changes, path: &[&str]) -> Option<Slot<'a>> {
     Some(match path {
-        ["certificateArn" | "regionalCertificateArn"] => Slot::Text(&mut domain.certificate_arn),
-        ["certificateName" | "regionalCertificateName"] => Slot::Text(&mut domain.certificate_name),
+        ["certificateArn"] => Slot::Text(&mut changes.edge.arn),
+        ["certificateName"] => Slot::Text(&mut changes.edge.name),
+        ["regionalCertificateArn"] => Slot::Text(&mut changes.regional.arn),
+        ["regionalCertificateName"] => Slot::Text(&mut changes.regional.name),
         ["securityPolicy"] => Slot::Set(Box::new(|value| {
-            value.unwrap_or("TLS_1_2").clone_into(&mut domain.security_policy);
+            value.unwrap_or("TLS_1_2").clone_into(&mut changes.security_policy);
             matches!(value, None | Some("TLS_1_0" | "TLS_1_2"))
         })),
-        ["endpointConfiguration", "types", ..] => Slot::Set(Box::new(|value| {
-            value.unwrap_or_default().clone_into(&mut domain.endpoint);
-            matches!(value, Some("EDGE" | "REGIONAL"))
-        })),
+        ["endpointConfiguration", "types"] => Slot::List(&mut changes.types),
+        ["endpointConfiguration", "types", kind] => Slot::Element(&mut changes.types, (*kind).to_owned()),
         _ => return None,
     })
 }
@@ -145,7 +202,10 @@ fn slot<'a>(domain: &'a mut Domain, path: &[&str]) -> Option<Slot<'a>> {
 async fn update(_: &ApiGateway, cx: &Context, request: UpdateDomainNameRequest) -> Result<DomainName, Error> {
     cx.store().write(|tx| {
         let mut changed = domains(cx).get(tx, &request.domain_name)?.ok_or_else(missing)?;
-        patch::apply(&mut changed, request.patch_operations.as_deref().unwrap_or_default(), PATHS, slot)?;
+        let mut changes = Changes::of(&changed);
+        patch::apply(&mut changes, request.patch_operations.as_deref().unwrap_or_default(), PATHS, slot)?;
+        changes.security_policy.clone_into(&mut changed.security_policy);
+        changed.set_endpoints(changes.endpoints(cx, &changed)?);
         domains(cx).put(tx, &changed)?;
         Ok(shown(cx, changed))
     })

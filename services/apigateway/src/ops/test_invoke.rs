@@ -1,6 +1,9 @@
 //! TestInvokeMethod: one request to a method as it stands, deployed or not, with its log.
 
-use super::method::{find, method_arn};
+use super::{
+    client_certificate,
+    method::{find, method_arn},
+};
 use crate::{
     ApiGateway,
     backend::World,
@@ -38,7 +41,10 @@ async fn test_invoke(
     };
     let compiled = Compiled::new(place.definition(&mut snapshot)?);
     let incoming = incoming(cx, &request, &resource);
-    let world = World::new(cx.clone(), crate::backend::timeout(&method));
+    let mut world = World::new(cx.clone(), crate::backend::timeout(&method));
+    if let Some(id) = request.client_certificate_id.as_deref().filter(|id| !id.is_empty()) {
+        world.identity = client_certificate::identity(cx, &snapshot, id)?;
+    }
     let mut log = Log::new(true, true, &incoming.request_id);
     let started = cx.now();
     let result = run(&compiled, &method, &incoming, &world, &mut log).await;

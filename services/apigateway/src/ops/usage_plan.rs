@@ -81,6 +81,32 @@ fn check(cx: &Context, reader: &impl Reader, plan: &UsagePlan) -> Result<(), Err
     Ok(())
 }
 
+/// A key reaches a stage through one plan only: none of a plan's keys may be in another one for the same stage.
+fn check_keys(cx: &Context, tx: &mut Transaction<'_>, plan: &UsagePlan) -> Result<(), Error> {
+    let place = Place::of_account(cx);
+    let name = |stage: &ApiStage| {
+        format!("{}:{}", stage.api_id.as_deref().unwrap_or_default(), stage.stage.as_deref().unwrap_or_default())
+    };
+    let own: Vec<String> = plan.api_stages.iter().flatten().map(name).collect();
+    let id = plan.id.as_deref().unwrap_or_default();
+    let keys: Vec<String> =
+        place.within::<UsagePlanKey>(tx, &plan_key_id(id, ""))?.into_iter().filter_map(|key| key.id).collect();
+    for other in place.all::<UsagePlan>(tx)?.iter().filter(|other| other.id != plan.id) {
+        let Some(shared) = other.api_stages.iter().flatten().map(name).find(|stage| own.contains(stage)) else {
+            continue;
+        };
+        let other_id = other.id.as_deref().unwrap_or_default();
+        for key in &keys {
+            if place.find::<UsagePlanKey>(tx, &plan_key_id(other_id, key))?.is_some() {
+                return Err(Error::Conflict(format!(
+                    "API Key {key} cannot be in Usage Plan {id}: it is in Usage Plan {other_id} for the API Stage {shared}"
+                )));
+            }
+        }
+    }
+    Ok(())
+}
+
 /// Whether a plan can cover a stage: of a REST API or of a WebSocket API.
 fn has_stage(cx: &Context, reader: &impl Reader, api: &str, name: &str) -> Result<bool, Error> {
     if Place::new(cx, api).find::<Stage>(reader, name)?.is_some() {
@@ -207,6 +233,7 @@ async fn update(_: &ApiGateway, cx: &Context, request: UpdateUsagePlanRequest) -
             }
         }
         check(cx, tx, &plan)?;
+        check_keys(cx, tx, &plan)?;
         Place::of_account(cx).put(tx, &request.usage_plan_id, &plan);
         Ok(plan)
     })
@@ -266,7 +293,7 @@ async fn create_key(_: &ApiGateway, cx: &Context, request: CreateUsagePlanKeyReq
     }
     cx.store().write(|tx| {
         let place = Place::of_account(cx);
-        find(cx, tx, &request.usage_plan_id)?;
+        let plan = find(cx, tx, &request.usage_plan_id)?;
         let key: ApiKey = place.find(tx, &request.key_id)?.ok_or_else(api_key::missing)?;
         let id = plan_key_id(&request.usage_plan_id, &request.key_id);
         if place.find::<UsagePlanKey>(tx, &id)?.is_some() {
@@ -275,6 +302,7 @@ async fn create_key(_: &ApiGateway, cx: &Context, request: CreateUsagePlanKeyReq
         }
         let plan_key = UsagePlanKey { id: key.id, r#type: Some(request.key_type), value: key.value, name: key.name };
         place.put(tx, &id, &plan_key);
+        check_keys(cx, tx, &plan)?;
         Ok(plan_key)
     })
 }

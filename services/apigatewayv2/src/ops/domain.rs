@@ -9,7 +9,7 @@ use crate::{
 };
 use apigatewayv2_api::*;
 use execute_api::{
-    domain::{self, Domain, Domains, Mapping},
+    domain::{self, Domain, Domains, Endpoint, Mapping},
     site,
 };
 use service::{Context, Transaction, operation};
@@ -29,7 +29,7 @@ fn domains(cx: &Context) -> Domains<'_> {
     Domains { account: cx.account(), region: cx.region() }
 }
 
-fn missing() -> Error {
+pub fn missing() -> Error {
     Error::NotFound("The domain name resource specified in the request was not found.".to_owned())
 }
 
@@ -85,23 +85,25 @@ fn configure(domain: &mut Domain, configurations: Option<Vec<DomainNameConfigura
 /// A domain as this API shows it.
 fn shown(cx: &Context, domain: Domain) -> DomainName {
     let created = domain.created();
-    let configuration = DomainNameConfiguration {
-        api_gateway_domain_name: Some(domain.target),
-        certificate_arn: domain.certificate_arn,
-        certificate_name: domain.certificate_name,
+    let policy = SecurityPolicy::from(domain.security_policy.as_str());
+    let configuration = |endpoint: Endpoint| DomainNameConfiguration {
+        api_gateway_domain_name: Some(endpoint.target),
+        certificate_arn: endpoint.certificate_arn,
+        certificate_name: endpoint.certificate_name,
         certificate_upload_date: Some(created),
         domain_name_status: Some(DomainNameStatus::Available),
-        endpoint_type: Some(EndpointType::from(domain.endpoint.as_str())),
-        hosted_zone_id: Some(domain.zone),
+        endpoint_type: Some(EndpointType::from(endpoint.kind.as_str())),
+        hosted_zone_id: Some(endpoint.zone),
         ip_address_type: Some(IpAddressType::Ipv4),
-        security_policy: Some(SecurityPolicy::from(domain.security_policy.as_str())),
+        security_policy: Some(policy.clone()),
         ..DomainNameConfiguration::default()
     };
+    let configurations = domain.endpoints().into_iter().map(configuration).collect();
     DomainName {
         api_mapping_selection_expression: Some("$request.basepath".to_owned()),
         domain_name_arn: Some(arn(cx, format!("/domainnames/{}", domain.name))),
         domain_name: domain.name,
-        domain_name_configurations: Some(vec![configuration]),
+        domain_name_configurations: Some(configurations),
         routing_mode: Some(RoutingMode::ApiMappingOnly),
         tags: Some(domain.tags),
         ..DomainName::default()
@@ -109,7 +111,7 @@ fn shown(cx: &Context, domain: Domain) -> DomainName {
 }
 
 async fn get(_: &ApiGatewayV2, cx: &Context, request: GetDomainNameRequest) -> Result<GetDomainNameResponse, Error> {
-    let found = domains(cx).find(&cx.store().snapshot(), &request.domain_name)?;
+    let found = domains(cx).get(&cx.store().snapshot(), &request.domain_name)?;
     convert(&shown(cx, found.ok_or_else(missing)?))
 }
 
@@ -197,7 +199,7 @@ async fn get_mapping(
     request: GetApiMappingRequest,
 ) -> Result<GetApiMappingResponse, Error> {
     let snapshot = cx.store().snapshot();
-    domains(cx).find(&snapshot, &request.domain_name)?.ok_or_else(missing)?;
+    domains(cx).get(&snapshot, &request.domain_name)?.ok_or_else(missing)?;
     let all = domains(cx).find_mappings(&snapshot, &request.domain_name)?;
     let found = all.into_iter().find(|mapping| mapping.id == request.api_mapping_id);
     convert(&shown_mapping(found.ok_or_else(missing_mapping)?))
@@ -209,7 +211,7 @@ async fn list_mappings(
     request: GetApiMappingsRequest,
 ) -> Result<GetApiMappingsResponse, Error> {
     let snapshot = cx.store().snapshot();
-    domains(cx).find(&snapshot, &request.domain_name)?.ok_or_else(missing)?;
+    domains(cx).get(&snapshot, &request.domain_name)?.ok_or_else(missing)?;
     let paging = Paging { limit: request.max_results.as_deref(), token: request.next_token.as_deref() };
     let range = domains(cx).mappings_range(&request.domain_name);
     let (found, next_token) = page_of(&snapshot, range, paging, service::from_record::<Mapping>)?;

@@ -1,12 +1,13 @@
-//! Tags of APIs and stages.
+//! Tags of APIs, stages and domain names.
 
-use super::check;
+use super::{check, domain::missing};
 use crate::{
     ApiGatewayV2,
     error::{Error, bad},
     store::{Place, Reader},
 };
 use apigatewayv2_api::*;
+use execute_api::domain::{Domain, Domains};
 use service::{Context, Transaction, operation};
 use std::collections::BTreeMap;
 
@@ -23,6 +24,7 @@ fn address(cx: &Context, arn: &str) -> String {
 enum Target<'a> {
     Api(Place<'a>),
     Stage(Place<'a>, String),
+    Domain(Domains<'a>, String),
 }
 
 impl<'a> Target<'a> {
@@ -32,6 +34,9 @@ impl<'a> Target<'a> {
         match parts.as_slice() {
             ["apis", api] => Ok(Self::Api(Place::new(cx, api))),
             ["apis", api, "stages", stage] => Ok(Self::Stage(Place::new(cx, api), (*stage).to_owned())),
+            ["domainnames", name] => {
+                Ok(Self::Domain(Domains { account: cx.account(), region: cx.region() }, (*name).to_owned()))
+            }
             _ => bad("Invalid ARN specified in the request."),
         }
     }
@@ -40,6 +45,7 @@ impl<'a> Target<'a> {
         let tags = match self {
             Self::Api(place) => place.api(reader)?.tags,
             Self::Stage(place, stage) => place.get::<Stage>(reader, stage)?.tags,
+            Self::Domain(domains, name) => Some(domains.get(reader, name)?.ok_or_else(missing)?.tags),
         };
         Ok(tags.unwrap_or_default())
     }
@@ -53,6 +59,10 @@ impl<'a> Target<'a> {
             Self::Stage(place, name) => {
                 let stage = Stage { tags: Some(tags), ..place.get(tx, name)? };
                 place.put(tx, name, &stage);
+            }
+            Self::Domain(domains, name) => {
+                let domain = Domain { tags, ..domains.get(tx, name)?.ok_or_else(missing)? };
+                domains.put(tx, &domain)?;
             }
         }
         Ok(())

@@ -97,6 +97,10 @@ fn check_version(tx: &Transaction<'_>, reference: &Reference, number: &str) -> R
 
 async fn create_alias(_: &Lambda, cx: &Context, request: CreateAliasRequest) -> Result<AliasConfiguration, Error> {
     let reference = reference(cx, &request.function_name, None)?.unqualified();
+    if request.name.bytes().all(|byte| byte.is_ascii_digit()) {
+        let constraint = "Member must satisfy regular expression pattern: (?!^[0-9]+$)([a-zA-Z0-9-_]+)";
+        return Err(Error::violation(&request.name, "name", constraint));
+    }
     let mut alias = Alias {
         name: request.name,
         version: request.function_version,

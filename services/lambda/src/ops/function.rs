@@ -69,10 +69,8 @@ async fn create_function(
 ) -> Result<FunctionConfiguration, Error> {
     let reference = reference(cx, &request.function_name, None)?.unqualified();
     if reference.name.len() > LONGEST_NAME {
-        return Err(Error::InvalidParameterValue(format!(
-            "1 validation error detected: Value '{}' at 'functionName' failed to satisfy constraint: Member must have length less than or equal to {LONGEST_NAME}",
-            reference.name
-        )));
+        let constraint = format!("Member must have length less than or equal to {LONGEST_NAME}");
+        return Err(Error::violation(&reference.name, "functionName", &constraint));
     }
     if request.package_type == Some(PackageType::Image) || request.code.image_uri.is_some() {
         return Err(Error::NotImplemented("Functions from container images are not implemented.".into()));

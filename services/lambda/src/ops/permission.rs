@@ -52,6 +52,12 @@ async fn add_permission(
         ));
     }
     resolve(cx, &reference)?;
+    let own_role = format!("arn:aws:iam::{}:role/", cx.account());
+    if request.principal.starts_with(&own_role) && cx.cloud.directory().role(&request.principal)?.is_none() {
+        return Err(Error::InvalidParameterValue(
+            "The provided principal was invalid. Please check the principal and try again.".into(),
+        ));
+    }
     let statement = statement(&request, &reference)?;
     let shown = statement.to_string();
     change(cx, &reference, request.revision_id.as_deref(), |policy| add(policy, statement, cx.random().uuid()))?;

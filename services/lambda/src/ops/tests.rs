@@ -139,7 +139,7 @@ async fn creation_is_refused_in_the_words_of_aws() {
     let request =
         CreateFunctionRequest { environment: Some(Environment { variables: Some(variables) }), ..create("f", ECHO) };
     assert!(try_create(request).await.2.ends_with("Reserved keys used in this request: AWS_REGION"));
-    let request = CreateFunctionRequest { runtime: Some("java21".into()), ..create("f", ECHO) };
+    let request = CreateFunctionRequest { runtime: Some("ruby3.3".into()), ..create("f", ECHO) };
     assert_eq!(try_create(request).await.0, 501);
     let request = GetFunctionRequest { function_name: "f".into(), qualifier: None };
     assert_eq!(refused(bench.call::<GetFunction>(request).await).0, 404, "nothing was created");

@@ -13,7 +13,7 @@ use wire::Unit;
 use super::invocation::resolve;
 use super::{access, find, reference};
 use crate::Lambda;
-use crate::arn::Reference;
+use crate::arn::{LATEST, Reference};
 use crate::error::Error;
 use crate::function::not_found;
 use crate::store::{self as records, CrossOrigin, Url, UrlOwner};
@@ -43,6 +43,16 @@ operation! {
     Lambda, UpdateFunctionUrlConfig,
     access: |_s, cx, request| access(cx, "lambda:UpdateFunctionUrlConfig", &request.function_name, request.qualifier.as_deref()),
     handler: update_function_url_config
+}
+
+/// The function, or an alias of it; versions have no URLs.
+fn owner(cx: &Context, name: &str, qualifier: Option<&str>) -> Result<Reference, Error> {
+    let version = |text: &&str| text.bytes().all(|byte| byte.is_ascii_digit()) || *text == LATEST;
+    if let Some(version) = qualifier.filter(version) {
+        let constraint = r"Member must satisfy regular expression pattern: ((?!^\d+$)^[0-9a-zA-Z-_]+$)";
+        return Err(Error::violation(&version, "qualifier", constraint));
+    }
+    reference(cx, name, qualifier)
 }
 
 fn qualifier(reference: &Reference) -> String {
@@ -84,7 +94,7 @@ async fn create_function_url_config(
     cx: &Context,
     request: CreateFunctionUrlConfigRequest,
 ) -> Result<CreateFunctionUrlConfigResponse, Error> {
-    let reference = reference(cx, &request.function_name, request.qualifier.as_deref())?;
+    let reference = owner(cx, &request.function_name, request.qualifier.as_deref())?;
     let (_, configuration) = resolve(cx, &reference).map_err(|_| no_function())?;
     if configuration.tenancy.is_some() {
         let text = "Function URLs are not supported for functions with a tenancy configuration.";
@@ -132,7 +142,7 @@ async fn delete_function_url_config(
     cx: &Context,
     request: DeleteFunctionUrlConfigRequest,
 ) -> Result<Unit, Error> {
-    let reference = reference(cx, &request.function_name, request.qualifier.as_deref())?;
+    let reference = owner(cx, &request.function_name, request.qualifier.as_deref())?;
     cx.store().write(|tx| {
         let mut function = records::function_in(tx, &reference)?.ok_or_else(missing)?;
         let url = function.urls.remove(&qualifier(&reference)).ok_or_else(missing)?;
@@ -147,7 +157,7 @@ async fn get_function_url_config(
     cx: &Context,
     request: GetFunctionUrlConfigRequest,
 ) -> Result<GetFunctionUrlConfigResponse, Error> {
-    let reference = reference(cx, &request.function_name, request.qualifier.as_deref())?;
+    let reference = owner(cx, &request.function_name, request.qualifier.as_deref())?;
     let function = find(cx, &reference).map_err(|_| missing())?;
     let shown = describe(cx, &reference, function.urls.get(&qualifier(&reference)).ok_or_else(missing)?);
     Ok(GetFunctionUrlConfigResponse {
@@ -182,7 +192,7 @@ async fn update_function_url_config(
     cx: &Context,
     request: UpdateFunctionUrlConfigRequest,
 ) -> Result<UpdateFunctionUrlConfigResponse, Error> {
-    let reference = reference(cx, &request.function_name, request.qualifier.as_deref())?;
+    let reference = owner(cx, &request.function_name, request.qualifier.as_deref())?;
     let url = cx.store().write(|tx| {
         let mut function = records::function_in(tx, &reference)?.ok_or_else(missing)?;
         let url = function.urls.get_mut(&qualifier(&reference)).ok_or_else(missing)?;
