@@ -4,7 +4,7 @@
 use aws_lc_rs::{digest, hmac};
 use bytes::Bytes;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use service::{Context, NewSession, SessionCredentials};
+use service::{Context, NewSession, SessionCredentials, hex};
 use wire::Timestamp;
 
 use crate::backend::{Answer, Unanswered, session};
@@ -122,8 +122,4 @@ fn sign(
 
 fn mac(key: &[u8], text: &str) -> Vec<u8> {
     hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), text.as_bytes()).as_ref().to_vec()
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

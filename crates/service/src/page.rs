@@ -43,11 +43,7 @@ impl<T> Page<T> {
 
 /// A key as an opaque token.
 pub fn encode_token(key: &[u8]) -> String {
-    let mut text = String::with_capacity(key.len() * 2);
-    for byte in key {
-        text.push_str(&format!("{byte:02x}"));
-    }
-    text
+    crate::hex(key)
 }
 
 /// The key of a token; `None` if nobody here made it.

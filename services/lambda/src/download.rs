@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use aws_lc_rs::hmac::{HMAC_SHA256, Key as Secret, sign, verify};
 use http::{HeaderMap, Method, Response, StatusCode};
-use service::{BoxFuture, Cloud, Context, Front, FrontRequest, FrontResponse, Key, StoreError};
+use service::{BoxFuture, Cloud, Context, Front, FrontRequest, FrontResponse, Key, StoreError, hex};
 use wire::ByteStream;
 
 use crate::store as records;
@@ -85,8 +85,4 @@ fn secret(cloud: &Arc<Cloud>) -> Result<Secret, StoreError> {
         Ok(fresh.into())
     })?;
     Ok(Secret::new(HMAC_SHA256, &stored))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    service::encode_token(bytes)
 }

@@ -39,7 +39,7 @@ fn entries(field: &str) -> impl Iterator<Item = (&str, u32)> {
 
 /// Eight hexadecimal digits.
 fn short(function: &str) -> String {
-    digest(&SHA256, function.as_bytes()).as_ref().iter().take(4).map(|byte| format!("{byte:02x}")).collect()
+    service::hex(&digest(&SHA256, function.as_bytes()).as_ref()[..4])
 }
 
 #[cfg(test)]

@@ -43,7 +43,7 @@ pub fn region_of(region: &str, constraint: Option<&str>) -> Result<String, Error
 /// The canonical id of an account: 64 hexadecimal digits that say nothing else.
 pub fn canonical_id(account: &str) -> String {
     let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, format!("canonical user {account}").as_bytes());
-    digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+    service::hex(digest.as_ref())
 }
 
 #[cfg(test)]

@@ -57,7 +57,7 @@ pub fn etag(md5: [u8; 16], customer: Option<&CustomerKey>, kms: Option<&Kms>) ->
         Some(secret) => md5::Md5::new().chain_update(md5).chain_update(secret).finalize().into(),
         None => md5,
     };
-    shown.iter().map(|byte| format!("{byte:02x}")).collect()
+    service::hex(&shown)
 }
 
 fn arn(bucket: &str, key: &str) -> String {

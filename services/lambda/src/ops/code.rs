@@ -80,7 +80,7 @@ pub async fn obtain(cx: &Context, upload: Upload) -> Result<Package, Error> {
         }
     };
     let hash = digest(&SHA256, &bytes);
-    let key = hash.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+    let key = service::hex(hash.as_ref());
     let code = Code { key, sha256_base64: BASE64_STANDARD.encode(hash.as_ref()), size: bytes.len() as i64 };
     Ok(Package { code, bytes })
 }

@@ -209,7 +209,7 @@ fn sign_v4(secret: &str, (date, region, service): (&str, &str, &str), policy: &s
     for part in [date, region, service, "aws4_request"] {
         key = sign(&key, part);
     }
-    sign(&key, policy).iter().map(|byte| format!("{byte:02x}")).collect()
+    service::hex(&sign(&key, policy))
 }
 
 /// A file that must have so many bytes.

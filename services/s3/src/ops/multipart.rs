@@ -246,7 +246,7 @@ fn assemble(cx: &Context, upload: &Upload, parts: &[Part]) -> Result<Object, Err
     let checksum: Option<Checksum> = of_parts(upload.algorithm.unwrap_or(Algorithm::Crc64Nvme), upload.full, &values);
     Ok(Object {
         size: parts.iter().map(|part| part.size).sum(),
-        etag: format!("{}-{}", super::write::hex(digest), parts.len()),
+        etag: format!("{}-{}", service::hex(&digest), parts.len()),
         modified: now(cx),
         description: upload.description.clone(),
         tags: upload.tags.clone(),

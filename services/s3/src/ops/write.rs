@@ -252,10 +252,6 @@ pub(super) fn check_length(length: Option<i64>) -> Result<(), Error> {
     }
 }
 
-pub(super) fn hex(md5: [u8; 16]) -> String {
-    service::hex(&md5)
-}
-
 /// Last-Modified has whole seconds.
 pub(super) fn now(cx: &Context) -> i64 {
     Timestamp::from_secs(cx.now().secs()).millis()
