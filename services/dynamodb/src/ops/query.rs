@@ -105,11 +105,16 @@ async fn query(db: &DynamoDb, cx: &Context, mut request: api::QueryInput) -> Res
     let mut range = range_of(&source, &meant);
     let backward = request.scan_index_forward == Some(false);
     if let Some(start) = &request.exclusive_start_key {
+        if !source.has_keys_of(start) {
+            return Err(Invalid::new("The provided starting key is invalid").into());
+        }
         let start = source.start(start)?;
         if !contains(&range, &start) {
-            return Err(Invalid::new(
-                "The provided starting key is outside query boundaries based on provided conditions",
-            )
+            let partition = partition(table.number, source.number(), &meant.hash);
+            return Err(Invalid::new(match start.starts_with(&partition) {
+                true => "The provided starting key does not match the range key predicate",
+                false => "The provided starting key is outside query boundaries based on provided conditions",
+            })
             .into());
         }
         match backward {
@@ -216,20 +221,24 @@ impl<'a> Source<'a> {
         self.index.map_or(PRIMARY, |index| index.number)
     }
 
+    /// Whether a position names the keys of the table and of the index, and nothing else.
+    pub fn has_keys_of(&self, position: &Item) -> bool {
+        let schemas = || std::iter::once(&self.table.keys).chain(self.index.map(|index| &index.keys));
+        schemas().flat_map(KeySchema::attributes).all(|attribute| position.contains_key(&attribute.name))
+            && position.keys().all(|name| schemas().any(|keys| keys.contains(name)))
+    }
+
     /// Where the given position is in the store.
     pub fn start(&self, position: &Item) -> Result<Vec<u8>, Invalid> {
-        let invalid = || Invalid::new("The provided starting key is invalid");
-        let known =
-            |name: &String| self.table.keys.contains(name) || self.index.is_some_and(|index| index.keys.contains(name));
-        if !position.keys().all(known) {
-            return Err(invalid());
-        }
         self.table
             .keys
             .check_key(&self.table.keys.of(position))
             .map_err(|Invalid(reason)| Invalid(format!("The provided starting key is invalid: {reason}")))?;
         match self.index {
-            Some(index) => self.table.entry_key(index, position).ok_or_else(invalid),
+            Some(index) => self
+                .table
+                .entry_key(index, position)
+                .ok_or_else(|| Invalid::new("The provided starting key is invalid")),
             None => self.table.item_key(position),
         }
     }
@@ -510,8 +519,18 @@ mod tests {
             start(json!({ "pk": { "S": "odd" }, "sk": { "S": "01" } })),
             "The provided starting key is outside query boundaries based on provided conditions"
         );
+        assert_eq!(start(json!({ "pk": { "S": "even" } })), "The provided starting key is invalid");
+        let narrow = json!({
+            "KeyConditionExpression": "pk = :pk AND sk > :sk",
+            "ExpressionAttributeValues": { ":pk": { "S": "even" }, ":sk": { "S": "04" } },
+            "ExclusiveStartKey": { "pk": { "S": "even" }, "sk": { "S": "02" } },
+        });
         assert_eq!(
-            start(json!({ "pk": { "S": "even" } })),
+            bench.invalid("Query", query(narrow)),
+            "The provided starting key does not match the range key predicate"
+        );
+        assert_eq!(
+            start(json!({ "pk": { "S": "even" }, "sk": { "N": "1" } })),
             "The provided starting key is invalid: The provided key element does not match the schema"
         );
         assert_eq!(

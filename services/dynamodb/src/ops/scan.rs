@@ -86,6 +86,12 @@ async fn scan(db: &DynamoDb, cx: &Context, mut request: api::ScanInput) -> Resul
         None => Range::prefix(index_prefix(table.number, source.number())),
     };
     if let Some(start) = &request.exclusive_start_key {
+        if !source.has_keys_of(start) {
+            return Err(Invalid::new(
+                "The provided starting key is invalid: The provided key element does not match the schema",
+            )
+            .into());
+        }
         let start = source.start(start)?;
         if let (Some((segment, segments)), Bound::Included(from), Bound::Excluded(to)) =
             (segment, &range.from, &range.to)

@@ -138,10 +138,7 @@ async fn get_shard_iterator(
     }
     let stream = find(cx, &request.stream_arn)?;
     if request.shard_id != stream.shard_id() {
-        return Err(Error::ResourceNotFound(format!(
-            "Requested resource not found: Shard: {} in Stream: {} not found",
-            request.shard_id, request.stream_arn
-        )));
+        return Err(Error::ResourceNotFound("Requested resource not found: Shard does not exist".to_owned()));
     }
     let end = end(cx, &stream)?;
     let number = || match named.and_then(|text| read_sequence(text)) {
@@ -266,9 +263,7 @@ fn check_kept(cx: &Context, stream: &Stream, iterator: &ShardIterator, end: u64)
     }
     let oldest = stream.records(cx.store(), stream.first, cx.now().millis()).next().transpose()?;
     if iterator.next < oldest.map_or(end, |(sequence, _)| sequence) {
-        return Err(Error::TrimmedDataAccess(
-            "The operation attempted to read past the oldest stream record in a shard.".to_owned(),
-        ));
+        return Err(Error::TrimmedDataAccess("The data you are trying to access has been trimmed".to_owned()));
     }
     Ok(())
 }

@@ -134,6 +134,10 @@ fn records_are_kept_for_a_day() {
         "ShardIteratorType": "AT_SEQUENCE_NUMBER", "SequenceNumber": first,
     });
     assert_eq!(bench.error("GetShardIterator", gone).0, "TrimmedDataAccessException");
+    let elsewhere =
+        json!({ "StreamArn": arn, "ShardId": "shardId-00000000000000000000-00000000", "ShardIteratorType": "LATEST" });
+    let message = "Requested resource not found: Shard does not exist";
+    assert_eq!(bench.error("GetShardIterator", elsewhere), ("ResourceNotFoundException".into(), message.into()));
     let count = || bench.cloud.store.scan(service::Range::prefix("dynamodb/record/")).count();
     assert_eq!(count(), 2);
     crate::stream::trim(&bench.cloud.store, bench.cloud.clock.now().millis()).unwrap();
