@@ -16,9 +16,9 @@ use crate::{Change, Durability, Entry, Range, Result, SYNC_WINDOW, StoreError};
 const FORMAT: &[u8] = b"1";
 const FORMAT_KEY: &[u8] = b"\0format";
 
-/// Small, so that an idle cloud is small: 2 x 8 MiB of unflushed writes, 16 MiB of cache.
+/// Small, so that an idle cloud is small: 2 x 8 MiB of unflushed writes, 12 MiB of cache.
 const MEMTABLE_BYTES: u64 = 8 * 1024 * 1024;
-const CACHE_BYTES: u64 = 16 * 1024 * 1024;
+const CACHE_BYTES: u64 = 12 * 1024 * 1024;
 
 pub struct Disk {
     database: Database,
@@ -126,6 +126,11 @@ pub struct DiskSnapshot {
 impl DiskSnapshot {
     pub fn get(&self, key: &[u8]) -> Result<Option<Bytes>> {
         Ok(self.snapshot.get(&self.keyspace, key)?.map(Bytes::from_owner))
+    }
+
+    pub fn values(&self, range: Range) -> impl DoubleEndedIterator<Item = Result<Bytes>> + Send + use<> {
+        let entries = self.snapshot.range(&self.keyspace, (range.from, range.to));
+        entries.map(|guard| Ok(Bytes::from_owner(guard.value()?)))
     }
 
     pub fn scan(&self, range: Range) -> impl DoubleEndedIterator<Item = Result<Entry>> + Send + use<> {

@@ -260,6 +260,17 @@ impl Snapshot {
         }
     }
 
+    /// The values of a range in the order of their keys, for who needs no keys; `.rev()` walks it backwards.
+    pub fn values(&self, range: Range) -> Values {
+        if range.is_empty() {
+            return Box::new(std::iter::empty());
+        }
+        match self {
+            Snapshot::Disk(snapshot) => Box::new(snapshot.values(range)),
+            Snapshot::Memory(snapshot) => Box::new(snapshot.scan(range).map(|entry| entry.map(|(_, value)| value))),
+        }
+    }
+
     /// The entries of a range in key order; `.rev()` walks it backwards.
     pub fn scan(&self, range: Range) -> Scan {
         if range.is_empty() {
@@ -271,6 +282,9 @@ impl Snapshot {
         }
     }
 }
+
+/// The values of a range.
+pub type Values = Box<dyn DoubleEndedIterator<Item = Result<Bytes>> + Send>;
 
 trait Entries: DoubleEndedIterator<Item = Result<Entry>> + Send {}
 impl<T: DoubleEndedIterator<Item = Result<Entry>> + Send> Entries for T {}

@@ -29,6 +29,9 @@ fn a_snapshot_does_not_see_later_writes() {
         store.put("b", "2").unwrap();
         assert_eq!(collect(snapshot.scan(Range::prefix("")).filter(|e| e.as_ref().unwrap().0[0] != 0)).len(), 1);
         assert_eq!(snapshot.get(b"b").unwrap(), None);
+        let values: Vec<Bytes> = snapshot.values(Range::prefix("a")).map(|value| value.unwrap()).collect();
+        assert_eq!(values, ["1"]);
+        assert_eq!(store.snapshot().values(Range::prefix("a").before("c")).rev().count(), 1);
     }
 }
 
@@ -104,6 +107,9 @@ proptest! {
         }).unwrap();
         let expected: Vec<_> = model.into_iter().filter(|(key, _)| key.starts_with(&prefix)).collect();
         prop_assert_eq!(&collect(store.scan(Range::prefix(prefix.clone()))), &expected);
+        let values = store.snapshot().values(Range::prefix(prefix.clone()));
+        let values: Vec<_> = values.map(|value| value.unwrap().to_vec()).collect();
+        prop_assert_eq!(values, expected.iter().map(|(_, value)| value.clone()).collect::<Vec<_>>());
         let mut backwards = collect(store.scan(Range::prefix(prefix)).rev());
         backwards.reverse();
         prop_assert_eq!(&backwards, &expected);

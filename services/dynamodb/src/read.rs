@@ -96,22 +96,22 @@ impl Source<Vec<Item>> for Found {
 
 impl Reading<'_> {
     pub fn page(&self, snapshot: &Snapshot) -> Result<Page, Error> {
-        let entries = snapshot.scan(self.range.clone());
-        if self.backward { self.collect(snapshot, entries.rev()) } else { self.collect(snapshot, entries) }
+        let records = snapshot.values(self.range.clone());
+        if self.backward { self.collect(snapshot, records.rev()) } else { self.collect(snapshot, records) }
     }
 
     fn collect(
         &self,
         snapshot: &Snapshot,
-        entries: impl Iterator<Item = store::Result<store::Entry>>,
+        records: impl Iterator<Item = store::Result<Bytes>>,
     ) -> Result<Page, Error> {
         let mut page = Page::default();
         let mut bytes = 0;
         let mut previous = None;
         let limit = self.limit.unwrap_or(usize::MAX);
         let mut looked_at = 0;
-        for entry in entries {
-            let (_, record) = entry?;
+        for record in records {
+            let record = record?;
             let weight = codec::weight(&record)?;
             if looked_at > 0 && bytes + weight > MAX_PAGE {
                 page.last = previous.as_ref().map(|record| self.position(record)).transpose()?;

@@ -37,7 +37,7 @@ const CHUNK: usize = 256 * 1024;
 /// Files up to this size are read as a whole and remembered.
 const RECENT_FILE: u64 = 2 * 1024 * 1024;
 /// How many bytes of them are remembered together.
-const RECENT_BYTES: usize = 12 * 1024 * 1024;
+const RECENT_BYTES: usize = 9 * 1024 * 1024;
 
 /// The files of a cloud, and who reads them.
 #[derive(Default)]
