@@ -8,6 +8,9 @@ use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
 
 use super::MAX_FILE;
 
+/// How far back a frame may refer: what the reference implementation allows unless it is told otherwise.
+const MAX_WINDOW: u64 = 1 << 27;
+
 pub fn gunzip(packed: &[u8]) -> Result<Vec<u8>> {
     let mut out = Vec::new();
     append(&mut MultiGzDecoder::new(packed), &mut out)?;
@@ -18,7 +21,7 @@ pub fn gunzip(packed: &[u8]) -> Result<Vec<u8>> {
 pub fn unzstd(mut packed: &[u8]) -> Result<Vec<u8>> {
     let mut out = Vec::new();
     while !packed.is_empty() {
-        match StreamingDecoder::new(&mut packed) {
+        match StreamingDecoder::new_with_max_window_size(&mut packed, MAX_WINDOW) {
             Ok(mut frame) => {
                 append(&mut frame, &mut out)?;
                 let frame = frame.into_frame_decoder();
