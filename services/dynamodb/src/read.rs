@@ -100,11 +100,7 @@ impl Reading<'_> {
         if self.backward { self.collect(snapshot, records.rev()) } else { self.collect(snapshot, records) }
     }
 
-    fn collect(
-        &self,
-        snapshot: &Snapshot,
-        records: impl Iterator<Item = store::Result<Bytes>>,
-    ) -> Result<Page, Error> {
+    fn collect(&self, snapshot: &Snapshot, records: impl Iterator<Item = store::Result<Bytes>>) -> Result<Page, Error> {
         let mut page = Page::default();
         let mut bytes = 0;
         let mut previous = None;
