@@ -1,4 +1,4 @@
-//! The service's two languages for the fuzz targets: whatever the text is, it is refused, or read and applied.
+//! The service's languages for the fuzz targets: whatever the text is, it is refused, or read and applied. And imported files.
 
 use crate::expression::{Condition, Kind, Placeholders, Projection, Update, key_condition};
 use crate::key::{KeyAttribute, KeySchema, Scalar};
@@ -65,4 +65,16 @@ pub fn statement(text: &str) {
         Statement::Update(update) => drop(update.tree().and_then(|tree| tree.apply(&item))),
         _ => {}
     }
+}
+
+/// Reads a text as a file of Ion.
+pub fn ion(text: &str) {
+    for mut item in crate::ion::items(text).into_iter().flatten() {
+        let _ = validate::normalise_item(&mut item);
+    }
+}
+
+/// Unpacks a file that says it is Zstandard.
+pub fn zstandard(bytes: &[u8]) {
+    let _ = crate::import::packing::unzstd(bytes);
 }

@@ -4,7 +4,7 @@
 //! putting an item twice does no harm. Items that the table refuses are counted and left out.
 
 mod csv;
-mod packing;
+pub mod packing;
 
 use std::sync::Arc;
 
