@@ -13,6 +13,9 @@ use parking_lot::RwLock;
 /// More entries than this are not kept: they are dropped together, and those in use come back.
 const MOST: usize = 8192;
 
+/// Longer keys are not remembered: names that strangers make up must not fill the memory.
+const LONGEST: usize = 256;
+
 /// The value of a key, of whatever type its readers parse it to.
 type Entry = Option<Arc<dyn Any + Send + Sync>>;
 
@@ -30,6 +33,9 @@ impl Parsed {
     ) -> Result<Option<Arc<T>>, E> {
         if let Some(known) = self.entries.read().get(key).and_then(of_type) {
             return Ok(known);
+        }
+        if key.len() > LONGEST {
+            return Ok(read()?.map(Arc::new));
         }
         let mut entries = self.entries.write();
         let value = read()?.map(Arc::new);
@@ -62,5 +68,24 @@ fn of_type<T: Send + Sync + 'static>(entry: &Entry) -> Option<Option<Arc<T>>> {
     match entry {
         None => Some(None),
         Some(value) => value.clone().downcast().ok().map(Some),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn made_up_names_do_not_fill_the_memory() {
+        let parsed = Parsed::default();
+        let mut reads = 0;
+        for length in [LONGEST, LONGEST, LONGEST + 1, LONGEST + 1] {
+            let missing = parsed.get(&vec![b'x'; length], || {
+                reads += 1;
+                Ok::<_, ()>(None::<u8>)
+            });
+            assert_eq!(missing, Ok(None));
+        }
+        assert_eq!((reads, parsed.entries.read().len()), (3, 1));
     }
 }
