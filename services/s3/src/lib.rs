@@ -9,6 +9,7 @@
 
 mod access;
 mod acl;
+mod annotation;
 mod blob;
 mod bucket;
 mod bucket_policy;
@@ -79,6 +80,7 @@ service::operations! { S3, s3_api:
     DeleteBucketTagging,
     DeleteBucketWebsite,
     DeleteObject,
+    DeleteObjectAnnotation,
     DeleteObjectTagging,
     DeleteObjects,
     DeletePublicAccessBlock,
@@ -104,6 +106,7 @@ service::operations! { S3, s3_api:
     GetBucketWebsite,
     GetObject,
     GetObjectAcl,
+    GetObjectAnnotation,
     GetObjectAttributes,
     GetObjectLegalHold,
     GetObjectLockConfiguration,
@@ -119,6 +122,7 @@ service::operations! { S3, s3_api:
     ListBucketMetricsConfigurations,
     ListBuckets,
     ListMultipartUploads,
+    ListObjectAnnotations,
     ListObjectVersions,
     ListObjects,
     ListObjectsV2,
@@ -143,6 +147,7 @@ service::operations! { S3, s3_api:
     PutBucketWebsite,
     PutObject,
     PutObjectAcl,
+    PutObjectAnnotation,
     PutObjectLegalHold,
     PutObjectLockConfiguration,
     PutObjectRetention,

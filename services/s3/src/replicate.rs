@@ -177,6 +177,7 @@ impl Replicator {
         replica.superseded = None;
         replica.restore = None;
         replica.upload = None;
+        replica.annotations = None;
         if let Some(class) = &rule.destination.storage_class {
             replica.storage_class = (class.as_str() != "STANDARD").then(|| class.as_str().to_owned());
         }

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use service::{Key, Snapshot, Store, StoreError, Transaction, from_record, to_record};
 
 use crate::Error;
+use crate::annotation;
 use crate::checksum::{Algorithm, Checksum};
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -38,6 +39,9 @@ pub struct Bucket {
     pub configured: BTreeSet<String>,
     #[serde(default)]
     pub requester_pays: bool,
+    /// MFA delete was spoken of; it is off.
+    #[serde(default)]
+    pub mfa_known: bool,
     #[serde(default)]
     pub acl: Option<Acl>,
 }
@@ -203,6 +207,8 @@ pub struct Object {
     /// The multipart upload that it was made by.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub upload: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub annotations: Option<annotation::Set>,
 }
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {

@@ -1,6 +1,7 @@
 //! One file a noun. What they share is here: what a call needs to be allowed, and the write of an object.
 
 mod acl;
+mod annotation;
 mod attributes;
 mod bucket;
 mod configurations;
@@ -37,6 +38,7 @@ use std::sync::Arc;
 use s3_api::{Owner, RequestCharged, RequestPayer};
 use service::{Access, Context, Principal, Snapshot, Transaction};
 
+use crate::annotation::Copies;
 use crate::blob::Draft;
 use crate::bucket::canonical_id;
 use crate::precondition::check_write;
@@ -261,29 +263,32 @@ struct Written<'a> {
     key: &'a str,
     /// `ObjectCreated:Put`
     event: &'a str,
+    annotations: Copies,
 }
 
 /// Puts an object in its place, and lets go of the one before. Returns it with its version.
 fn commit(
     s3: &S3,
     cx: &Context,
-    written: &Written<'_>,
+    written: Written<'_>,
     mut object: Object,
     draft: Draft,
     conditions: &Conditions,
 ) -> Result<Object, Error> {
-    let Written { bucket, key, event } = *written;
+    let Written { bucket, key, event, annotations } = written;
     let removed = cx.store().write(|tx| {
         let bucket = bucket_in(tx, bucket)?;
         let current = versions::current(tx, &bucket.name, key)?;
         let (if_match, if_none_match) = (conditions.if_match.as_deref(), conditions.if_none_match.as_deref());
         check_write(if_match, if_none_match, key, current.as_ref())?;
         draft.commit(tx);
+        annotations.enter(tx, cx, &mut object)?;
         let removed = versions::put(tx, cx.random(), &bucket, key, &mut object, current)?;
         s3.written(tx, cx, &bucket, key, &mut object, event)?;
         Ok::<_, Error>(removed)
     })?;
     draft.keep();
+    annotations.keep();
     s3.blobs.remove(root(cx), &removed);
     Ok(object)
 }
