@@ -190,3 +190,10 @@ def test_event_bridge(ask, boto):
     put(ask, "k")
     s3.put_bucket_notification_configuration(Bucket=ask.bucket, NotificationConfiguration={})
     assert "EventBridgeConfiguration" not in s3.get_bucket_notification_configuration(Bucket=ask.bucket)
+
+
+def test_texts_of_bad_settings(ask):
+    assert ask("PUT", f"/{ask.bucket}?acl", "<AccessControlPolicy/>").error[:2] == (400, "MalformedACLError")
+    statement = '{"Effect":"Deny","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::%s/*","Condition":{"Foo":{"aws:x":"b"}}}'
+    policy = '{"Version":"2012-10-17","Statement":[%s]}' % (statement % ask.bucket)
+    assert ask("PUT", f"/{ask.bucket}?policy", policy).error == (400, "MalformedPolicy", "Invalid Condition type : Foo")

@@ -80,13 +80,14 @@ impl BucketHeaders<'_> {
     /// The list of a request that sets one: in headers or in a body.
     fn asked(&self, body: Option<&AccessControlPolicy>, owner: &str, bucket_owner: Option<&str>) -> Result<Acl, Error> {
         let list = self.list(owner, bucket_owner)?;
-        let body = body.filter(|body| body.grants.is_some() || body.owner.is_some());
-        match (list, body) {
+        let stated = body.filter(|body| body.grants.is_some() || body.owner.is_some());
+        match (list, stated) {
             (Some(_), Some(_)) => {
                 Err(ApiError::new(400, "UnexpectedContent", "This request does not support content").into())
             }
             (Some(list), None) => Ok(list),
             (None, Some(body)) => acl::of_body(body, owner),
+            (None, None) if body.is_some() => Err(acl::malformed()),
             (None, None) => {
                 let text = "Your request was missing a required header";
                 Err(ApiError::new(400, "MissingSecurityHeader", text).with("MissingHeaderName", "x-amz-acl").into())
