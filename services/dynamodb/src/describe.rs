@@ -16,9 +16,10 @@ pub fn table(table: &Table, sizes: &Sizes, status: api::TableStatus, now: i64) -
         indexes(table, Scope::Global).map(|index| global(table, index, sizes, &status, now)).collect::<Vec<_>>();
     let local = indexes(table, Scope::Local).map(|index| local(table, index, sizes)).collect::<Vec<_>>();
     let (bytes, items) = sizes.of(PRIMARY);
+    let vectors: Vec<_> = table.vectors.iter().map(|index| index.describe(table, sizes, &status, now)).collect();
     let warm = Warm::effective(table.warm, table.throughput);
-    let filling = table.indexes.iter().any(|index| index.backfill.is_some());
-    let status = if filling && status == api::TableStatus::Active { api::TableStatus::Updating } else { status };
+    let status =
+        if table.is_indexing() && status == api::TableStatus::Active { api::TableStatus::Updating } else { status };
     api::TableDescription {
         attribute_definitions: Some(table.attributes.iter().map(definition).collect()),
         table_name: Some(table.name.clone()),
@@ -62,6 +63,7 @@ pub fn table(table: &Table, sizes: &Sizes, status: api::TableStatus, now: i64) -
             .then(|| table.replicas.iter().map(|region| replica(table, region)).collect()),
         global_table_version: (!table.replicas.is_empty()).then(|| "2019.11.21".to_owned()),
         sse_description: encryption::describe(table.encryption.as_ref(), api::SSEStatus::Enabled),
+        vector_indexes: (!vectors.is_empty()).then_some(vectors),
         table_status: Some(status),
         ..Default::default()
     }

@@ -46,6 +46,7 @@ mod testing;
 mod throttle;
 mod validate;
 mod value;
+mod vector;
 mod write;
 
 use std::sync::Arc;
@@ -118,6 +119,7 @@ operations! {
     RestoreTableFromBackup,
     RestoreTableToPointInTime,
     Scan,
+    SearchVectors,
     TagResource,
     TransactGetItems,
     TransactWriteItems,

@@ -15,6 +15,7 @@ use crate::pace::Work;
 use crate::schema;
 use crate::stream;
 use crate::table::{Index, Scope, Table, TableClass, Throughput};
+use crate::vector::{self, VectorIndex};
 
 operation! {
     DynamoDb, api::UpdateTable,
@@ -34,12 +35,13 @@ async fn update_table(
         ),
         (request.global_table_witness_updates.is_some(), "GlobalTableWitnessUpdates"),
         (request.disassociation_protection_enabled.is_some(), "DisassociationProtectionEnabled"),
-        (request.vector_index_updates.is_some(), "VectorIndexUpdates"),
     ])?;
     let updates = request.global_secondary_index_updates.as_deref().unwrap_or_default();
+    let vectors = request.vector_index_updates.as_deref().unwrap_or_default();
     if request.billing_mode.is_none()
         && request.provisioned_throughput.is_none()
         && updates.is_empty()
+        && vectors.is_empty()
         && request.stream_specification.is_none()
         && request.sse_specification.is_none()
         && request.table_class.is_none()
@@ -55,7 +57,9 @@ async fn update_table(
         .into());
     }
     check_updated_once(updates)?;
-    if updates.iter().filter(|update| update.create.is_some() || update.delete.is_some()).count() > 1 {
+    let online = updates.iter().filter(|update| update.create.is_some() || update.delete.is_some()).count();
+    let online_vectors = vectors.iter().filter(|update| update.create.is_some() || update.delete.is_some()).count();
+    if online + online_vectors > 1 {
         return Err(Error::LimitExceeded(
             "Subscriber limit exceeded: Only 1 online index can be created or deleted simultaneously per table"
                 .to_owned(),
@@ -84,6 +88,7 @@ async fn update_table(
         }
         let known = table.next_index;
         let removed = change_indexes(table, &request, updates, now)?;
+        let removed = change_vectors(table, &request, vectors)? || !removed.is_empty();
         let work = if table.next_index > known { Work::Indexing(known) } else { Work::Updating };
         db.begin(table, work, now);
         Ok(removed)
@@ -97,9 +102,10 @@ async fn update_table(
             if let Some(key) = &key {
                 replica.encryption = key.clone();
             }
-            change_indexes(replica, &request, updates, now)
+            let removed = change_indexes(replica, &request, updates, now)?;
+            Ok(change_vectors(replica, &request, vectors)? || !removed.is_empty())
         })?;
-        if !removed.is_empty() {
+        if removed {
             db.purge(cx.store())?;
         }
         db.finish_backfill(cx.store(), &replica)?;
@@ -116,10 +122,10 @@ async fn update_table(
     if key.is_some() {
         description.sse_description = encryption::describe(table.encryption.as_ref(), api::SSEStatus::Updating);
     }
-    if !removed.is_empty() {
+    if removed {
         db.purge(cx.store())?;
     }
-    if table.indexes.iter().any(|index| index.backfill.is_some()) {
+    if table.is_indexing() {
         db.finish_backfill(cx.store(), &table)?;
     }
     Ok(api::UpdateTableOutput { table_description: Some(description) })
@@ -252,10 +258,52 @@ fn change_indexes(
             .into());
         }
     }
+    Ok(removed)
+}
+
+/// Applies the changes to vector indexes; says whether one was removed.
+fn change_vectors(
+    table: &mut Table,
+    request: &api::UpdateTableInput,
+    updates: &[api::VectorIndexUpdate],
+) -> Result<bool, Error> {
+    let mut removed = false;
+    for update in updates {
+        match (&update.create, &update.delete) {
+            (Some(create), None) => {
+                if table.index(&create.index_name).is_some() || table.vector(&create.index_name).is_some() {
+                    return Err(Error::ResourceInUse(format!(
+                        "Attempting to create an index which already exists: {}",
+                        create.index_name
+                    )));
+                }
+                // Other than with global indexes, definitions that the table has already are not looked at.
+                let definitions = schema::attributes(request.attribute_definitions.as_deref().unwrap_or_default())?;
+                let index = vector::new_index(&vector::schema_of(create), &definitions, table.next_index)?;
+                table.next_index += 1;
+                table.vectors.push(VectorIndex { backfill: Some(Vec::new()), ..index });
+            }
+            (None, Some(delete)) => {
+                let name = &delete.index_name;
+                let at = table.vectors.iter().position(|index| index.name == *name).ok_or_else(|| {
+                    Error::ResourceNotFound(format!("Requested resource not found: Index: {name} not found"))
+                })?;
+                table.vectors.remove(at);
+                removed = true;
+            }
+            _ => {
+                return Err(Invalid::values(
+                    "One of VectorIndexUpdate.Create, VectorIndexUpdate.Delete must not be null",
+                )
+                .into());
+            }
+        }
+    }
     // Definitions that no key needs any more go with the index that needed them.
-    let used = |name: &str| table.keys.contains(name) || table.indexes.iter().any(|index| index.keys.contains(name));
+    let used = |name: &str| table.keys.contains(name) || table.indexes_by(name);
     let kept = table.attributes.iter().filter(|attribute| used(&attribute.name)).cloned().collect();
     table.attributes = kept;
+    vector::check_all(table)?;
     Ok(removed)
 }
 
