@@ -36,6 +36,7 @@ mod parameters;
 mod partiql;
 mod read;
 mod schema;
+mod selection;
 mod size;
 mod store;
 mod stream;
