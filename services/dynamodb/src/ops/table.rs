@@ -86,6 +86,7 @@ pub fn new_table(cx: &Context, request: api::CreateTableInput) -> Result<Table, 
         recovery: None,
         restored: None,
         replicas: Vec::new(),
+        global: Default::default(),
         policy,
         insights: Default::default(),
         encryption,
@@ -102,6 +103,7 @@ pub fn new_table(cx: &Context, request: api::CreateTableInput) -> Result<Table, 
 fn refuse_unreal(request: &api::CreateTableInput) -> Result<(), Error> {
     refuse_first(&[
         (request.global_table_source_arn.is_some(), "GlobalTableSourceArn"),
+        (request.global_table_settings_replication_mode.is_some(), "GlobalTableSettingsReplicationMode"),
         (request.vector_indexes.is_some(), "VectorIndexes"),
     ])
 }
