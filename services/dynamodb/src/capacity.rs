@@ -101,7 +101,6 @@ impl Consumed {
             local_secondary_indexes: indexes(Scope::Local),
             global_secondary_indexes: indexes(Scope::Global),
             vector_indexes: if detailed { self.report_vectors(table) } else { None },
-            ..Default::default()
         })
     }
 }

@@ -254,12 +254,7 @@ fn full(snapshot: &store::Snapshot, table: &Table, log: u16, at: i64) -> Result<
     Ok(Box::new(items.map(|item| Ok(Record::Item(codec::decode(&item?.1)?.0)))))
 }
 
-fn changes(
-    snapshot: &store::Snapshot,
-    table: &Table,
-    log: u16,
-    (from, to): (i64, i64),
-) -> Result<Lines, Error> {
+fn changes(snapshot: &store::Snapshot, table: &Table, log: u16, (from, to): (i64, i64)) -> Result<Lines, Error> {
     let later = history::before(snapshot, table, log, to)?;
     let prefix = index_prefix(table.number, crate::table::PRIMARY);
     let mut lines = Vec::new();

@@ -20,6 +20,7 @@ mod expiry;
 mod export;
 mod expression;
 pub mod fuzz;
+mod global;
 mod history;
 mod import;
 mod ion;
@@ -81,6 +82,7 @@ operations! {
     BatchGetItem,
     BatchWriteItem,
     CreateBackup,
+    CreateGlobalTable,
     CreateTable,
     DeleteBackup,
     DeleteItem,

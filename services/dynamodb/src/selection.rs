@@ -73,7 +73,8 @@ impl Selection {
         placeholders.finish()?;
         let range = terms.map(|terms| key_condition::resolve(&terms, keys)).transpose()?;
         if range.is_some()
-            && let Some(attribute) = filter.as_ref().and_then(|filter| filter.find_attribute(&|name| keys.contains(name)))
+            && let Some(attribute) =
+                filter.as_ref().and_then(|filter| filter.find_attribute(&|name| keys.contains(name)))
         {
             return Err(Invalid(format!(
                 "Filter Expression can only contain non-primary key attributes: Primary key attribute: {attribute}"

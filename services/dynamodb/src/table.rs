@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::codec;
 use crate::error::Invalid;
+use crate::global::Global;
 use crate::history::Recovery;
 use crate::key::{self, KeyAttribute, KeySchema};
 use crate::limits::{OnDemand, Warm};
@@ -58,6 +59,8 @@ pub struct Table {
     /// The other regions in which the table lives.
     #[serde(default)]
     pub replicas: Vec<String>,
+    #[serde(default)]
+    pub global: Global,
     pub policy: Option<ResourcePolicy>,
     /// Contributor insights, of the table itself under the empty name and of its indexes.
     #[serde(default)]
@@ -433,6 +436,7 @@ pub(crate) mod tests {
             recovery: None,
             restored: None,
             replicas: vec![],
+            global: Global::default(),
             policy: None,
             insights: [].into(),
             encryption: None,

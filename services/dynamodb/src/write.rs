@@ -136,7 +136,9 @@ impl<'t, 's> Writer<'t, 's> {
                 Ok(Outcome { old, new: None, consumed })
             }
             Action::Put => {
-                let consumed = self.replace(table, &key, (old.as_ref(), old_weight), Some(write.key))?;
+                let stamped = table.stamped(write.key, self.now);
+                let new = stamped.as_ref().unwrap_or(write.key);
+                let consumed = self.replace(table, &key, (old.as_ref(), old_weight), Some(new))?;
                 Ok(Outcome { old, new: None, consumed })
             }
             Action::Delete => {
@@ -148,6 +150,7 @@ impl<'t, 's> Writer<'t, 's> {
                 if old.is_none() && !update.creates() {
                     return Ok(Outcome { old, new: None, consumed: Consumed::on_table(Units::write(0)) });
                 }
+                let new = table.stamped(&new, self.now).unwrap_or(new);
                 let consumed = self.replace(table, &key, (old.as_ref(), old_weight), Some(&new))?;
                 Ok(Outcome { old, new: Some(new), consumed })
             }

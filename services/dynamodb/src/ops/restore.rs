@@ -289,6 +289,7 @@ fn target(cx: &Context, source: &Table, overrides: Overrides, restored: Restored
         recovery: None,
         restored: Some(restored),
         replicas: Vec::new(),
+        global: Default::default(),
         policy: None,
         insights: Default::default(),
         encryption: overrides.encryption,

@@ -88,6 +88,7 @@ pub fn new_table(cx: &Context, request: api::CreateTableInput) -> Result<Table, 
         recovery: None,
         restored: None,
         replicas: Vec::new(),
+        global: Default::default(),
         policy,
         insights: Default::default(),
         encryption,
@@ -103,7 +104,10 @@ pub fn new_table(cx: &Context, request: api::CreateTableInput) -> Result<Table, 
 
 /// What would have to be ignored is refused.
 fn refuse_unreal(request: &api::CreateTableInput) -> Result<(), Error> {
-    refuse_first(&[(request.global_table_source_arn.is_some(), "GlobalTableSourceArn")])
+    refuse_first(&[
+        (request.global_table_source_arn.is_some(), "GlobalTableSourceArn"),
+        (request.global_table_settings_replication_mode.is_some(), "GlobalTableSettingsReplicationMode"),
+    ])
 }
 
 pub fn refuse_first(parameters: &[(bool, &str)]) -> Result<(), Error> {

@@ -8,13 +8,14 @@ use crate::access;
 use crate::describe;
 use crate::encryption;
 use crate::error::{Error, Invalid};
+use crate::global::Membership;
 use crate::limits::{self, OnDemand, Warm};
 use crate::ops::replica;
 use crate::ops::table::refuse_first;
 use crate::pace::Work;
 use crate::schema;
 use crate::stream;
-use crate::table::{Index, Scope, Table, TableClass, Throughput};
+use crate::table::{Index, PRIMARY, Scope, Table, TableClass, Throughput};
 use crate::vector::{self, VectorIndex};
 
 operation! {
@@ -28,14 +29,7 @@ async fn update_table(
     cx: &Context,
     request: api::UpdateTableInput,
 ) -> Result<api::UpdateTableOutput, Error> {
-    refuse_first(&[
-        (
-            request.multi_region_consistency == Some(api::MultiRegionConsistency::Strong),
-            "MultiRegionConsistency STRONG",
-        ),
-        (request.global_table_witness_updates.is_some(), "GlobalTableWitnessUpdates"),
-        (request.disassociation_protection_enabled.is_some(), "DisassociationProtectionEnabled"),
-    ])?;
+    refuse_first(&[(request.global_table_settings_replication_mode.is_some(), "GlobalTableSettingsReplicationMode")])?;
     let updates = request.global_secondary_index_updates.as_deref().unwrap_or_default();
     let vectors = request.vector_index_updates.as_deref().unwrap_or_default();
     if request.billing_mode.is_none()
@@ -49,6 +43,9 @@ async fn update_table(
         && request.on_demand_throughput.is_none()
         && request.warm_throughput.is_none()
         && request.replica_updates.is_none()
+        && request.disassociation_protection_enabled.is_none()
+        && request.global_table_witness_updates.is_none()
+        && request.multi_region_consistency.is_none()
     {
         return Err(Invalid::new(
             "At least one of ProvisionedThroughput, BillingMode, UpdateStreamEnabled, GlobalSecondaryIndexUpdates or \
@@ -67,7 +64,26 @@ async fn update_table(
     }
     let replicas = request.replica_updates.as_deref().unwrap_or_default();
     replica::check(cx, replicas)?;
+    let alone = alone(&request);
+    if !alone && request.disassociation_protection_enabled.is_some() {
+        return Err(Invalid::values(
+            "DisassociationProtectionEnabled cannot be changed together with other settings of the table",
+        )
+        .into());
+    }
     let now = cx.now().millis();
+    let known = db.named_table(cx, &request.table_name)?;
+    let membership = Membership::asked(&known, db.head(cx, &known)?.sizes.of(PRIMARY).1, &request)?;
+    if let Some(leave) = replicas.iter().find_map(|update| update.disassociate.as_ref()) {
+        if !alone || replicas.len() > 1 {
+            return Err(Invalid::values("Disassociate must be the only change of the request").into());
+        }
+        db.disassociate(cx, &known, leave)?;
+        let table = db.named_table(cx, &request.table_name)?;
+        let sizes = db.head(cx, &table)?.sizes;
+        let description = describe::table(&table, &sizes, api::TableStatus::Updating, now);
+        return Ok(api::UpdateTableOutput { table_description: Some(description) });
+    }
     let key = encryption::asked(cx, request.sse_specification.as_ref())?;
     let (table, removed) = db.change_table(cx, &request.table_name, |table| {
         table.check_idle(now)?;
@@ -76,6 +92,16 @@ async fn update_table(
         table.warm = Warm::changed(table.warm, request.warm_throughput.as_ref(), table.throughput, "table")?;
         if let Some(specification) = &request.stream_specification {
             change_stream(table, specification)?;
+        }
+        if let Some(protected) = request.disassociation_protection_enabled {
+            if !table.may_be_disassociated() {
+                return Err(Invalid::values(
+                    "DisassociationProtectionEnabled is only supported for replicas of global tables of version \
+                     2019.11.21 with multi-Region eventual consistency",
+                )
+                .into());
+            }
+            table.global.unprotected = !protected;
         }
         if let Some(protected) = request.deletion_protection_enabled {
             table.deletion_protection = protected;
@@ -94,7 +120,7 @@ async fn update_table(
         Ok(removed)
     })?;
     // What must be the same everywhere is changed everywhere.
-    for region in &table.replicas {
+    for region in table.followers() {
         let cx = cx.clone().in_place(&table.account, region);
         let key = encryption::asked(&cx, request.sse_specification.as_ref())?;
         let (replica, removed) = db.change_table(&cx, &table.name, |replica| {
@@ -114,6 +140,7 @@ async fn update_table(
         [] => table,
         replicas => {
             db.change_replicas(cx, &table, replicas)?;
+            db.settle_group(cx, &table, &membership)?;
             db.named_table(cx, &request.table_name)?
         }
     };
@@ -129,6 +156,22 @@ async fn update_table(
         db.finish_backfill(cx.store(), &table)?;
     }
     Ok(api::UpdateTableOutput { table_description: Some(description) })
+}
+
+/// Nothing is asked for that concerns the table rather than its place in a global table.
+fn alone(request: &api::UpdateTableInput) -> bool {
+    request.billing_mode.is_none()
+        && request.provisioned_throughput.is_none()
+        && request.global_secondary_index_updates.is_none()
+        && request.stream_specification.is_none()
+        && request.sse_specification.is_none()
+        && request.table_class.is_none()
+        && request.deletion_protection_enabled.is_none()
+        && request.on_demand_throughput.is_none()
+        && request.warm_throughput.is_none()
+        && request.multi_region_consistency.is_none()
+        && request.global_table_witness_updates.is_none()
+        && (request.replica_updates.is_none() || request.disassociation_protection_enabled.is_none())
 }
 
 fn check_updated_once(updates: &[api::GlobalSecondaryIndexUpdate]) -> Result<(), Invalid> {

@@ -306,6 +306,9 @@ enum Step {
     Delete(usize),
 }
 
+/// An item's point and tenant.
+type Known = (Option<(i8, i8)>, Option<usize>);
+
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let point = prop::option::of((-9i8..9, -9i8..9));
     prop::collection::vec(
@@ -326,7 +329,7 @@ proptest! {
     fn indexes_mirror_the_table(steps in steps()) {
         let bench = bench(&[index(tenants())]);
         let key = |item: usize| json!({ "pk": { "S": "p" }, "sk": { "S": item.to_string() } });
-        let mut model: BTreeMap<usize, (Option<(i8, i8)>, Option<usize>)> = BTreeMap::new();
+        let mut model: BTreeMap<usize, Known> = BTreeMap::new();
         let update = |item: usize, expression: &str, values: Value| {
             let mut request = json!({ "TableName": "tab", "Key": key(item), "UpdateExpression": expression });
             if !values.is_null() {
