@@ -84,6 +84,7 @@ service::operations! { S3, s3_api:
     DeleteObjectTagging,
     DeleteObjects,
     DeletePublicAccessBlock,
+    GetBucketAbac,
     GetBucketAccelerateConfiguration,
     GetBucketAcl,
     GetBucketAnalyticsConfiguration,
@@ -127,6 +128,7 @@ service::operations! { S3, s3_api:
     ListObjects,
     ListObjectsV2,
     ListParts,
+    PutBucketAbac,
     PutBucketAccelerateConfiguration,
     PutBucketAcl,
     PutBucketAnalyticsConfiguration,
@@ -155,6 +157,7 @@ service::operations! { S3, s3_api:
     PutPublicAccessBlock,
     RestoreObject,
     SelectObjectContent,
+    UpdateObjectEncryption,
     UploadPart,
     UploadPartCopy,
 }
@@ -241,6 +244,9 @@ impl Service for S3 {
                 Error::invalid_argument("Invalid attribute name specified.", name, list)
             }
             _ if violation.path.starts_with("accessControlPolicy") => acl::malformed(),
+            member if member.eq_ignore_ascii_case("kmsKeyArn") && violation.path.starts_with("objectEncryption") => {
+                Error::InvalidRequest(ops::BAD_ARN.to_owned())
+            }
             // What is inside another member came in the body.
             _ if violation.path.contains('.') => Error::malformed_xml(),
             "storageClass" => Error::InvalidStorageClass("The storage class you specified is not valid".to_owned()),

@@ -12,6 +12,7 @@ use service::{Key, Snapshot, Store, StoreError, Transaction, from_record, to_rec
 use crate::Error;
 use crate::annotation;
 use crate::checksum::{Algorithm, Checksum};
+use crate::lifecycle::Sizes;
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Bucket {
@@ -44,9 +45,19 @@ pub struct Bucket {
     pub mfa_known: bool,
     #[serde(default)]
     pub acl: Option<Acl>,
+    /// Lifecycle rules move small objects to archives.
+    #[serde(default)]
+    pub archives_small: bool,
+    /// The tags of the bucket are conditions of policies.
+    #[serde(default)]
+    pub abac: bool,
 }
 
 impl Bucket {
+    pub fn sizes(&self) -> Sizes {
+        if self.archives_small { Sizes::SmallUnlessArchived } else { Sizes::Small }
+    }
+
     /// Access control lists say nothing: every object is the bucket owner's.
     pub fn enforces_owner(&self) -> bool {
         self.ownership.as_deref() == Some("BucketOwnerEnforced")

@@ -1,5 +1,6 @@
 //! One file a noun. What they share is here: what a call needs to be allowed, and the write of an object.
 
+mod abac;
 mod acl;
 mod annotation;
 mod attributes;
@@ -24,6 +25,7 @@ mod tag;
 #[cfg(test)]
 mod tests;
 mod torrent;
+mod update_encryption;
 mod versioning;
 mod website;
 mod write;
@@ -31,6 +33,7 @@ mod write;
 use lifecycle::expiration;
 pub(crate) use list::KEPT;
 pub(crate) use multipart::drop_parts;
+pub(crate) use update_encryption::BAD_ARN;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -68,7 +71,15 @@ fn check_region(cx: &Context, bucket: &Bucket) -> Result<(), Error> {
 fn on_bucket(cx: &Context, action: &str, bucket: &str) -> Result<Access, Error> {
     let record = find_bucket(cx.store(), bucket)?;
     check_region(cx, &record)?;
-    Ok(Access::new(action, format!("arn:aws:s3:::{bucket}")).owned_by(&record.account))
+    Ok(with_tags(Access::new(action, format!("arn:aws:s3:::{bucket}")).owned_by(&record.account), &record))
+}
+
+/// The tags of a bucket are conditions where its owner wants them to be.
+fn with_tags(mut access: Access, bucket: &Bucket) -> Access {
+    for (key, value) in bucket.tags.iter().flatten().filter(|_| bucket.abac) {
+        access = access.with(format!("aws:ResourceTag/{key}"), value).with(format!("s3:BucketTag/{key}"), value);
+    }
+    access
 }
 
 /// `action` on an object.
@@ -79,7 +90,8 @@ fn on_object(cx: &Context, action: &str, bucket: &str, key: &str) -> Result<Acce
 
 fn object_access(cx: &Context, action: &str, bucket: &Bucket, key: &str) -> Result<Access, Error> {
     check_region(cx, bucket)?;
-    Ok(Access::new(action, format!("arn:aws:s3:::{}/{key}", bucket.name)).owned_by(&bucket.account))
+    let access = Access::new(action, format!("arn:aws:s3:::{}/{key}", bucket.name)).owned_by(&bucket.account);
+    Ok(with_tags(access, bucket))
 }
 
 /// The bucket of a request, which must belong to whom the client thinks it does.
