@@ -196,4 +196,4 @@ def test_texts_of_bad_settings(ask):
     assert ask("PUT", f"/{ask.bucket}?acl", "<AccessControlPolicy/>").error[:2] == (400, "MalformedACLError")
     statement = '{"Effect":"Deny","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::%s/*","Condition":{"Foo":{"aws:x":"b"}}}'
     policy = '{"Version":"2012-10-17","Statement":[%s]}' % (statement % ask.bucket)
-    assert ask("PUT", f"/{ask.bucket}?policy", policy).error == (400, "MalformedPolicy", "Invalid Condition type : Foo")
+    assert ask("PUT", f"/{ask.bucket}?policy", policy).error == (400, "MalformedPolicy", "Invalid Condition type : Foo.")

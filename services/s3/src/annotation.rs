@@ -5,15 +5,17 @@
 //! - A version knows the set that its annotations are kept under, and how many there are. The bodies are kept as those of
 //!   objects are, and are encrypted with the data key of the version where that has one.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use service::{ByteStream, Bytes, Context, Key, Range, Snapshot, StoreError, Transaction, from_record, to_record};
 
+use crate::Error;
 use crate::blob::{Blobs, Draft, Place, duplicate, forget, receive};
 use crate::checksum::{Checksum, Hasher};
 use crate::cipher;
 use crate::range::Span;
 use crate::store::{Object, Segment};
-use crate::{Error, S3};
 
 /// The most annotations of a version.
 pub const MAX_COUNT: u32 = 1000;
@@ -134,7 +136,7 @@ impl Copies {
     /// Copies what `object` has: files are linked where neither side is encrypted. `None` where something was removed
     /// meanwhile.
     pub async fn make(
-        s3: &S3,
+        blobs: &Arc<Blobs>,
         cx: &Context,
         snapshot: &Snapshot,
         object: &Object,
@@ -149,10 +151,10 @@ impl Copies {
             let mut annotation: Annotation = from_record(&record)?;
             let place = Place::of(&cx.cloud);
             let draft = if from.is_none() && to.is_none() {
-                let Some(_pinned) = open(&s3.blobs, cx, snapshot, &annotation, None)? else { return Ok(None) };
+                let Some(_pinned) = open(blobs, cx, snapshot, &annotation, None)? else { return Ok(None) };
                 duplicate(place, cx.random(), snapshot, &annotation.body)?
             } else {
-                let Some(body) = open(&s3.blobs, cx, snapshot, &annotation, from)? else { return Ok(None) };
+                let Some(body) = open(blobs, cx, snapshot, &annotation, from)? else { return Ok(None) };
                 let hashers: Vec<Hasher> = Vec::new();
                 receive(place, cx.random(), Some(body), MAX_SIZE, hashers, to).await?.draft
             };
@@ -180,7 +182,7 @@ impl Copies {
 
 /// The body of an annotation; `None` where it was removed meanwhile.
 pub fn open(
-    blobs: &std::sync::Arc<Blobs>,
+    blobs: &Arc<Blobs>,
     cx: &Context,
     snapshot: &Snapshot,
     annotation: &Annotation,

@@ -411,7 +411,7 @@ fn known_operator(operator: &str) -> bool {
 fn check_condition(condition: &Map<String, Value>, actions: Option<&[&str]>) -> Result<(), Error> {
     for (operator, keys) in condition {
         if !known_operator(operator) {
-            return Err(malformed(format!("Invalid Condition type : {operator}")));
+            return Err(malformed(format!("Invalid Condition type : {operator}.")));
         }
         let Some(keys) = keys.as_object() else { continue };
         for key in keys.keys() {

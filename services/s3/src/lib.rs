@@ -203,6 +203,21 @@ impl S3 {
 }
 
 impl S3 {
+    /// What is said of a version changed: that is told, and said of its replica too.
+    fn described(
+        &self,
+        tx: &mut Transaction<'_>,
+        cx: &Context,
+        bucket: &store::Bucket,
+        key: &str,
+        object: &mut store::Object,
+        event: Option<&str>,
+    ) -> Result<(), StoreError> {
+        replicate::schedule_change(tx, &self.replications, cx, bucket, key, object)?;
+        versions::save(tx, &bucket.name, key, object)?;
+        event.map_or(Ok(()), |event| self.tell(tx, cx, bucket, key, object, event))
+    }
+
     /// A version was written: it is told of, and copied where a rule says so.
     fn written(
         &self,

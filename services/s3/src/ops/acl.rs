@@ -13,7 +13,7 @@ use wire::Unit;
 use super::{bucket_of, check_owner, find, load, on_bucket, on_existing, owner};
 use crate::acl;
 use crate::store::{Acl, Bucket, load_bucket, save_bucket};
-use crate::{Error, S3, versions};
+use crate::{Error, S3};
 
 /// BlockPublicAcls refuses public lists.
 pub(super) fn blocked(cx: &Context, action: &str, resource: &str) -> Error {
@@ -205,8 +205,7 @@ async fn put_object_acl(s3: &S3, cx: &Context, request: PutObjectAclRequest) -> 
             return Err(blocked(cx, "s3:PutObjectAcl", &format!("{}/{}", bucket.name, request.key)));
         }
         object.acl = (list != Acl::private(&bucket.account)).then_some(list);
-        versions::save(tx, &bucket.name, &request.key, &object)?;
-        Ok(s3.tell(tx, cx, &bucket, &request.key, &object, "ObjectAcl:Put")?)
+        Ok(s3.described(tx, cx, &bucket, &request.key, &mut object, Some("ObjectAcl:Put"))?)
     })?;
     Ok(PutObjectAclOutput::default())
 }

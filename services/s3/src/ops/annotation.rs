@@ -20,7 +20,7 @@ use crate::integrity::{Integrity, show, stated};
 use crate::lock::{Guard, protected};
 use crate::precondition::names_etag;
 use crate::store::{Object, bucket_in};
-use crate::{Error, S3, encryption, versions};
+use crate::{Error, S3, encryption};
 
 /// `action` on the version that a request names.
 fn access(cx: &Context, action: &str, bucket: &str, key: &str, id: Option<&str>) -> Result<Access, Error> {
@@ -90,8 +90,7 @@ async fn put_object_annotation(
         if !replaced.is_empty() && object.lock.guard(cx.now()) != Guard::Free {
             return Err(protected());
         }
-        versions::save(tx, &bucket.name, key, &object)?;
-        s3.tell(tx, cx, &bucket, key, &object, "ObjectAnnotation:Put")?;
+        s3.described(tx, cx, &bucket, key, &mut object, Some("ObjectAnnotation:Put"))?;
         Ok((object, replaced))
     })?;
     received.draft.keep();
@@ -250,8 +249,7 @@ async fn delete_object_annotation(
         }
         let removed = annotation::remove(tx, &mut object, name)?;
         if !removed.is_empty() {
-            versions::save(tx, &bucket.name, key, &object)?;
-            s3.tell(tx, cx, &bucket, key, &object, "ObjectAnnotation:Delete")?;
+            s3.described(tx, cx, &bucket, key, &mut object, Some("ObjectAnnotation:Delete"))?;
         }
         Ok((object, removed))
     })?;

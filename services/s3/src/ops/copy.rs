@@ -224,7 +224,7 @@ async fn copy_object(s3: &S3, cx: &Context, request: CopyObjectRequest) -> Resul
         let annotations = match with_annotations {
             true => {
                 let keys = (from.as_ref(), settings.encryption.key.as_ref());
-                Copies::make(s3, cx, &snapshot, &original, keys).await?
+                Copies::make(&s3.blobs, cx, &snapshot, &original, keys).await?
             }
             false => Some(Copies::default()),
         };

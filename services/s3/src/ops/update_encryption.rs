@@ -74,7 +74,7 @@ async fn rewritten(
     let from = unlock(cx, (bucket, key), object, None)?;
     let whole = Span { start: 0, len: object.size };
     let body = s3.blobs.open(root(cx), cx.store(), &snapshot, &object.body, whole, from.as_ref())?;
-    let copies = Copies::make(s3, cx, &snapshot, object, (from.as_ref(), to.key.as_ref())).await?;
+    let copies = Copies::make(&s3.blobs, cx, &snapshot, object, (from.as_ref(), to.key.as_ref())).await?;
     let (Some(body), Some(copies)) = (body, copies) else { return Ok(None) };
     drop(snapshot);
     let place = Place::of(&cx.cloud);
