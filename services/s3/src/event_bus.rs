@@ -43,9 +43,7 @@ fn kind(event: &str, happening: &Happening<'_>) -> Option<(&'static str, Value)>
         "ObjectCreated:Put" => ("Object Created", json!({ "reason": "PutObject" })),
         "ObjectCreated:Post" => ("Object Created", json!({ "reason": "POST Object" })),
         "ObjectCreated:Copy" => ("Object Created", json!({ "reason": "CopyObject" })),
-        "ObjectCreated:CompleteMultipartUpload" => {
-            ("Object Created", json!({ "reason": "CompleteMultipartUpload" }))
-        }
+        "ObjectCreated:CompleteMultipartUpload" => ("Object Created", json!({ "reason": "CompleteMultipartUpload" })),
         "ObjectRemoved:Delete" => ("Object Deleted", deleted("DeleteObject", permanent)),
         "ObjectRemoved:DeleteMarkerCreated" => ("Object Deleted", deleted("DeleteObject", marker)),
         "LifecycleExpiration:Delete" => ("Object Deleted", deleted("Lifecycle Expiration", permanent)),
@@ -67,7 +65,8 @@ pub fn notice(cx: &Context, happening: &Happening<'_>) -> Option<Notice> {
     let Happening { bucket, key, object, event, due } = happening;
     let (detail_type, further) = kind(event, happening)?;
     let mut shown = json!({ "key": key });
-    let sized = ["Object Created", "Object Restore Initiated", "Object Restore Completed", "Object Storage Class Changed"];
+    let sized =
+        ["Object Created", "Object Restore Initiated", "Object Restore Completed", "Object Storage Class Changed"];
     if sized.contains(&detail_type) {
         shown["size"] = object.size.into();
     }
@@ -115,14 +114,15 @@ mod tests {
         let cx = Bench::new().await.cx();
         let bucket = Bucket { name: "b".into(), account: "1".into(), region: "r".into(), ..Bucket::default() };
         let object = Object { size: 3, etag: "e".into(), ..Object::default() };
-        let of = |event| {
-            notice(&cx, &Happening { bucket: &bucket, key: "a b", object: &object, event, due: cx.now() })
-        };
+        let of = |event| notice(&cx, &Happening { bucket: &bucket, key: "a b", object: &object, event, due: cx.now() });
         let created = of("ObjectCreated:Put").unwrap().detail;
         assert_eq!((&created["object"]["key"], &created["object"]["size"]), (&json!("a b"), &json!(3)));
         assert_eq!(created["reason"], "PutObject");
         let deleted = of("LifecycleExpiration:Delete").unwrap().detail;
-        assert_eq!((&deleted["deletion-type"], &deleted["requester"]), (&json!("Permanently Deleted"), &json!("s3.amazonaws.com")));
+        assert_eq!(
+            (&deleted["deletion-type"], &deleted["requester"]),
+            (&json!("Permanently Deleted"), &json!("s3.amazonaws.com"))
+        );
         assert!(of("Replication:OperationFailedReplication").is_none());
     }
 
@@ -142,12 +142,13 @@ mod tests {
         };
         bench.ok::<s3_api::PutBucketNotificationConfiguration>(request).await;
         bench.put("a key", vec![1, 2]).await;
-        let events::Received::Event(event) = events.receive().await else { panic!("no event") };
+        let service::events::Received::Event(event) = events.receive().await else { panic!("no event") };
         let Event::Service(event) = &*event else { panic!("{event:?}") };
         assert_eq!((event.source, event.detail_type.as_str()), ("aws.s3", "Object Created"));
         assert_eq!(event.resources, ["arn:aws:s3:::bucket"]);
         assert_eq!((&event.detail["object"]["key"], &event.detail["object"]["size"]), (&json!("a key"), &json!(2)));
-        let request = s3_api::GetBucketNotificationConfigurationRequest { bucket: "bucket".into(), ..Default::default() };
+        let request =
+            s3_api::GetBucketNotificationConfigurationRequest { bucket: "bucket".into(), ..Default::default() };
         assert_eq!(bench.ok::<s3_api::GetBucketNotificationConfiguration>(request).await, bus);
     }
 }
