@@ -6,7 +6,7 @@ use s3_api::{
 };
 use service::{Access, Context, Page, Principal, Range, Timestamp, decode_token, encode_token, from_record, operation};
 
-use super::access::{denied, no_session};
+use super::access::{denied, no_session, own_session};
 use super::{arn, arn_of, name};
 use crate::store::{Bucket, Directory, PublicAccess, bucket_key, directories_key, save_bucket};
 use crate::tagging::{self, BUCKET_LIMIT};
@@ -19,7 +19,7 @@ pub fn to_create(cx: &Context, request: &CreateBucketRequest) -> Result<Vec<Acce
     if matches!(cx.principal(), Principal::Anonymous) {
         return Err(denied());
     }
-    no_session(cx)?;
+    own_session(cx, &request.bucket, true)?;
     let resource = arn_of(cx.region(), cx.account(), &request.bucket);
     let location = request.create_bucket_configuration.as_ref().and_then(|one| one.location.as_ref()?.name.clone());
     let create = Access::new("s3express:CreateBucket", &resource);
