@@ -280,6 +280,7 @@ impl Gateway {
         };
         let cx = self.context(call, caller, request_id);
         let query = parameters(&call.query);
+        service.check_request(model, &query, &call.parts.headers)?;
         let input = decode::Input {
             protocol,
             labels: &labels,

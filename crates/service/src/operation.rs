@@ -122,6 +122,17 @@ pub trait Service: Any + Send + Sync {
         self.resource_policy(cx, &access.resource)
     }
 
+    /// What the service asks of the query and headers of a request, beside what the model says of the operation that they
+    /// lead to.
+    fn check_request(
+        &self,
+        _operation: &OperationModel,
+        _query: &[(String, String)],
+        _headers: &HeaderMap,
+    ) -> Result<(), ApiError> {
+        Ok(())
+    }
+
     /// What the service asks of a body that is read as a whole, beside that it can be decoded: that it has the checksum that
     /// the headers state.
     fn check_body(&self, _operation: &OperationModel, _headers: &HeaderMap, _body: &[u8]) -> Result<(), ApiError> {

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
 use bytes::Bytes;
+use fjall::config::PartitioningPolicy;
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode, Readable as _};
 use parking_lot::{Condvar, Mutex};
 
@@ -49,7 +50,13 @@ impl Disk {
                     error => failed(format!("{error:?}")),
                 },
             )?;
-        let options = || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES);
+        let options = || {
+            let partitioned = PartitioningPolicy::new([false, true]);
+            KeyspaceCreateOptions::default()
+                .max_memtable_size(MEMTABLE_BYTES)
+                .index_block_partitioning_policy(partitioned.clone())
+                .filter_block_partitioning_policy(partitioned)
+        };
         let keyspace = database.keyspace("state", options).map_err(|error| failed(format!("{error:?}")))?;
         match keyspace.get(FORMAT_KEY)? {
             Some(found) if *found != *FORMAT => {

@@ -114,7 +114,11 @@ impl DynamoDb {
     }
 
     pub fn forget(&self, table: &Table) {
-        self.cache.forget(&table_key(&table.account, &table.region, &table.name));
+        self.forget_named(&table.account, &table.region, &table.name);
+    }
+
+    pub fn forget_named(&self, account: &str, region: &str, name: &str) {
+        self.cache.forget(&table_key(account, region, name));
     }
 
     pub fn head(&self, cx: &Context, table: &Table) -> Result<Head, Error> {

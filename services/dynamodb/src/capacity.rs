@@ -6,6 +6,7 @@ use dynamodb_api as api;
 
 use crate::size::Units;
 use crate::table::{IndexNumber, PRIMARY, Scope, Table};
+use crate::vector;
 
 /// Whether units were spent on reading or on writing; only transactions report the difference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -17,6 +18,8 @@ pub enum Direction {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Consumed {
     units: BTreeMap<IndexNumber, Units>,
+    /// Bytes written to vector indexes.
+    vectors: BTreeMap<IndexNumber, usize>,
 }
 
 impl Consumed {
@@ -30,17 +33,23 @@ impl Consumed {
         *self.units.entry(index).or_default() += units;
     }
 
+    pub fn add_vector(&mut self, index: IndexNumber, bytes: usize) {
+        *self.vectors.entry(index).or_default() += bytes;
+    }
+
     pub fn by_index(&self) -> impl Iterator<Item = (IndexNumber, Units)> + '_ {
         self.units.iter().map(|(index, units)| (*index, *units))
     }
 
     pub fn merge(&mut self, other: &Consumed) {
         other.units.iter().for_each(|(index, units)| self.add(*index, *units));
+        other.vectors.iter().for_each(|(index, bytes)| self.add_vector(*index, *bytes));
     }
 
-    /// Transactions cost twice as much.
+    /// Transactions cost twice as much, but for what vector indexes take in.
     pub fn doubled(&self) -> Consumed {
-        Consumed { units: self.units.iter().map(|(index, units)| (*index, units.doubled())).collect() }
+        let units = self.units.iter().map(|(index, units)| (*index, units.doubled())).collect();
+        Consumed { units, vectors: self.vectors.clone() }
     }
 
     /// The report to a request that named the table so: by its name, or by its ARN, which is then reported.
@@ -91,8 +100,24 @@ impl Consumed {
             table: detailed.then(|| capacity(self.units.get(&PRIMARY).copied().unwrap_or_default())),
             local_secondary_indexes: indexes(Scope::Local),
             global_secondary_indexes: indexes(Scope::Global),
-            ..Default::default()
+            vector_indexes: if detailed { self.report_vectors(table) } else { None },
         })
+    }
+}
+
+impl Consumed {
+    /// The bytes written to each vector index. What a request falls short of the least is counted with the first.
+    fn report_vectors(&self, table: &Table) -> Option<BTreeMap<String, api::VectorCapacity>> {
+        let all: usize = self.vectors.values().sum();
+        let mut short = vector::LEAST_BYTES.saturating_sub(all);
+        let mut report = BTreeMap::new();
+        for index in &table.vectors {
+            let Some(bytes) = self.vectors.get(&index.number) else { continue };
+            let bytes = bytes + std::mem::take(&mut short);
+            let capacity = api::VectorCapacity { vector_write_request_bytes: Some(bytes as f64), ..Default::default() };
+            report.insert(index.name.clone(), capacity);
+        }
+        (!report.is_empty()).then_some(report)
     }
 }
 

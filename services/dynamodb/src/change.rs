@@ -71,6 +71,10 @@ fn follow(transaction: &mut Transaction<'_>, before: &Table, table: &mut Table, 
         head.sizes.forget(gone.number);
         transaction.put(purge_key(&index_prefix(table.number, gone.number)), Vec::new());
     }
+    for gone in before.vectors.iter().filter(|old| table.vectors.iter().all(|new| new.number != old.number)) {
+        head.sizes.forget(gone.number);
+        transaction.put(purge_key(&index_prefix(table.number, gone.number)), Vec::new());
+    }
     let ttl = [before, table].map(|table| table.ttl.as_ref().map(|ttl| ttl.number));
     let recovery = [before, table].map(|table| table.recovery.as_ref().map(|recovery| recovery.number));
     for (marks, [old, new]) in [(TIMES_TO_LIVE, ttl), (RECOVERIES, recovery)] {

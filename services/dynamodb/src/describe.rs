@@ -16,9 +16,11 @@ pub fn table(table: &Table, sizes: &Sizes, status: api::TableStatus, now: i64) -
         indexes(table, Scope::Global).map(|index| global(table, index, sizes, &status, now)).collect::<Vec<_>>();
     let local = indexes(table, Scope::Local).map(|index| local(table, index, sizes)).collect::<Vec<_>>();
     let (bytes, items) = sizes.of(PRIMARY);
+    let vectors: Vec<_> = table.vectors.iter().map(|index| index.describe(table, sizes, &status, now)).collect();
     let warm = Warm::effective(table.warm, table.throughput);
-    let filling = table.indexes.iter().any(|index| index.backfill.is_some());
-    let status = if filling && status == api::TableStatus::Active { api::TableStatus::Updating } else { status };
+    let current = !table.replicas.is_empty() && table.global.legacy.is_none();
+    let status =
+        if table.is_indexing() && status == api::TableStatus::Active { api::TableStatus::Updating } else { status };
     api::TableDescription {
         attribute_definitions: Some(table.attributes.iter().map(definition).collect()),
         table_name: Some(table.name.clone()),
@@ -32,13 +34,7 @@ pub fn table(table: &Table, sizes: &Sizes, status: api::TableStatus, now: i64) -
         item_count: Some(items),
         table_arn: Some(table.arn()),
         table_id: Some(table.id.clone()),
-        billing_mode_summary: table.on_demand_since.map(|since| api::BillingModeSummary {
-            billing_mode: Some(match table.throughput {
-                Throughput::OnDemand => api::BillingMode::PayPerRequest,
-                Throughput::Provisioned { .. } => api::BillingMode::Provisioned,
-            }),
-            last_update_to_pay_per_request_date_time: Some(Timestamp::from_millis(since)),
-        }),
+        billing_mode_summary: billing(table),
         local_secondary_indexes: (!local.is_empty()).then_some(local),
         global_secondary_indexes: (!global.is_empty()).then_some(global),
         stream_specification: stream(table),
@@ -58,13 +54,29 @@ pub fn table(table: &Table, sizes: &Sizes, status: api::TableStatus, now: i64) -
             restore_date_time: Timestamp::from_millis(restored.at),
             restore_in_progress: status == api::TableStatus::Creating,
         }),
-        replicas: (!table.replicas.is_empty())
-            .then(|| table.replicas.iter().map(|region| replica(table, region)).collect()),
-        global_table_version: (!table.replicas.is_empty()).then(|| "2019.11.21".to_owned()),
+        replicas: current.then(|| table.replicas.iter().map(|region| replica(table, region)).collect()),
+        global_table_version: current.then(|| "2019.11.21".to_owned()),
+        global_table_settings_replication_mode: current
+            .then_some(api::GlobalTableSettingsReplicationMode::EnabledWithOverrides),
+        multi_region_consistency: current.then(|| table.global.consistency()),
+        global_table_witnesses: table.global.witness.as_ref().map(|region| vec![witness(region)]),
+        disassociation_protection_enabled: table.may_be_disassociated().then_some(!table.global.unprotected),
         sse_description: encryption::describe(table.encryption.as_ref(), api::SSEStatus::Enabled),
+        vector_indexes: (!vectors.is_empty()).then_some(vectors),
         table_status: Some(status),
         ..Default::default()
     }
+}
+
+/// The billing mode, of a table that has ever been on demand.
+pub fn billing(table: &Table) -> Option<api::BillingModeSummary> {
+    table.on_demand_since.map(|since| api::BillingModeSummary {
+        billing_mode: Some(match table.throughput {
+            Throughput::OnDemand => api::BillingMode::PayPerRequest,
+            Throughput::Provisioned { .. } => api::BillingMode::Provisioned,
+        }),
+        last_update_to_pay_per_request_date_time: Some(Timestamp::from_millis(since)),
+    })
 }
 
 fn replica(table: &Table, region: &str) -> api::ReplicaDescription {
@@ -77,7 +89,14 @@ fn replica(table: &Table, region: &str) -> api::ReplicaDescription {
     }
 }
 
-fn class(class: &crate::table::TableClass) -> api::TableClassSummary {
+fn witness(region: &str) -> api::GlobalTableWitnessDescription {
+    api::GlobalTableWitnessDescription {
+        region_name: Some(region.to_owned()),
+        witness_status: Some(api::WitnessStatus::Active),
+    }
+}
+
+pub fn class(class: &crate::table::TableClass) -> api::TableClassSummary {
     api::TableClassSummary {
         table_class: Some(class.name.as_str().into()),
         last_update_date_time: class.changed.map(Timestamp::from_millis),

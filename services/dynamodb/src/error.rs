@@ -56,6 +56,14 @@ service::errors! {
         PolicyNotFound = 400 "PolicyNotFoundException",
         /// There is no such global table (of the version of 2017).
         GlobalTableNotFound = 400 "GlobalTableNotFoundException",
+        /// There is a global table of this name (of the version of 2017).
+        GlobalTableAlreadyExists = 400 "GlobalTableAlreadyExistsException",
+        /// The region belongs to the global table.
+        ReplicaAlreadyExists = 400 "ReplicaAlreadyExistsException",
+        /// The region does not belong to the global table.
+        ReplicaNotFound = 400 "ReplicaNotFoundException",
+        /// There is no such index, in the words of global tables.
+        IndexNotFound = 400 "IndexNotFoundException",
         /// All that has one partition key, in a table with local indexes.
         ItemCollectionSizeLimitExceeded = 400 "ItemCollectionSizeLimitExceededException",
         /// Too much at once.

@@ -23,12 +23,15 @@ use crate::codec;
 use crate::error::{Error, item_to_json};
 use crate::history;
 use crate::ion::{self, Record};
+use crate::selection::Selection;
 use crate::table::{Table, index_prefix};
 use crate::value::Item;
 
 pub const EXPORTS: &str = "dynamodb/export/";
 /// A new file begins after this many bytes of text.
 const FILE: usize = 32 * 1024 * 1024;
+/// How many records are selected at once.
+const CHUNK: usize = 100;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Status {
@@ -81,6 +84,9 @@ pub struct Export {
     /// In Ion rather than in JSON.
     #[serde(default)]
     pub ion: bool,
+    /// What of it is exported, if not everything.
+    #[serde(default)]
+    pub selection: Option<Selection>,
     pub status: Status,
     pub started: i64,
     pub ended: Option<i64>,
@@ -122,8 +128,8 @@ impl Export {
 
     /// Whether a request with the same token asks for the same.
     pub fn is_same_request(&self, other: &Export) -> bool {
-        (&self.table, &self.bucket, &self.prefix, &self.kind, self.ion)
-            == (&other.table, &other.bucket, &other.prefix, &other.kind, other.ion)
+        (&self.table, &self.bucket, &self.prefix, &self.kind, self.ion, &self.selection)
+            == (&other.table, &other.bucket, &other.prefix, &other.kind, other.ion, &other.selection)
     }
 }
 
@@ -181,21 +187,26 @@ impl DynamoDb {
         let snapshot = cx.store().snapshot();
         let mut lines = match export.kind {
             Kind::Full { at } => full(&snapshot, &table, recovery.number, at)?,
-            Kind::Incremental { from, to, with_old } => {
-                changes(&snapshot, &table, recovery.number, (from, to), with_old)?
-            }
+            Kind::Incremental { from, to, .. } => changes(&snapshot, &table, recovery.number, (from, to))?,
         };
         let (mut files, mut number) = (String::new(), 0);
         loop {
             let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
             let (mut count, mut bytes) = (0_i64, 0_usize);
             while bytes < FILE
-                && let Some(line) = lines.next()
+                && let Some(records) = chunk(&mut lines)?
             {
-                let line = if export.ion { ion::line(&line?) } else { json_line(&line?) } + "\n";
-                encoder.write_all(line.as_bytes()).map_err(io)?;
-                count += 1;
-                bytes += line.len();
+                let records = match &export.selection {
+                    Some(selection) => selection.take(&table.keys, records)?,
+                    None => records,
+                };
+                for record in records {
+                    let record = shown(record, &export.kind);
+                    let line = if export.ion { ion::line(&record) } else { json_line(&record) } + "\n";
+                    encoder.write_all(line.as_bytes()).map_err(io)?;
+                    count += 1;
+                    bytes += line.len();
+                }
             }
             if count == 0 && number > 0 {
                 break;
@@ -220,6 +231,22 @@ impl DynamoDb {
     }
 }
 
+/// Some records at once, so that a selection is not read again for each.
+fn chunk(lines: &mut Lines) -> Result<Option<Vec<Record>>, Error> {
+    let records = lines.take(CHUNK).collect::<Result<Vec<_>, _>>()?;
+    Ok((!records.is_empty()).then_some(records))
+}
+
+/// A record with the images that the export shows.
+fn shown(record: Record, kind: &Kind) -> Record {
+    match (record, kind) {
+        (Record::Change { micros, keys, new, .. }, Kind::Incremental { with_old: false, .. }) => {
+            Record::Change { micros, keys, old: None, new }
+        }
+        (record, _) => record,
+    }
+}
+
 type Lines = Box<dyn Iterator<Item = Result<Record, Error>> + Send>;
 
 fn full(snapshot: &store::Snapshot, table: &Table, log: u16, at: i64) -> Result<Lines, Error> {
@@ -227,13 +254,7 @@ fn full(snapshot: &store::Snapshot, table: &Table, log: u16, at: i64) -> Result<
     Ok(Box::new(items.map(|item| Ok(Record::Item(codec::decode(&item?.1)?.0)))))
 }
 
-fn changes(
-    snapshot: &store::Snapshot,
-    table: &Table,
-    log: u16,
-    (from, to): (i64, i64),
-    with_old: bool,
-) -> Result<Lines, Error> {
+fn changes(snapshot: &store::Snapshot, table: &Table, log: u16, (from, to): (i64, i64)) -> Result<Lines, Error> {
     let later = history::before(snapshot, table, log, to)?;
     let prefix = index_prefix(table.number, crate::table::PRIMARY);
     let mut lines = Vec::new();
@@ -249,7 +270,6 @@ fn changes(
         };
         let (old, new) = (item(&before.record)?, item(&after)?);
         let Some(keys) = old.as_ref().or(new.as_ref()).map(|item| table.keys.of(item)) else { continue };
-        let old = old.filter(|_| with_old);
         lines.push(Ok(Record::Change { micros: changed * 1000, keys, old, new }));
     }
     Ok(Box::new(lines.into_iter()))

@@ -20,6 +20,7 @@ mod expiry;
 mod export;
 mod expression;
 pub mod fuzz;
+mod global;
 mod history;
 mod import;
 mod ion;
@@ -36,6 +37,7 @@ mod parameters;
 mod partiql;
 mod read;
 mod schema;
+mod selection;
 mod size;
 mod store;
 mod stream;
@@ -46,6 +48,7 @@ mod testing;
 mod throttle;
 mod validate;
 mod value;
+mod vector;
 mod write;
 
 use std::sync::Arc;
@@ -79,6 +82,7 @@ operations! {
     BatchGetItem,
     BatchWriteItem,
     CreateBackup,
+    CreateGlobalTable,
     CreateTable,
     DeleteBackup,
     DeleteItem,
@@ -118,6 +122,7 @@ operations! {
     RestoreTableFromBackup,
     RestoreTableToPointInTime,
     Scan,
+    SearchVectors,
     TagResource,
     TransactGetItems,
     TransactWriteItems,

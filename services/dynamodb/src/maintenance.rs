@@ -11,7 +11,8 @@ use crate::DynamoDb;
 use crate::codec::{self, Corrupt};
 use crate::error::Error;
 use crate::store::{Head, TABLES, head_key, read_table, table_key, write_table};
-use crate::table::{PRIMARY, Table, TimeToLive, index_prefix};
+use crate::table::{EntryChange, IndexNumber, PRIMARY, Table, TimeToLive, index_prefix};
+use crate::value::Item;
 
 /// How many items one step handles; a writer waits no longer than one step.
 const STEP: usize = 1000;
@@ -106,36 +107,67 @@ fn unfinished(store: &Store) -> Result<Vec<Table>, Error> {
     Ok(unfinished)
 }
 
+/// An index that is not full yet.
+enum Filling {
+    Index(usize),
+    Vector(usize),
+}
+
+impl Filling {
+    fn next(table: &Table) -> Option<Filling> {
+        let index = table.indexes.iter().position(|index| index.backfill.is_some()).map(Filling::Index);
+        index.or_else(|| table.vectors.iter().position(|index| index.backfill.is_some()).map(Filling::Vector))
+    }
+
+    fn place<'t>(&self, table: &'t mut Table) -> &'t mut Option<Vec<u8>> {
+        match self {
+            Filling::Index(at) => &mut table.indexes[*at].backfill,
+            Filling::Vector(at) => &mut table.vectors[*at].backfill,
+        }
+    }
+
+    /// What the index, of this number, gets of an item.
+    fn change(&self, table: &Table, item: &Item) -> (IndexNumber, EntryChange) {
+        match self {
+            Filling::Index(at) => {
+                let index = &table.indexes[*at];
+                (index.number, table.entry_change(index, None, Some(item)))
+            }
+            Filling::Vector(at) => {
+                let index = &table.vectors[*at];
+                (index.number, table.vector_change(index, None, Some(item)))
+            }
+        }
+    }
+}
+
 /// Files some more items in an index; false when there is no more to do.
 fn backfill_step(transaction: &mut store::Transaction<'_>, key: &[u8]) -> Result<bool, Error> {
     let Some(record) = transaction.get(key)? else { return Ok(false) };
     let mut table = read_table(&record)?;
-    let Some(at) = table.indexes.iter().position(|index| index.backfill.is_some()) else {
+    let Some(filling) = Filling::next(&table) else {
         return list_times_step(transaction, key, table);
     };
     let mut range = Range::prefix(index_prefix(table.number, PRIMARY));
-    if let Some(after) = table.indexes[at].backfill.as_ref().filter(|after| !after.is_empty()) {
-        range = range.after(after.clone());
+    if let Some(after) = filling.place(&mut table).clone().filter(|after| !after.is_empty()) {
+        range = range.after(after);
     }
     let mut head = Head::decode(&transaction.get(&head_key(table.number))?.ok_or(Corrupt)?)?;
     let entries = transaction.scan(range, STEP)?;
-    let index = &table.indexes[at];
     for (_, record) in &entries {
         let (item, _) = codec::decode(record)?;
-        let Some(entry) = table.entry_change(index, None, Some(&item)).new else { continue };
+        let (number, change) = filling.change(&table, &item);
+        let Some(entry) = change.new else { continue };
         // What was written since the index was declared is already in it.
         if !transaction.contains(&entry.key)? {
-            head.sizes.replace(index.number, None, Some(entry.weight));
+            head.sizes.replace(number, None, Some(entry.weight));
             transaction.put(entry.key, Bytes::from(entry.value));
         }
     }
-    match entries.last() {
-        Some((last, _)) => table.indexes[at].backfill = Some(last.to_vec()),
-        None => {
-            table.indexes[at].backfill = None;
-            table.generation += 1;
-            head.generation = table.generation;
-        }
+    *filling.place(&mut table) = entries.last().map(|(last, _)| last.to_vec());
+    if entries.is_empty() {
+        table.generation += 1;
+        head.generation = table.generation;
     }
     transaction.put(head_key(table.number), head.encode());
     transaction.put(key.to_vec(), write_table(&table)?);

@@ -6,6 +6,7 @@ use crate::error::{Error, Invalid};
 use crate::key::{KeyAttribute, KeySchema, Scalar};
 use crate::limits::{OnDemand, Warm};
 use crate::table::{Index, IndexNumber, Projected, Scope, Throughput};
+use crate::vector::{self, VectorIndex};
 
 const MAX_LOCAL: usize = 5;
 const MAX_GLOBAL: usize = 20;
@@ -20,6 +21,8 @@ pub struct Declared {
     pub keys: KeySchema,
     pub attributes: Vec<KeyAttribute>,
     pub indexes: Vec<Index>,
+    pub vectors: Vec<VectorIndex>,
+    pub next_index: IndexNumber,
 }
 
 pub fn check_table_name(name: &str) -> Result<(), Invalid> {
@@ -139,8 +142,13 @@ pub fn declared(request: &api::CreateTableInput, throughput: Throughput) -> Resu
         }
     }
     check_indexes(&keys, &indexes)?;
-    check_attributes_used(&attributes, &keys, &indexes)?;
-    Ok(Declared { keys, attributes, indexes })
+    let vectors = match &request.vector_indexes {
+        Some(wanted) => vector::declared(wanted, &attributes, next_number(&indexes))?,
+        None => Vec::new(),
+    };
+    check_attributes_used(&attributes, &keys, &indexes, &vectors)?;
+    let next_index = vectors.last().map_or_else(|| next_number(&indexes), |last| last.number + 1);
+    Ok(Declared { keys, attributes, indexes, vectors, next_index })
 }
 
 fn next_number(indexes: &[Index]) -> IndexNumber {
@@ -281,7 +289,7 @@ fn names<'a>(names: impl Iterator<Item = &'a str>) -> String {
     names.collect::<Vec<_>>().join(", ")
 }
 
-fn projected(projection: &api::Projection) -> Result<Projected, Invalid> {
+pub fn projected(projection: &api::Projection) -> Result<Projected, Invalid> {
     let given = projection.non_key_attributes.as_ref();
     let refuse_attributes = |kind: &str| match given {
         Some(_) => Err(Invalid::values(format!("ProjectionType is {kind}, but NonKeyAttributes is specified"))),
@@ -353,12 +361,21 @@ fn check_local(keys: &KeySchema, index: &Index) -> Result<(), Invalid> {
 }
 
 /// Only attributes of keys may be defined.
-fn check_attributes_used(attributes: &[KeyAttribute], keys: &KeySchema, indexes: &[Index]) -> Result<(), Invalid> {
-    let used = |name: &str| keys.contains(name) || indexes.iter().any(|index| index.keys.contains(name));
+fn check_attributes_used(
+    attributes: &[KeyAttribute],
+    keys: &KeySchema,
+    indexes: &[Index],
+    vectors: &[VectorIndex],
+) -> Result<(), Invalid> {
+    let used = |name: &str| {
+        keys.contains(name)
+            || indexes.iter().any(|index| index.keys.contains(name))
+            || vectors.iter().any(|index| index.searched().any(|attribute| attribute.name == name))
+    };
     if attributes.iter().all(|attribute| used(&attribute.name)) {
         return Ok(());
     }
-    if indexes.is_empty() {
+    if indexes.is_empty() && vectors.is_empty() {
         return Err(Invalid::values(
             "Number of attributes in KeySchema does not exactly match number of attributes defined in \
              AttributeDefinitions",

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::codec;
 use crate::error::Invalid;
+use crate::global::Global;
 use crate::history::Recovery;
 use crate::key::{self, KeyAttribute, KeySchema};
 use crate::limits::{OnDemand, Warm};
@@ -14,6 +15,7 @@ use crate::pace::Busy;
 use crate::size;
 use crate::stream::TableStream;
 use crate::value::{Item, equal};
+use crate::vector::VectorIndex;
 
 /// The place of an index among those of its table; the table's own items are kept at `PRIMARY`.
 pub type IndexNumber = u16;
@@ -34,6 +36,9 @@ pub struct Table {
     pub keys: KeySchema,
     pub attributes: Vec<KeyAttribute>,
     pub indexes: Vec<Index>,
+    /// They share their numbers with the indexes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub vectors: Vec<VectorIndex>,
     pub next_index: IndexNumber,
     pub throughput: Throughput,
     /// When the table last became on-demand.
@@ -54,6 +59,8 @@ pub struct Table {
     /// The other regions in which the table lives.
     #[serde(default)]
     pub replicas: Vec<String>,
+    #[serde(default)]
+    pub global: Global,
     pub policy: Option<ResourcePolicy>,
     /// Contributor insights, of the table itself under the empty name and of its indexes.
     #[serde(default)]
@@ -182,8 +189,13 @@ impl Table {
 
     /// An index or the list of times is not full yet.
     pub fn is_filling(&self) -> bool {
+        self.is_indexing() || self.ttl.as_ref().is_some_and(|ttl| ttl.backfill.is_some())
+    }
+
+    /// An index is not full yet.
+    pub fn is_indexing(&self) -> bool {
         self.indexes.iter().any(|index| index.backfill.is_some())
-            || self.ttl.as_ref().is_some_and(|ttl| ttl.backfill.is_some())
+            || self.vectors.iter().any(|index| index.backfill.is_some())
     }
 
     /// The stream that takes records.
@@ -203,7 +215,19 @@ impl Table {
     /// Checks an item against the table's keys and those of its indexes.
     pub fn check_item(&self, item: &Item) -> Result<(), Invalid> {
         self.keys.check_item(item)?;
-        self.indexes.iter().try_for_each(|index| index.keys.check_index(item, &index.name))
+        self.check_indexes(item)
+    }
+
+    /// Checks what the table's indexes would have to file an item under.
+    pub fn check_indexes(&self, item: &Item) -> Result<(), Invalid> {
+        self.indexes.iter().try_for_each(|index| index.keys.check_index(item, &index.name))?;
+        self.vectors.iter().try_for_each(|index| index.check(item))
+    }
+
+    /// The attributes that an index is filed by.
+    pub fn indexes_by(&self, name: &str) -> bool {
+        self.indexes.iter().any(|index| index.keys.contains(name))
+            || self.vectors.iter().any(|index| index.searched().any(|attribute| attribute.name == name))
     }
 
     /// Where the item with this key is kept; the key has been checked.
@@ -397,6 +421,7 @@ pub(crate) mod tests {
                 index("by-owner", 1, Scope::Global, "owner", Projected::KeysOnly),
                 index("by-time", 2, Scope::Local, "pk", Projected::Include(vec!["title".into()])),
             ],
+            vectors: vec![],
             next_index: 3,
             throughput: Throughput::OnDemand,
             on_demand_since: None,
@@ -411,6 +436,7 @@ pub(crate) mod tests {
             recovery: None,
             restored: None,
             replicas: vec![],
+            global: Global::default(),
             policy: None,
             insights: [].into(),
             encryption: None,

@@ -13,7 +13,7 @@ use crate::ops::replica::sibling;
 use crate::size::{self, Units};
 use crate::store::{Head, head_key};
 use crate::stream::{self, Actor};
-use crate::table::{PRIMARY, Scope, Table, index_prefix};
+use crate::table::{EntryChange, IndexNumber, PRIMARY, Scope, Table, index_prefix};
 use crate::validate;
 use crate::value::{Item, equal};
 
@@ -115,6 +115,7 @@ impl<'t, 's> Writer<'t, 's> {
         let needs_old = write.wants_old
             || write.condition.is_some()
             || !table.indexes.is_empty()
+            || !table.vectors.is_empty()
             || table.ttl.is_some()
             || table.keeps_changes()
             || !table.replicas.is_empty()
@@ -135,7 +136,9 @@ impl<'t, 's> Writer<'t, 's> {
                 Ok(Outcome { old, new: None, consumed })
             }
             Action::Put => {
-                let consumed = self.replace(table, &key, (old.as_ref(), old_weight), Some(write.key))?;
+                let stamped = table.stamped(write.key, self.now);
+                let new = stamped.as_ref().unwrap_or(write.key);
+                let consumed = self.replace(table, &key, (old.as_ref(), old_weight), Some(new))?;
                 Ok(Outcome { old, new: None, consumed })
             }
             Action::Delete => {
@@ -147,6 +150,7 @@ impl<'t, 's> Writer<'t, 's> {
                 if old.is_none() && !update.creates() {
                     return Ok(Outcome { old, new: None, consumed: Consumed::on_table(Units::write(0)) });
                 }
+                let new = table.stamped(&new, self.now).unwrap_or(new);
                 let consumed = self.replace(table, &key, (old.as_ref(), old_weight), Some(&new))?;
                 Ok(Outcome { old, new: Some(new), consumed })
             }
@@ -183,38 +187,17 @@ impl<'t, 's> Writer<'t, 's> {
         let mut collected = grown(old_weight, new_weight);
         let mut consumed = Consumed::on_table(Units::write(old_weight.max(new_weight).unwrap_or(0)));
         for index in &table.indexes {
-            let mut change = table.entry_change(index, old, new);
-            // While an index is being filled, an item that was there before may not be in it yet: then nothing of it is
-            // replaced, and the entry written here is the one that the filling finds.
-            if index.backfill.is_some()
-                && let Some((key, _)) = &change.old
-                && !self.transaction.contains(key)?
-            {
-                change.old = None;
-            }
-            let (old_weight, new_weight) =
-                (change.old.as_ref().map(|(_, weight)| *weight), change.new.as_ref().map(|entry| entry.weight));
+            let change = table.entry_change(index, old, new);
+            let moved = self.refile(table, index.number, index.backfill.is_some(), change)?;
             if index.scope == Scope::Local {
-                collected += grown(old_weight, new_weight);
+                collected += grown(moved.old, moved.new);
             }
-            let moved = match (&change.old, &change.new) {
-                (Some((old, _)), Some(new)) => *old != new.key,
-                _ => true,
-            };
-            if moved {
-                for weight in [old_weight, new_weight].into_iter().flatten() {
-                    consumed.add(index.number, Units::write(weight));
-                }
-            } else {
-                consumed.add(index.number, Units::write(old_weight.max(new_weight).unwrap_or(0)));
-            }
-            if let Some((key, _)) = change.old.filter(|_| moved) {
-                self.transaction.delete(key);
-            }
-            if let Some(entry) = change.new {
-                self.transaction.put(entry.key, entry.value);
-            }
-            self.head(table)?.sizes.replace(index.number, old_weight, new_weight);
+            moved.weights().for_each(|weight| consumed.add(index.number, Units::write(weight)));
+        }
+        for index in &table.vectors {
+            let change = table.vector_change(index, old, new);
+            let moved = self.refile(table, index.number, index.backfill.is_some(), change)?;
+            moved.weights().for_each(|weight| consumed.add_vector(index.number, weight));
         }
         if table.has_local_indexes()
             && let Some(item) = new.or(old)
@@ -236,7 +219,57 @@ impl<'t, 's> Writer<'t, 's> {
     }
 }
 
+/// What became of an entry: what it weighed and weighs, and whether it is filed elsewhere now.
+struct Refiled {
+    old: Option<usize>,
+    new: Option<usize>,
+    moved: bool,
+}
+
+impl Refiled {
+    /// What the change is charged by: an entry that has moved was written twice.
+    fn weights(&self) -> impl Iterator<Item = usize> + use<> {
+        let weights = match self.moved {
+            true => [self.old, self.new],
+            false => [self.old.max(self.new), None],
+        };
+        weights.into_iter().flatten()
+    }
+}
+
 impl Writer<'_, '_> {
+    /// Changes the entry of an index.
+    fn refile(
+        &mut self,
+        table: &Table,
+        number: IndexNumber,
+        filling: bool,
+        mut change: EntryChange,
+    ) -> Result<Refiled, Failure> {
+        // While an index is being filled, an item that was there before may not be in it yet: then nothing of it is
+        // replaced, and the entry written here is the one that the filling finds.
+        if filling
+            && let Some((key, _)) = &change.old
+            && !self.transaction.contains(key)?
+        {
+            change.old = None;
+        }
+        let moved = match (&change.old, &change.new) {
+            (Some((old, _)), Some(new)) => *old != new.key,
+            _ => true,
+        };
+        let old = change.old.as_ref().map(|(_, weight)| *weight);
+        let new = change.new.as_ref().map(|entry| entry.weight);
+        if let Some((key, _)) = change.old.filter(|_| moved) {
+            self.transaction.delete(key);
+        }
+        if let Some(entry) = change.new {
+            self.transaction.put(entry.key, entry.value);
+        }
+        self.head(table)?.sizes.replace(number, old, new);
+        Ok(Refiled { old, new, moved })
+    }
+
     /// Does to the replica in a region what was done here.
     fn replicate(
         &mut self,
@@ -328,9 +361,7 @@ pub fn check_update(table: &Table, update: &Update<'_>) -> Result<(), Invalid> {
 
 fn updated(table: &Table, base: &Item, update: &Update<'_>) -> Result<Item, Invalid> {
     let mut new = update.apply(base)?;
-    for index in &table.indexes {
-        index.keys.check_index(&new, &index.name)?;
-    }
+    table.check_indexes(&new)?;
     if size::item(&new) > size::MAX_ITEM {
         return Err(Invalid::new("Item size to update has exceeded the maximum allowed size"));
     }

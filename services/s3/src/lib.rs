@@ -21,12 +21,14 @@ mod customer;
 mod directory;
 mod encryption;
 mod error;
+mod event_bus;
 mod fronts;
 mod integrity;
 mod lifecycle;
 mod listing;
 mod lock;
 mod logs;
+mod mime;
 mod notify;
 mod ops;
 mod precondition;
@@ -36,6 +38,7 @@ mod record;
 mod replicate;
 mod select;
 mod store;
+mod subresource;
 mod sweep;
 mod tagging;
 #[cfg(test)]
@@ -297,6 +300,15 @@ impl Service for S3 {
             DecodeError::Type(text) => malformed_value(text),
             _ => Error::malformed_xml().into(),
         }
+    }
+
+    fn check_request(
+        &self,
+        operation: &OperationModel,
+        query: &[(String, String)],
+        headers: &HeaderMap,
+    ) -> Result<(), ApiError> {
+        subresource::check(operation, query, headers)
     }
 
     fn check_body(&self, operation: &OperationModel, headers: &HeaderMap, body: &[u8]) -> Result<(), ApiError> {

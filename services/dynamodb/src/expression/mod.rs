@@ -31,6 +31,7 @@ pub enum Kind {
     Filter,
     KeyCondition,
     Projection,
+    Search,
     Update,
 }
 
@@ -41,6 +42,7 @@ impl Kind {
             Kind::Filter => "FilterExpression",
             Kind::KeyCondition => "KeyConditionExpression",
             Kind::Projection => "ProjectionExpression",
+            Kind::Search => "SearchConditionExpression",
             Kind::Update => "UpdateExpression",
         }
     }

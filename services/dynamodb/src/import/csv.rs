@@ -18,8 +18,9 @@ pub fn items(text: &str, delimiter: char, header: Option<&[String]>, table: &Tab
     let keys: Vec<Option<&KeyAttribute>> = header
         .iter()
         .map(|name| {
-            let mut keys =
-                table.keys.attributes().chain(table.indexes.iter().flat_map(|index| index.keys.attributes()));
+            let indexed = table.indexes.iter().flat_map(|index| index.keys.attributes());
+            let searched = table.vectors.iter().flat_map(|index| index.searched());
+            let mut keys = table.keys.attributes().chain(indexed).chain(searched);
             keys.find(|key| key.name == *name)
         })
         .collect();

@@ -174,6 +174,21 @@ fn description(backup: &Backup, status: api::BackupStatus) -> api::BackupDescrip
             on_demand_throughput: index.on_demand.map(|limits| limits.describe()),
         })
         .collect();
+    let vectors: Vec<_> = table
+        .vectors
+        .iter()
+        .map(|index| {
+            let index = index.declaration();
+            api::VectorIndexInfo {
+                index_name: Some(index.index_name),
+                vector_attribute: Some(index.vector_attribute),
+                search_schema: index.search_schema,
+                projection: Some(index.projection),
+                dimensions: Some(index.dimensions),
+                distance_function: Some(index.distance_function),
+            }
+        })
+        .collect();
     api::BackupDescription {
         backup_details: Some(details(backup, status)),
         source_table_details: Some(api::SourceTableDetails {
@@ -200,7 +215,7 @@ fn description(backup: &Backup, status: api::BackupStatus) -> api::BackupDescrip
                 attribute_name: Some(ttl.attribute.clone()),
             }),
             sse_description: encryption::describe(table.encryption.as_ref(), api::SSEStatus::Enabled),
-            ..Default::default()
+            vector_indexes: (!vectors.is_empty()).then_some(vectors),
         }),
     }
 }

@@ -11,7 +11,7 @@ use crate::cache::table_name;
 use crate::error::{Error, Invalid};
 use crate::export::{self, EXPORTS, Export, Kind, Status};
 use crate::ops::restore::recovery_of;
-use crate::ops::table::refuse_first;
+use crate::selection::Selection;
 
 const MAX_EXPORTS: usize = 25;
 const MINUTE: i64 = 60_000;
@@ -27,11 +27,12 @@ async fn export_table_to_point_in_time(
     cx: &Context,
     request: api::ExportTableToPointInTimeInput,
 ) -> Result<api::ExportTableToPointInTimeOutput, Error> {
-    refuse_first(&[(request.filter_specification.is_some(), "FilterSpecification")])?;
     let table = db.backed_table(cx, &request.table_arn)?;
     let recovery = recovery_of(&table)?;
     let now = cx.now().millis();
     let kind = kind(&request, now)?;
+    let selection = request.filter_specification.as_ref();
+    let selection = selection.map(|given| Selection::asked(given, &table.keys)).transpose()?;
     let earliest = recovery.earliest(now);
     let first = match kind {
         Kind::Full { at } => at,
@@ -59,6 +60,7 @@ async fn export_table_to_point_in_time(
         encryption_key: request.s3_sse_kms_key_id,
         kind,
         ion: request.export_format == Some(api::ExportFormat::Ion),
+        selection,
         status: Status::InProgress,
         started: now,
         ended: None,
@@ -215,6 +217,6 @@ fn description(export: &Export) -> api::ExportDescription {
                 }),
             }),
         },
-        ..Default::default()
+        filter_specification: export.selection.as_ref().map(Selection::describe),
     }
 }

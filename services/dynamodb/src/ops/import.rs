@@ -16,6 +16,7 @@ use crate::import::{self, Format, IMPORTS, Import};
 use crate::ops::table::new_table;
 use crate::store::Sizes;
 use crate::table::{Index, Table, Throughput};
+use crate::vector::VectorIndex;
 
 const MAX_IMPORTS: usize = 25;
 
@@ -263,6 +264,8 @@ fn parameters(table: &Table) -> api::TableCreationParameters {
         provisioned_throughput: units(table.throughput),
         on_demand_throughput: table.on_demand.map(|limits| limits.describe()),
         global_secondary_indexes: (!table.indexes.is_empty()).then(|| table.indexes.iter().map(index).collect()),
+        vector_indexes: (!table.vectors.is_empty())
+            .then(|| table.vectors.iter().map(VectorIndex::declaration).collect()),
         ..Default::default()
     }
 }

@@ -21,3 +21,4 @@ pub mod table_update;
 pub mod tag;
 pub mod transaction;
 pub mod ttl;
+pub mod vectors;

@@ -91,8 +91,13 @@ async fn query(db: &DynamoDb, cx: &Context, mut request: api::QueryInput) -> Res
     placeholders.finish()?;
 
     let table = db.table(cx, &request.table_name)?;
-    let source =
-        Source::new(&table, request.index_name.as_deref(), request.consistent_read == Some(true), cx.now().millis())?;
+    let source = Source::new(
+        "Query",
+        &table,
+        request.index_name.as_deref(),
+        request.consistent_read == Some(true),
+        cx.now().millis(),
+    )?;
     let keys = source.keys();
     let meant = key_condition::resolve(&terms, keys)?;
     if let Some(attribute) = filter.as_ref().and_then(|filter| filter.find_attribute(&|name| keys.contains(name))) {
@@ -193,7 +198,17 @@ pub struct Wanted {
 }
 
 impl<'a> Source<'a> {
-    pub fn new(table: &'a Table, index: Option<&str>, consistent: bool, now: i64) -> Result<Source<'a>, Invalid> {
+    /// The table or one of its indexes, to be read by the operation of this name.
+    pub fn new(
+        operation: &str,
+        table: &'a Table,
+        index: Option<&str>,
+        consistent: bool,
+        now: i64,
+    ) -> Result<Source<'a>, Invalid> {
+        if index.is_some_and(|name| table.vector(name).is_some()) {
+            return Err(Invalid(format!("{operation} operation not supported on this index type.")));
+        }
         let index = match index {
             Some(name) => Some(
                 table

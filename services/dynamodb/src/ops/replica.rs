@@ -13,9 +13,10 @@ use crate::change;
 use crate::codec::{self, Corrupt};
 use crate::encryption;
 use crate::error::{Error, Invalid};
+use crate::global::{Global, Membership};
 use crate::limits::OnDemand;
 use crate::maintenance::purge_key;
-use crate::ops::table::refuse_first;
+use crate::ops::global;
 use crate::store::{Head, RECOVERIES, Sizes, TIMES_TO_LIVE, head_key, mark_key, read_table, table_key, write_table};
 use crate::stream::{self, Actor, View};
 use crate::table::{PRIMARY, Table, TableClass, Throughput, index_prefix, table_prefix};
@@ -37,8 +38,8 @@ pub fn check(cx: &Context, updates: &[api::ReplicationGroupUpdate]) -> Result<()
                 check_key(cx, change.kms_master_key_id.as_deref(), &change.region_name)?;
                 &change.region_name
             }
+            (None, None, None) if update.disassociate.is_some() => continue,
             _ => {
-                refuse_first(&[(update.disassociate.is_some(), "Disassociate")])?;
                 return Err(Invalid::values(
                     "One of ReplicationGroupUpdate.Create, ReplicationGroupUpdate.Update, \
                      ReplicationGroupUpdate.Delete must not be null",
@@ -77,6 +78,12 @@ impl DynamoDb {
         table: &Table,
         updates: &[api::ReplicationGroupUpdate],
     ) -> Result<(), Error> {
+        for create in updates.iter().filter_map(|update| update.create.as_ref()) {
+            let there = table_key(&table.account, &create.region_name, &table.name);
+            if cx.store().get(&there)?.is_some() {
+                return Err(already_there(&table.name));
+            }
+        }
         for update in updates {
             if let Some(create) = &update.create {
                 let settings = Settings {
@@ -115,11 +122,7 @@ impl DynamoDb {
                 .into());
             }
             if transaction.contains(&table_key(&source.account, region, &source.name))? {
-                return Err(Error::Validation(format!(
-                    "Failed to create a the new replica of table with name: '{}' because one or more replicas already \
-                     existed as tables.",
-                    source.name
-                )));
+                return Err(already_there(&source.name));
             }
             let others: Vec<String> = source.replicas.iter().chain([&source.region]).cloned().collect();
             let mut replica = Table {
@@ -133,6 +136,7 @@ impl DynamoDb {
                 recovery: None,
                 policy: None,
                 restored: None,
+                global: Global::default(),
                 tags: Default::default(),
                 insights: Default::default(),
                 encryption: key.clone(),
@@ -176,6 +180,62 @@ impl DynamoDb {
         }
     }
 
+    /// Settles the consistency of a group whose members have just changed.
+    pub fn settle_group(&self, cx: &Context, table: &Table, membership: &Membership) -> Result<(), Error> {
+        if !membership.strengthen && !membership.dissolve {
+            return Ok(());
+        }
+        let table = self.named_table(cx, &table.name)?;
+        cx.store().write(|transaction| {
+            for region in table.replicas.iter().chain([&table.region]) {
+                let mut member = sibling(transaction, &table, region)?;
+                member.global =
+                    Global { strong: membership.strengthen, witness: membership.witness.clone(), ..Global::default() };
+                save(transaction, &mut member)?;
+            }
+            Ok::<_, Error>(())
+        })?;
+        self.forget_everywhere(&table);
+        Ok(())
+    }
+
+    /// Takes the replica of this region out of its group; it stays, with all that it has.
+    pub fn disassociate(
+        &self,
+        cx: &Context,
+        table: &Table,
+        wanted: &api::DisassociateReplicationGroupMemberAction,
+    ) -> Result<(), Error> {
+        if wanted.region_name != cx.region() {
+            return Err(Invalid::values("A replica can only be disassociated by a request to its own region").into());
+        }
+        cx.store().write(|transaction| {
+            let mut leaving = own(transaction, table)?;
+            if !leaving.may_be_disassociated() {
+                return Err(Invalid::values(
+                    "Only replicas of global tables of version 2019.11.21 with multi-Region eventual consistency can be \
+                     disassociated",
+                )
+                .into());
+            }
+            if !leaving.global.unprotected {
+                return Err(Error::Validation(
+                    "The replica cannot be disassociated as it is currently protected against disassociation. Disable \
+                     disassociation protection first."
+                        .to_owned(),
+                ));
+            }
+            for region in &leaving.replicas {
+                part(transaction, &leaving, region)?;
+            }
+            leaving.replicas = Vec::new();
+            leaving.global = Global::default();
+            save(transaction, &mut leaving)
+        })?;
+        self.forget_everywhere(table);
+        Ok(())
+    }
+
     fn remove_replica(&self, cx: &Context, table: &Table, region: &str) -> Result<(), Error> {
         check_replica(table, region)?;
         cx.store().write(|transaction| {
@@ -203,6 +263,13 @@ fn check_replica(table: &Table, region: &str) -> Result<(), Invalid> {
             table.name
         ))),
     }
+}
+
+fn already_there(name: &str) -> Error {
+    Error::Validation(format!(
+        "Failed to create a the new replica of table with name: '{name}' because one or more replicas already existed as \
+         tables."
+    ))
 }
 
 /// What a replica has otherwise than its siblings.
@@ -269,7 +336,8 @@ pub fn sibling(transaction: &Transaction<'_>, table: &Table, region: &str) -> Re
     read_table(&record.ok_or_else(|| Error::internal("a replica is not there"))?)
 }
 
-fn save(transaction: &mut Transaction<'_>, table: &mut Table) -> Result<(), Error> {
+/// Writes a table that has changed for what its siblings did.
+pub fn save(transaction: &mut Transaction<'_>, table: &mut Table) -> Result<(), Error> {
     table.generation += 1;
     let mut head = Head::decode(&transaction.get(&head_key(table.number))?.ok_or(Corrupt)?)?;
     head.generation = table.generation;
@@ -278,16 +346,25 @@ fn save(transaction: &mut Transaction<'_>, table: &mut Table) -> Result<(), Erro
     Ok(())
 }
 
+/// Lets the replica in a region forget that the table is its sibling.
+fn part(transaction: &mut Transaction<'_>, table: &Table, region: &str) -> Result<(), Error> {
+    let mut other = sibling(transaction, table, region)?;
+    other.replicas.retain(|region| *region != table.region);
+    if other.replicas.is_empty() && other.global.legacy.is_none() {
+        other.global = Global::default();
+    }
+    save(transaction, &mut other)
+}
+
 /// Removes a table with all that belongs to it, and takes leave of its replicas. What it held is marked to be purged.
 pub fn remove(transaction: &mut Transaction<'_>, table: &Table, now: i64) -> Result<Sizes, Error> {
     let key = table_key(&table.account, &table.region, &table.name);
     let head = Head::decode(&transaction.get(&head_key(table.number))?.ok_or(Corrupt)?)?;
     stream::close(transaction, table, head.sequence, now)?;
     for region in &table.replicas {
-        let mut other = sibling(transaction, table, region)?;
-        other.replicas.retain(|region| *region != table.region);
-        save(transaction, &mut other)?;
+        part(transaction, table, region)?;
     }
+    global::leave(transaction, table)?;
     transaction.delete(mark_key(TIMES_TO_LIVE, &key));
     transaction.delete(mark_key(RECOVERIES, &key));
     transaction.delete(key);

@@ -12,10 +12,10 @@ use crate::encryption;
 use crate::error::{Error, Invalid};
 use crate::history::{self, Recovery};
 use crate::limits::OnDemand;
-use crate::ops::table::refuse_first;
 use crate::pace::Work;
 use crate::schema;
 use crate::table::{Index, Restored, Scope, Table, Throughput};
+use crate::vector;
 
 const DEFAULT_DAYS: i32 = 35;
 
@@ -99,6 +99,7 @@ struct Overrides {
     billing: Option<api::BillingMode>,
     global: Option<Vec<api::GlobalSecondaryIndex>>,
     local: Option<Vec<api::LocalSecondaryIndex>>,
+    vectors: Option<Vec<api::VectorIndex>>,
     units: Option<api::ProvisionedThroughput>,
     on_demand: Option<api::OnDemandThroughput>,
     /// The ARN of the managed key, if that is it.
@@ -120,13 +121,13 @@ async fn restore_table_from_backup(
     cx: &Context,
     request: api::RestoreTableFromBackupInput,
 ) -> Result<api::RestoreTableFromBackupOutput, Error> {
-    refuse_first(&[(request.vector_index_override.is_some(), "VectorIndexOverride")])?;
     let backup = backup::find(cx, &request.backup_arn)?;
     let overrides = Overrides {
         name: request.target_table_name,
         billing: request.billing_mode_override,
         global: request.global_secondary_index_override,
         local: request.local_secondary_index_override,
+        vectors: request.vector_index_override,
         units: request.provisioned_throughput_override,
         on_demand: request.on_demand_throughput_override,
         encryption: encrypted(cx, request.sse_specification_override.as_ref(), &backup.table)?,
@@ -155,7 +156,6 @@ async fn restore_table_to_point_in_time(
     cx: &Context,
     request: api::RestoreTableToPointInTimeInput,
 ) -> Result<api::RestoreTableToPointInTimeOutput, Error> {
-    refuse_first(&[(request.vector_index_override.is_some(), "VectorIndexOverride")])?;
     let source = match (&request.source_table_arn, &request.source_table_name) {
         (Some(source), None) | (None, Some(source)) => source,
         _ => {
@@ -187,6 +187,7 @@ async fn restore_table_to_point_in_time(
         billing: request.billing_mode_override,
         global: request.global_secondary_index_override,
         local: request.local_secondary_index_override,
+        vectors: request.vector_index_override,
         units: request.provisioned_throughput_override,
         on_demand: request.on_demand_throughput_override,
         encryption: encrypted(cx, request.sse_specification_override.as_ref(), &table)?,
@@ -257,8 +258,9 @@ fn target(cx: &Context, source: &Table, overrides: Overrides, restored: Restored
         .into());
     }
     let indexes: Vec<Index> = indexes.into_iter().flatten().collect();
-    let used = |name: &str| source.keys.contains(name) || indexes.iter().any(|index| index.keys.contains(name));
-    Ok(Table {
+    let vectors = vector::overridden(source, overrides.vectors.as_deref())?;
+    let numbers = indexes.iter().map(|index| index.number).chain(vectors.iter().map(|index| index.number));
+    let mut table = Table {
         account: cx.account().to_owned(),
         region: cx.region().to_owned(),
         name: overrides.name,
@@ -267,9 +269,10 @@ fn target(cx: &Context, source: &Table, overrides: Overrides, restored: Restored
         generation: 1,
         created: now,
         keys: source.keys.clone(),
-        attributes: source.attributes.iter().filter(|attribute| used(&attribute.name)).cloned().collect(),
-        next_index: indexes.iter().map(|index| index.number + 1).max().unwrap_or(1),
+        attributes: Vec::new(),
+        next_index: numbers.max().map_or(1, |last| last + 1),
         indexes,
+        vectors,
         throughput,
         on_demand_since: throughput.is_on_demand().then_some(now),
         deletion_protection: false,
@@ -286,11 +289,16 @@ fn target(cx: &Context, source: &Table, overrides: Overrides, restored: Restored
         recovery: None,
         restored: Some(restored),
         replicas: Vec::new(),
+        global: Default::default(),
         policy: None,
         insights: Default::default(),
         encryption: overrides.encryption,
         busy: None,
-    })
+    };
+    let used = |name: &str| table.keys.contains(name) || table.indexes_by(name);
+    table.attributes = source.attributes.iter().filter(|attribute| used(&attribute.name)).cloned().collect();
+    vector::check_all(&table)?;
+    Ok(table)
 }
 
 /// An index as it is restored: empty, to be filled; nothing where it is left out.

@@ -76,8 +76,13 @@ async fn scan(db: &DynamoDb, cx: &Context, mut request: api::ScanInput) -> Resul
     placeholders.finish()?;
 
     let table = db.table(cx, &request.table_name)?;
-    let source =
-        Source::new(&table, request.index_name.as_deref(), request.consistent_read == Some(true), cx.now().millis())?;
+    let source = Source::new(
+        "Scan",
+        &table,
+        request.index_name.as_deref(),
+        request.consistent_read == Some(true),
+        cx.now().millis(),
+    )?;
     let mut range = match segment {
         Some((segment, segments)) => Range {
             from: Bound::Included(segment_start(table.number, source.number(), segment, segments)),

@@ -157,7 +157,7 @@ impl DynamoDb {
         request: Request,
     ) -> Result<(Arc<Table>, Page, Option<Place>), Error> {
         let table = self.table(cx, &select.table)?;
-        let source = Source::new(&table, select.index.as_deref(), request.consistent, cx.now().millis())?;
+        let source = Source::new("Query", &table, select.index.as_deref(), request.consistent, cx.now().millis())?;
         let mut plan = Plan::new(select.condition.as_ref(), source.keys())?;
         let backward = order(select, &source, &mut plan)?;
         let projection = select.projection();

@@ -206,6 +206,7 @@ async fn execute_transaction(
             .collect();
         check_distinct(members.iter().flatten().map(|member| (tables.of(member.table).1, member.item.as_ref())))?;
         writer.transactional = true;
+        tables.tables.iter().try_for_each(|table| table.refuse_if_strong("ExecuteTransaction"))?;
         let mut transaction = Performed::new(tables, members.len());
         if let Some(token) = &token
             && !token.register(writer.transaction(), cx)?

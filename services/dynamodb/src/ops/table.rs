@@ -19,6 +19,7 @@ use crate::schema;
 use crate::store::{Sizes, read_table, table_key, tables_prefix};
 use crate::stream;
 use crate::table::{Table, TableClass};
+use crate::vector;
 
 const MAX_NAMES: usize = 100;
 
@@ -71,8 +72,9 @@ pub fn new_table(cx: &Context, request: api::CreateTableInput) -> Result<Table, 
         created: now,
         keys: declared.keys,
         attributes: declared.attributes,
-        next_index: declared.indexes.last().map_or(1, |last| last.number + 1),
+        next_index: declared.next_index,
         indexes: declared.indexes,
+        vectors: declared.vectors,
         throughput,
         on_demand_since: throughput.is_on_demand().then_some(now),
         deletion_protection: request.deletion_protection_enabled.unwrap_or(false),
@@ -86,11 +88,13 @@ pub fn new_table(cx: &Context, request: api::CreateTableInput) -> Result<Table, 
         recovery: None,
         restored: None,
         replicas: Vec::new(),
+        global: Default::default(),
         policy,
         insights: Default::default(),
         encryption,
         busy: None,
     };
+    vector::check_all(&table)?;
     if let Some(view) = request.stream_specification.as_ref().map(stream::specified).transpose()?.flatten() {
         stream::enable(&mut table, view);
     }
@@ -102,7 +106,7 @@ pub fn new_table(cx: &Context, request: api::CreateTableInput) -> Result<Table, 
 fn refuse_unreal(request: &api::CreateTableInput) -> Result<(), Error> {
     refuse_first(&[
         (request.global_table_source_arn.is_some(), "GlobalTableSourceArn"),
-        (request.vector_indexes.is_some(), "VectorIndexes"),
+        (request.global_table_settings_replication_mode.is_some(), "GlobalTableSettingsReplicationMode"),
     ])
 }
 

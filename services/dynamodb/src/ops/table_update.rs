@@ -8,13 +8,15 @@ use crate::access;
 use crate::describe;
 use crate::encryption;
 use crate::error::{Error, Invalid};
+use crate::global::Membership;
 use crate::limits::{self, OnDemand, Warm};
 use crate::ops::replica;
 use crate::ops::table::refuse_first;
 use crate::pace::Work;
 use crate::schema;
 use crate::stream;
-use crate::table::{Index, Scope, Table, TableClass, Throughput};
+use crate::table::{Index, PRIMARY, Scope, Table, TableClass, Throughput};
+use crate::vector::{self, VectorIndex};
 
 operation! {
     DynamoDb, api::UpdateTable,
@@ -27,19 +29,13 @@ async fn update_table(
     cx: &Context,
     request: api::UpdateTableInput,
 ) -> Result<api::UpdateTableOutput, Error> {
-    refuse_first(&[
-        (
-            request.multi_region_consistency == Some(api::MultiRegionConsistency::Strong),
-            "MultiRegionConsistency STRONG",
-        ),
-        (request.global_table_witness_updates.is_some(), "GlobalTableWitnessUpdates"),
-        (request.disassociation_protection_enabled.is_some(), "DisassociationProtectionEnabled"),
-        (request.vector_index_updates.is_some(), "VectorIndexUpdates"),
-    ])?;
+    refuse_first(&[(request.global_table_settings_replication_mode.is_some(), "GlobalTableSettingsReplicationMode")])?;
     let updates = request.global_secondary_index_updates.as_deref().unwrap_or_default();
+    let vectors = request.vector_index_updates.as_deref().unwrap_or_default();
     if request.billing_mode.is_none()
         && request.provisioned_throughput.is_none()
         && updates.is_empty()
+        && vectors.is_empty()
         && request.stream_specification.is_none()
         && request.sse_specification.is_none()
         && request.table_class.is_none()
@@ -47,6 +43,9 @@ async fn update_table(
         && request.on_demand_throughput.is_none()
         && request.warm_throughput.is_none()
         && request.replica_updates.is_none()
+        && request.disassociation_protection_enabled.is_none()
+        && request.global_table_witness_updates.is_none()
+        && request.multi_region_consistency.is_none()
     {
         return Err(Invalid::new(
             "At least one of ProvisionedThroughput, BillingMode, UpdateStreamEnabled, GlobalSecondaryIndexUpdates or \
@@ -55,7 +54,9 @@ async fn update_table(
         .into());
     }
     check_updated_once(updates)?;
-    if updates.iter().filter(|update| update.create.is_some() || update.delete.is_some()).count() > 1 {
+    let online = updates.iter().filter(|update| update.create.is_some() || update.delete.is_some()).count();
+    let online_vectors = vectors.iter().filter(|update| update.create.is_some() || update.delete.is_some()).count();
+    if online + online_vectors > 1 {
         return Err(Error::LimitExceeded(
             "Subscriber limit exceeded: Only 1 online index can be created or deleted simultaneously per table"
                 .to_owned(),
@@ -63,7 +64,26 @@ async fn update_table(
     }
     let replicas = request.replica_updates.as_deref().unwrap_or_default();
     replica::check(cx, replicas)?;
+    let alone = alone(&request);
+    if !alone && request.disassociation_protection_enabled.is_some() {
+        return Err(Invalid::values(
+            "DisassociationProtectionEnabled cannot be changed together with other settings of the table",
+        )
+        .into());
+    }
     let now = cx.now().millis();
+    let known = db.named_table(cx, &request.table_name)?;
+    let membership = Membership::asked(&known, db.head(cx, &known)?.sizes.of(PRIMARY).1, &request)?;
+    if let Some(leave) = replicas.iter().find_map(|update| update.disassociate.as_ref()) {
+        if !alone || replicas.len() > 1 {
+            return Err(Invalid::values("Disassociate must be the only change of the request").into());
+        }
+        db.disassociate(cx, &known, leave)?;
+        let table = db.named_table(cx, &request.table_name)?;
+        let sizes = db.head(cx, &table)?.sizes;
+        let description = describe::table(&table, &sizes, api::TableStatus::Updating, now);
+        return Ok(api::UpdateTableOutput { table_description: Some(description) });
+    }
     let key = encryption::asked(cx, request.sse_specification.as_ref())?;
     let (table, removed) = db.change_table(cx, &request.table_name, |table| {
         table.check_idle(now)?;
@@ -72,6 +92,16 @@ async fn update_table(
         table.warm = Warm::changed(table.warm, request.warm_throughput.as_ref(), table.throughput, "table")?;
         if let Some(specification) = &request.stream_specification {
             change_stream(table, specification)?;
+        }
+        if let Some(protected) = request.disassociation_protection_enabled {
+            if !table.may_be_disassociated() {
+                return Err(Invalid::values(
+                    "DisassociationProtectionEnabled is only supported for replicas of global tables of version \
+                     2019.11.21 with multi-Region eventual consistency",
+                )
+                .into());
+            }
+            table.global.unprotected = !protected;
         }
         if let Some(protected) = request.deletion_protection_enabled {
             table.deletion_protection = protected;
@@ -84,12 +114,13 @@ async fn update_table(
         }
         let known = table.next_index;
         let removed = change_indexes(table, &request, updates, now)?;
+        let removed = change_vectors(table, &request, vectors)? || !removed.is_empty();
         let work = if table.next_index > known { Work::Indexing(known) } else { Work::Updating };
         db.begin(table, work, now);
         Ok(removed)
     })?;
     // What must be the same everywhere is changed everywhere.
-    for region in &table.replicas {
+    for region in table.followers() {
         let cx = cx.clone().in_place(&table.account, region);
         let key = encryption::asked(&cx, request.sse_specification.as_ref())?;
         let (replica, removed) = db.change_table(&cx, &table.name, |replica| {
@@ -97,9 +128,10 @@ async fn update_table(
             if let Some(key) = &key {
                 replica.encryption = key.clone();
             }
-            change_indexes(replica, &request, updates, now)
+            let removed = change_indexes(replica, &request, updates, now)?;
+            Ok(change_vectors(replica, &request, vectors)? || !removed.is_empty())
         })?;
-        if !removed.is_empty() {
+        if removed {
             db.purge(cx.store())?;
         }
         db.finish_backfill(cx.store(), &replica)?;
@@ -108,6 +140,7 @@ async fn update_table(
         [] => table,
         replicas => {
             db.change_replicas(cx, &table, replicas)?;
+            db.settle_group(cx, &table, &membership)?;
             db.named_table(cx, &request.table_name)?
         }
     };
@@ -116,13 +149,29 @@ async fn update_table(
     if key.is_some() {
         description.sse_description = encryption::describe(table.encryption.as_ref(), api::SSEStatus::Updating);
     }
-    if !removed.is_empty() {
+    if removed {
         db.purge(cx.store())?;
     }
-    if table.indexes.iter().any(|index| index.backfill.is_some()) {
+    if table.is_indexing() {
         db.finish_backfill(cx.store(), &table)?;
     }
     Ok(api::UpdateTableOutput { table_description: Some(description) })
+}
+
+/// Nothing is asked for that concerns the table rather than its place in a global table.
+fn alone(request: &api::UpdateTableInput) -> bool {
+    request.billing_mode.is_none()
+        && request.provisioned_throughput.is_none()
+        && request.global_secondary_index_updates.is_none()
+        && request.stream_specification.is_none()
+        && request.sse_specification.is_none()
+        && request.table_class.is_none()
+        && request.deletion_protection_enabled.is_none()
+        && request.on_demand_throughput.is_none()
+        && request.warm_throughput.is_none()
+        && request.multi_region_consistency.is_none()
+        && request.global_table_witness_updates.is_none()
+        && (request.replica_updates.is_none() || request.disassociation_protection_enabled.is_none())
 }
 
 fn check_updated_once(updates: &[api::GlobalSecondaryIndexUpdate]) -> Result<(), Invalid> {
@@ -252,10 +301,52 @@ fn change_indexes(
             .into());
         }
     }
+    Ok(removed)
+}
+
+/// Applies the changes to vector indexes; says whether one was removed.
+fn change_vectors(
+    table: &mut Table,
+    request: &api::UpdateTableInput,
+    updates: &[api::VectorIndexUpdate],
+) -> Result<bool, Error> {
+    let mut removed = false;
+    for update in updates {
+        match (&update.create, &update.delete) {
+            (Some(create), None) => {
+                if table.index(&create.index_name).is_some() || table.vector(&create.index_name).is_some() {
+                    return Err(Error::ResourceInUse(format!(
+                        "Attempting to create an index which already exists: {}",
+                        create.index_name
+                    )));
+                }
+                // Other than with global indexes, definitions that the table has already are not looked at.
+                let definitions = schema::attributes(request.attribute_definitions.as_deref().unwrap_or_default())?;
+                let index = vector::new_index(&vector::schema_of(create), &definitions, table.next_index)?;
+                table.next_index += 1;
+                table.vectors.push(VectorIndex { backfill: Some(Vec::new()), ..index });
+            }
+            (None, Some(delete)) => {
+                let name = &delete.index_name;
+                let at = table.vectors.iter().position(|index| index.name == *name).ok_or_else(|| {
+                    Error::ResourceNotFound(format!("Requested resource not found: Index: {name} not found"))
+                })?;
+                table.vectors.remove(at);
+                removed = true;
+            }
+            _ => {
+                return Err(Invalid::values(
+                    "One of VectorIndexUpdate.Create, VectorIndexUpdate.Delete must not be null",
+                )
+                .into());
+            }
+        }
+    }
     // Definitions that no key needs any more go with the index that needed them.
-    let used = |name: &str| table.keys.contains(name) || table.indexes.iter().any(|index| index.keys.contains(name));
+    let used = |name: &str| table.keys.contains(name) || table.indexes_by(name);
     let kept = table.attributes.iter().filter(|attribute| used(&attribute.name)).cloned().collect();
     table.attributes = kept;
+    vector::check_all(table)?;
     Ok(removed)
 }
 

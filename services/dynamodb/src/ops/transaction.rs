@@ -89,6 +89,7 @@ async fn transact_write_items(
 
     let (tables, consumed) = db.write_all(cx, &names, |tables, writer| {
         writer.transactional = true;
+        tables.iter().try_for_each(|table| table.refuse_if_strong("TransactWriteItems"))?;
         let tables = Tables { names: &names, tables };
         check_distinct(members.iter().map(|member| (tables.of(member.table).1, member.item.as_ref())))?;
         let mut transaction = Performed::new(tables, members.len());
@@ -464,6 +465,7 @@ async fn transact_get_items(
             placeholders.finish()?;
         }
         tables.push(db.table(cx, &get.table_name)?);
+        tables.iter().try_for_each(|table| table.refuse_if_strong("TransactGetItems"))?;
     }
     check_distinct(tables.iter().zip(&gets).map(|(table, get)| (table.as_ref(), &get.key)))?;
     let reasons: Vec<CancellationReason> = tables

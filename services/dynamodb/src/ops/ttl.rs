@@ -21,6 +21,7 @@ async fn update_time_to_live(
 ) -> Result<api::UpdateTimeToLiveOutput, Error> {
     let wanted = request.time_to_live_specification;
     let (table, ()) = db.change_table(cx, &request.table_name, |table| {
+        table.refuse_if_strong("Time to Live")?;
         table.ttl = match (&table.ttl, wanted.enabled) {
             (Some(ttl), _) if ttl.attribute != wanted.attribute_name => {
                 return Err(Invalid(format!(
@@ -41,7 +42,7 @@ async fn update_time_to_live(
         };
         Ok(())
     })?;
-    for region in &table.replicas {
+    for region in table.followers() {
         let cx = cx.clone().in_place(&table.account, region);
         let wanted = table.ttl.as_ref().map(|ttl| ttl.attribute.clone());
         let (replica, ()) = db.change_table(&cx, &table.name, |replica| {

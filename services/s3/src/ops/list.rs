@@ -157,6 +157,8 @@ async fn list_objects_v2(_: &S3, cx: &Context, request: ListObjectsV2Request) ->
         prefix: request.prefix.unwrap_or_default(),
         delimiter: request.delimiter.unwrap_or_default(),
         after,
+        // A key to start after is a key, whatever it looks like; a page before ended with what it showed.
+        past_prefix: request.continuation_token.is_some(),
         limit: usize::try_from(max_keys).unwrap_or_default(),
     };
     directory::listing::check(&bucket, &query.prefix, &query.delimiter)?;
@@ -206,6 +208,7 @@ async fn list_objects(_: &S3, cx: &Context, request: ListObjectsRequest) -> Resu
         prefix: request.prefix.unwrap_or_default(),
         delimiter: request.delimiter.unwrap_or_default(),
         after: request.marker.unwrap_or_default(),
+        past_prefix: true,
         limit: usize::try_from(max_keys).unwrap_or_default(),
     };
     let listing = list(&cx.store().snapshot(), objects_key(&bucket.name).as_slice(), &query)?;

@@ -391,30 +391,36 @@ async fn list_multipart_uploads(
         let rest = upload.key.get(prefix.len()..).unwrap_or_default();
         let common = rest.find(&delimiter).filter(|_| !delimiter.is_empty());
         let common = common.and_then(|at| upload.key.get(..prefix.len() + at + delimiter.len())).map(str::to_owned);
-        if common.as_ref().is_some_and(|common| prefixes.last() == Some(common) || *common == key_marker) {
+        if common.as_ref().is_some_and(|common| prefixes.last() == Some(common) || key_marker.starts_with(common)) {
             continue;
         }
         if uploads.len() + prefixes.len() == usize::try_from(limit).unwrap_or_default() {
             truncated = limit > 0;
             break;
         }
-        last = (common.clone().unwrap_or_else(|| upload.key.clone()), upload.id.clone());
         match common {
-            Some(common) => prefixes.push(common),
-            None => uploads.push(show_upload(upload, naming, &bucket.account)),
+            Some(common) => {
+                last = (common.clone(), String::new());
+                prefixes.push(common);
+            }
+            None => {
+                last = (upload.key.clone(), upload.id.clone());
+                uploads.push(show_upload(upload, naming, &bucket.account));
+            }
         }
     }
     Ok(ListMultipartUploadsOutput {
         bucket: Some(bucket.name.clone()),
         key_marker: Some(naming.write(&shown_marker)),
-        next_key_marker: truncated.then(|| match bucket.directory {
-            Some(_) => listing::write_marker(&last.0, &last.1),
-            None => naming.write(&last.0),
-        }),
         upload_id_marker: bucket.directory.is_none().then_some(id_marker),
-        next_upload_id_marker: (truncated && bucket.directory.is_none()).then_some(last.1),
+        // Where the page ends is told whether or not there is another.
+        next_key_marker: match bucket.directory {
+            Some(_) => truncated.then(|| listing::write_marker(&last.0, &last.1)),
+            None => Some(naming.write(&last.0)),
+        },
+        next_upload_id_marker: bucket.directory.is_none().then_some(last.1),
         prefix: Some(naming.write(&prefix)),
-        delimiter: request.delimiter.map(|delimiter| naming.write(&delimiter)),
+        delimiter: (!delimiter.is_empty()).then(|| naming.write(&delimiter)),
         max_uploads: Some(limit),
         is_truncated: Some(truncated),
         uploads: Some(uploads),

@@ -15,7 +15,7 @@ use crate::integrity::{Integrity, show, stated};
 use crate::lock;
 use crate::store::{Acl, Bucket, Description, Lock, Object};
 use crate::{Error, S3};
-use crate::{classes, tagging};
+use crate::{classes, mime, tagging};
 
 /// The most bytes of names and values of user metadata.
 const MAX_METADATA: usize = 2048;
@@ -253,6 +253,9 @@ pub(super) fn storage_class(class: Option<&str>) -> Result<Option<String>, Error
 
 /// Checks the metadata, and leaves out how the body was sent.
 pub(super) fn describe(mut description: Description) -> Result<Description, Error> {
+    for value in description.metadata.values_mut() {
+        *value = mime::decode(value);
+    }
     let size = |metadata: &BTreeMap<String, String>| metadata.iter().map(|(key, value)| key.len() + value.len()).sum();
     let size: usize = size(&description.metadata);
     if size > MAX_METADATA {

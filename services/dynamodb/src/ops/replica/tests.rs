@@ -132,3 +132,89 @@ fn bad_replicas_are_refused() {
         "GlobalTableNotFoundException"
     );
 }
+
+fn strengthen(bench: &Bench, replicas: &[&str], witness: Option<&str>) -> Result<Value, service::ApiError> {
+    let creates: Vec<_> = replicas.iter().map(|region| json!({ "Create": { "RegionName": region } })).collect();
+    let mut request = json!({ "TableName": "tab", "ReplicaUpdates": creates, "MultiRegionConsistency": "STRONG" });
+    if let Some(region) = witness {
+        request["GlobalTableWitnessUpdates"] = json!([{ "Create": { "RegionName": region } }]);
+    }
+    bench.call("UpdateTable", request)
+}
+
+#[test]
+fn strong_consistency_needs_three_regions_of_a_set_and_an_empty_table() {
+    let bench = Bench::with_table();
+    for (replicas, witness) in [
+        (&[WEST][..], None),
+        (&[WEST, "eu-west-1"], None),
+        (&[WEST, "us-east-2"], Some("us-west-2")),
+        (&[WEST], Some(WEST)),
+    ] {
+        let error = strengthen(&bench, replicas, witness).unwrap_err();
+        assert!(error.message.contains("exactly three Regions"), "{replicas:?}: {}", error.message);
+    }
+    bench.put("a", "1", json!({}));
+    assert!(strengthen(&bench, &[WEST], Some("us-east-2")).unwrap_err().message.contains("must be empty"));
+    bench.ok("DeleteItem", json!({ "TableName": "tab", "Key": key("1") }));
+    let ttl = |enabled: bool| {
+        let wanted = json!({ "Enabled": enabled, "AttributeName": "until" });
+        json!({ "TableName": "tab", "TimeToLiveSpecification": wanted })
+    };
+    bench.ok("UpdateTimeToLive", ttl(true));
+    assert!(strengthen(&bench, &[WEST], Some("us-east-2")).unwrap_err().message.contains("Time to Live"));
+    bench.ok("UpdateTimeToLive", ttl(false));
+    assert!(bench.ok("DescribeTable", json!({ "TableName": "tab" }))["Table"].get("Replicas").is_none());
+
+    let table = strengthen(&bench, &[WEST], Some("us-east-2")).unwrap()["TableDescription"].clone();
+    assert_eq!(table["MultiRegionConsistency"], "STRONG");
+    assert_eq!(table["GlobalTableWitnesses"], json!([{ "RegionName": "us-east-2", "WitnessStatus": "ACTIVE" }]));
+    there(&bench, WEST, "PutItem", json!({ "Item": key("2") }));
+    assert!(!bench.get("a", "2").is_null());
+    let transaction = json!({ "TransactItems": [{ "Put": { "TableName": "tab", "Item": key("3") } }] });
+    assert!(bench.invalid("TransactWriteItems", transaction).contains("strong consistency"));
+    assert!(bench.invalid("UpdateTimeToLive", ttl(true)).contains("strong consistency"));
+    assert!(update(&bench, json!({ "Create": { "RegionName": "us-east-2" } })).is_err());
+    assert!(
+        update(&bench, json!({ "Delete": { "RegionName": WEST } })).unwrap_err().message.contains("single replica")
+    );
+    bench.ok(
+        "UpdateTable",
+        json!({
+            "TableName": "tab",
+            "ReplicaUpdates": [{ "Delete": { "RegionName": WEST } }],
+            "GlobalTableWitnessUpdates": [{ "Delete": { "RegionName": "us-east-2" } }],
+        }),
+    );
+    let table = bench.ok("DescribeTable", json!({ "TableName": "tab" }))["Table"].clone();
+    assert!(table.get("MultiRegionConsistency").is_none() && table.get("GlobalTableWitnesses").is_none(), "{table}");
+    bench.ok("TransactWriteItems", json!({ "TransactItems": [{ "Put": { "TableName": "tab", "Item": key("3") } }] }));
+}
+
+#[test]
+fn a_replica_may_leave_with_its_items_once_it_is_not_protected() {
+    let bench = Bench::with_table();
+    bench.put("a", "1", json!({}));
+    let protect = |on: bool| json!({ "TableName": "tab", "DisassociationProtectionEnabled": on });
+    assert!(bench.invalid("UpdateTable", protect(false)).contains("only supported for replicas"));
+    create(&bench, WEST);
+    assert_eq!(there(&bench, WEST, "DescribeTable", json!({}))["Table"]["MultiRegionConsistency"], "EVENTUAL");
+    let leave = |region: &str| json!({ "Disassociate": { "RegionName": region, "DisassociationMode": "WAIT_FOR_REPLICATION" } });
+    assert!(update(&bench, leave("us-east-1")).unwrap_err().message.contains("protected against disassociation"));
+    let mut both = protect(false);
+    both["DeletionProtectionEnabled"] = json!(true);
+    assert!(bench.invalid("UpdateTable", both).contains("together with other settings"));
+    bench.ok("UpdateTable", protect(false));
+    let described = |region: &str| there(&bench, region, "DescribeTable", json!({}))["Table"].clone();
+    assert_eq!(described("us-east-1")["DisassociationProtectionEnabled"], false);
+    assert_eq!(described(WEST)["DisassociationProtectionEnabled"], true);
+    assert!(update(&bench, leave(WEST)).unwrap_err().message.contains("its own region"));
+    update(&bench, leave("us-east-1")).unwrap();
+    for region in ["us-east-1", WEST] {
+        let table = described(region);
+        assert!(table.get("Replicas").is_none() && table.get("DisassociationProtectionEnabled").is_none(), "{table}");
+        assert_eq!(table["ItemCount"], 1);
+    }
+    bench.put("a", "2", json!({}));
+    assert_eq!(described(WEST)["ItemCount"], 1);
+}

@@ -133,8 +133,8 @@ fn billing_changes() {
 #[test]
 fn what_is_not_real_is_refused() {
     let bench = Bench::with_table();
-    let witness = json!({ "TableName": "tab", "GlobalTableWitnessUpdates": [{ "Delete": { "RegionName": "x" } }] });
-    assert_eq!(bench.error("UpdateTable", witness).0, "NotImplemented");
+    let mode = json!({ "TableName": "tab", "GlobalTableSettingsReplicationMode": "ENABLED" });
+    assert_eq!(bench.error("UpdateTable", mode).0, "NotImplemented");
 }
 
 #[test]
