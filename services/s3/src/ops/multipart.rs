@@ -413,7 +413,7 @@ async fn list_multipart_uploads(
         bucket: Some(bucket.name.clone()),
         key_marker: Some(naming.write(&shown_marker)),
         upload_id_marker: bucket.directory.is_none().then_some(id_marker),
-        // Where the page ends is told whether or not there is another; not so of directory buckets.
+        // Where the page ends is told whether or not there is another.
         next_key_marker: match bucket.directory {
             Some(_) => truncated.then(|| listing::write_marker(&last.0, &last.1)),
             None => Some(naming.write(&last.0)),
