@@ -448,7 +448,9 @@ fn payload_hash(parts: &Parts, claim: &Claim) -> Option<String> {
         return Some(hash.to_owned());
     }
     match claim {
-        Claim::V4(v4) if v4.expires.is_some() && v4.scope.service == "s3" => Some("UNSIGNED-PAYLOAD".to_owned()),
+        Claim::V4(v4) if v4.expires.is_some() && matches!(&*v4.scope.service, "s3" | "s3express") => {
+            Some("UNSIGNED-PAYLOAD".to_owned())
+        }
         _ => None,
     }
 }

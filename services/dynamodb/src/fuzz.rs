@@ -69,7 +69,12 @@ pub fn statement(text: &str) {
 
 /// Reads a text as a file of Ion.
 pub fn ion(text: &str) {
-    for mut item in crate::ion::items(text).into_iter().flatten() {
+    ion_binary(text.as_bytes());
+}
+
+/// Reads bytes as a file of Ion in either form.
+pub fn ion_binary(bytes: &[u8]) {
+    for mut item in crate::ion::items(bytes).into_iter().flatten().flatten() {
         let _ = validate::normalise_item(&mut item);
     }
 }

@@ -19,6 +19,7 @@ mod classes;
 mod config;
 mod cors;
 mod customer;
+mod directory;
 mod encryption;
 mod error;
 mod event_bus;
@@ -53,8 +54,8 @@ use http::HeaderMap;
 use jobs::Queue;
 use service::policy::{Effect, Policy, Source, Statement};
 use service::{
-    Access, AnyOperation, ApiError, Cloud, Context, CrossOrigin, CrossOriginAnswer, Front, Principal, Service,
-    StoreError, Transaction,
+    Access, AnyOperation, ApiError, Cloud, Context, Credential, CrossOrigin, CrossOriginAnswer, Front, Principal,
+    Service, StoreError, Transaction,
 };
 use wire::{DecodeError, OperationModel, ServiceModel, Violations};
 
@@ -66,6 +67,7 @@ service::operations! { S3, s3_api:
     CopyObject,
     CreateBucket,
     CreateMultipartUpload,
+    CreateSession,
     DeleteBucket,
     DeleteBucketAnalyticsConfiguration,
     DeleteBucketCors,
@@ -122,6 +124,7 @@ service::operations! { S3, s3_api:
     ListBucketInventoryConfigurations,
     ListBucketMetricsConfigurations,
     ListBuckets,
+    ListDirectoryBuckets,
     ListMultipartUploads,
     ListObjectAnnotations,
     ListObjectVersions,
@@ -155,6 +158,7 @@ service::operations! { S3, s3_api:
     PutObjectRetention,
     PutObjectTagging,
     PutPublicAccessBlock,
+    RenameObject,
     RestoreObject,
     SelectObjectContent,
     UpdateObjectEncryption,
@@ -341,6 +345,10 @@ impl Service for S3 {
         cors::answer(cloud, request)
     }
 
+    fn session(&self, cloud: &Cloud, access_key_id: &str) -> Result<Option<Credential>, StoreError> {
+        directory::session::find(cloud, access_key_id)
+    }
+
     fn fronts(&self) -> Vec<Box<dyn Front>> {
         vec![Box::new(fronts::Websites), Box::new(fronts::Forms)]
     }
@@ -351,8 +359,11 @@ impl Service for S3 {
 
     /// The policy of a bucket, for the bucket and everything in it.
     fn resource_policy(&self, cx: &Context, resource: &str) -> Result<Option<Source>, StoreError> {
-        let Some(path) = resource.strip_prefix("arn:aws:s3:::") else { return Ok(None) };
-        let bucket = path.split('/').next().unwrap_or_default();
+        let bucket = match resource.strip_prefix("arn:aws:s3:::") {
+            Some(path) => path.split('/').next(),
+            None => directory::bucket_of_arn(resource),
+        };
+        let Some(bucket) = bucket else { return Ok(None) };
         let parse = |text: &service::Bytes| {
             let text = String::from_utf8_lossy(text);
             let policy = Policy::parse(&text)

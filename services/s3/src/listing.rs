@@ -45,7 +45,7 @@ pub struct Listing {
 
 impl Query {
     /// The part of a key up to the first delimiter behind the prefix.
-    fn common_prefix<'a>(&self, key: &'a str) -> Option<&'a str> {
+    pub fn common_prefix<'a>(&self, key: &'a str) -> Option<&'a str> {
         if self.delimiter.is_empty() {
             return None;
         }

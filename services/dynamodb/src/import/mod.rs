@@ -5,10 +5,10 @@
 
 mod csv;
 pub mod packing;
+pub mod source;
 
 use std::sync::Arc;
 
-use s3_api::{GetObject, GetObjectRequest, ListObjectsV2, ListObjectsV2Request};
 use serde::{Deserialize, Serialize};
 use service::{Arn, Cloud, Context, Principal};
 use store::Range;
@@ -21,6 +21,8 @@ use crate::table::Table;
 use crate::validate;
 use crate::value::Item;
 use crate::write::{Action, Write, check_put};
+
+use self::source::Source;
 
 pub const IMPORTS: &str = "dynamodb/import/";
 /// How many items one transaction puts.
@@ -69,6 +71,17 @@ pub struct Import {
 impl Import {
     pub fn arn(&self) -> String {
         format!("{}/import/{}", self.table.arn(), self.id)
+    }
+
+    fn source(&self) -> Source<'_> {
+        Source {
+            principal: &self.principal,
+            bucket: &self.bucket,
+            owner: self.bucket_owner.as_ref(),
+            prefix: self.prefix.as_ref(),
+            gzip: self.gzip,
+            zstandard: self.zstandard,
+        }
     }
 
     pub fn key(&self) -> Vec<u8> {
@@ -123,65 +136,32 @@ impl DynamoDb {
     }
 
     async fn read_files(&self, cx: &Context, import: &mut Import) -> Result<(), Error> {
-        let mut token = None;
-        let mut found = false;
+        let (mut after, mut found) = (None, false);
         loop {
-            let request = ListObjectsV2Request {
-                bucket: import.bucket.clone(),
-                prefix: import.prefix.clone(),
-                expected_bucket_owner: import.bucket_owner.clone(),
-                continuation_token: token,
-                ..Default::default()
-            };
-            let page = cx.call::<ListObjectsV2>(import.principal.clone(), request).await?;
-            for object in page.contents.unwrap_or_default() {
-                let Some(name) = object.key.filter(|name| !name.ends_with('/')) else { continue };
+            let (files, more) = import.source().list(cx, after.take()).await?;
+            for file in files {
+                after = Some(file.key.clone());
+                if file.is_folder() {
+                    continue;
+                }
                 found = true;
-                let body = self.read_file(cx, import, name).await?;
+                let (body, read) = import.source().read(cx, file.key).await?;
+                import.bytes += read;
                 self.take_file(cx, import, &body)?;
             }
-            token = page.next_continuation_token;
-            if token.is_none() {
+            if !more {
                 break;
             }
         }
-        match found {
-            true => Ok(()),
-            false => Err(Error::Reply(Box::new(service::ApiError::new(
-                400,
-                "S3NoSuchKey",
-                "No files were found under the given bucket and prefix",
-            )))),
-        }
+        if found { Ok(()) } else { Err(source::none_found()) }
     }
 
-    async fn read_file(&self, cx: &Context, import: &mut Import, key: String) -> Result<String, Error> {
-        let request = GetObjectRequest { bucket: import.bucket.clone(), key, ..Default::default() };
-        let object = cx.call::<GetObject>(import.principal.clone(), request).await?;
-        let body = object.body.unwrap_or_default().collect(MAX_FILE).await;
-        let body = body.map_err(|error| Error::internal(error.to_string()))?;
-        import.bytes += body.len() as i64;
-        let invalid = |reason: &str| {
-            Error::Reply(Box::new(service::ApiError::new(
-                400,
-                "ValidationError",
-                format!("A file cannot be read: {reason}"),
-            )))
-        };
-        let body = match (import.gzip, import.zstandard) {
-            (true, _) => packing::gunzip(&body),
-            (_, true) => packing::unzstd(&body),
-            _ => Ok(body.to_vec()),
-        };
-        let body = body.map_err(|error| invalid(&error.to_string()))?;
-        String::from_utf8(body).map_err(|_| invalid("it is not UTF-8"))
-    }
-
-    fn take_file(&self, cx: &Context, import: &mut Import, text: &str) -> Result<(), Error> {
+    fn take_file(&self, cx: &Context, import: &mut Import, body: &[u8]) -> Result<(), Error> {
+        let text = || std::str::from_utf8(body).map_err(|_| source::unreadable("it is not UTF-8"));
         let mut items: Vec<Option<Item>> = match &import.format {
-            Format::Json => text.lines().filter(|line| !line.trim().is_empty()).map(json_item).collect(),
-            Format::Ion => ion::items(text),
-            Format::Csv { delimiter, header, .. } => csv::items(text, *delimiter, header.as_deref(), &import.table),
+            Format::Json => text()?.lines().filter(|line| !line.trim().is_empty()).map(json_item).collect(),
+            Format::Ion => ion::items(body).map_err(|_| source::unreadable("it is not Ion"))?,
+            Format::Csv { delimiter, header, .. } => csv::items(text()?, *delimiter, header.as_deref(), &import.table),
         };
         let name = import.table.arn();
         for step in items.chunks_mut(STEP) {

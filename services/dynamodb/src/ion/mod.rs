@@ -1,20 +1,48 @@
-//! Items in the text of Amazon Ion, as exports write it and imports read it.
+//! Items in Amazon Ion: in its text, as exports write it, and in both of its forms, as imports read it.
 //!
 //! Numbers are decimals, binaries blobs, and sets lists with an annotation that says which set they are. What the writer
-//! writes, the reader reads; the reader takes all of the text format that has a meaning as an item.
+//! writes, the reader reads; the reader takes all of the text format that has a meaning as an item, and so does the reader of the binary form.
 
+mod binary;
 mod lexer;
 mod reader;
 mod writer;
 
-pub use reader::items;
+use crate::validate;
+use crate::value::{AttributeValue, Item};
+
 pub use writer::{Record, line};
 
 const STRINGS: &str = "$dynamodb_SS";
 const NUMBERS: &str = "$dynamodb_NS";
 const BINARIES: &str = "$dynamodb_BS";
+/// The 32 levels of an item, and those around it.
+const MAX_DEPTH: usize = 36;
 /// The version marker.
 const VERSION: &str = "$ion_1_0";
+
+/// Bytes that are neither in the binary form nor text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NoText;
+
+/// The structs of a file; nothing in the place of a value that is none.
+pub fn records(bytes: &[u8]) -> Result<Vec<Option<Item>>, NoText> {
+    match bytes.starts_with(&binary::MARKER) {
+        true => Ok(binary::records(bytes)),
+        false => std::str::from_utf8(bytes).map(reader::records).map_err(|_| NoText),
+    }
+}
+
+/// The items of a file, each in a struct of its own; nothing in the place of a value that is none.
+pub fn items(bytes: &[u8]) -> Result<Vec<Option<Item>>, NoText> {
+    Ok(records(bytes)?.into_iter().map(|record| item(record?)).collect())
+}
+
+fn item(mut record: Item) -> Option<Item> {
+    let Some(AttributeValue::M(mut item)) = record.remove("Item") else { return None };
+    validate::normalise_item(&mut item).ok()?;
+    Some(item)
+}
 
 /// Whether a name stands for itself without quotes.
 fn is_identifier(name: &str) -> bool {
@@ -33,7 +61,7 @@ fn is_identifier(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::value::{AttributeValue as V, Item};
+    use crate::value::AttributeValue as V;
     use proptest::prelude::*;
 
     fn scalar() -> impl Strategy<Value = V> {
@@ -71,7 +99,7 @@ mod tests {
                 crate::validate::normalise_item(item).unwrap();
             }
             let text: String = wanted.iter().map(|item| line(&Record::Item(item.clone())) + "\n").collect();
-            prop_assert_eq!(items(&text), wanted.into_iter().map(Some).collect::<Vec<_>>());
+            prop_assert_eq!(items(text.as_bytes()).unwrap(), wanted.into_iter().map(Some).collect::<Vec<_>>());
         }
 
         #[test]
@@ -79,15 +107,15 @@ mod tests {
             text in "(\\$ion_1_0 |\\{Item:|'''|\\{\\{|\\}\\}|/\\*|\\*/|//|::|\\$dynamodb_SS|\\\\u00|[{}\\[\\],:'\"a-z0-9.\n\\\\ -]){0,40}",
             other in any::<String>(),
         ) {
-            items(&text);
-            items(&other);
+            items(text.as_bytes()).unwrap();
+            items(other.as_bytes()).unwrap();
         }
     }
 
     #[test]
     fn deep_texts_are_refused() {
         for text in ["[", "{a:", "{Item:{a:[", "a::"] {
-            assert!(items(&text.repeat(100_000)).iter().all(Option::is_none));
+            assert!(items(text.repeat(100_000).as_bytes()).unwrap().iter().all(Option::is_none));
         }
     }
 }

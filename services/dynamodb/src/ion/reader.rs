@@ -6,16 +6,13 @@
 //! which are no attributes. Nesting is limited.
 
 use super::lexer::{Lexer, Read, Unreadable};
-use super::{BINARIES, NUMBERS, STRINGS, VERSION, is_identifier};
-use crate::validate;
+use super::{BINARIES, MAX_DEPTH, NUMBERS, STRINGS, VERSION, is_identifier};
 use crate::value::{AttributeValue, Item};
 
-/// The 32 levels of an item, and those around it.
-const MAX_DEPTH: usize = 36;
 const SYMBOL_TABLE: &str = "$ion_symbol_table";
 
-/// The items of a text; nothing in the place of a value that is none.
-pub fn items(text: &str) -> Vec<Option<Item>> {
+/// The structs of a text; nothing in the place of a value that is none.
+pub fn records(text: &str) -> Vec<Option<Item>> {
     let mut lexer = Lexer::new(text);
     let mut items = Vec::new();
     loop {
@@ -51,8 +48,8 @@ fn next(lexer: &mut Lexer, items: &mut Vec<Option<Item>>) -> Result<bool, Begun>
     match value {
         Outer::Version => {}
         Outer::Value(_) if annotations.first().is_some_and(|first| first == SYMBOL_TABLE) => {}
-        Outer::Value(AttributeValue::L(members)) => items.extend(members.into_iter().map(item)),
-        Outer::Value(value) => items.push(item(value)),
+        Outer::Value(AttributeValue::L(members)) => items.extend(members.into_iter().map(members_of)),
+        Outer::Value(value) => items.push(members_of(value)),
     }
     Ok(true)
 }
@@ -71,11 +68,8 @@ fn outer(lexer: &mut Lexer) -> Read<(Vec<String>, Outer)> {
     Ok((annotations, Outer::Value(value)))
 }
 
-fn item(value: AttributeValue) -> Option<Item> {
-    let AttributeValue::M(mut members) = value else { return None };
-    let Some(AttributeValue::M(mut item)) = members.remove("Item") else { return None };
-    validate::normalise_item(&mut item).ok()?;
-    Some(item)
+fn members_of(value: AttributeValue) -> Option<Item> {
+    if let AttributeValue::M(members) = value { Some(members) } else { None }
 }
 
 fn value(lexer: &mut Lexer, depth: usize) -> Read<AttributeValue> {
@@ -110,10 +104,17 @@ fn annotated(lexer: &mut Lexer, annotations: &[String], depth: usize) -> Read<At
     }
     let bare = bare(lexer, depth)?;
     let set = annotations.iter().map(String::as_str).find(|name| [STRINGS, NUMBERS, BINARIES].contains(name));
-    let Some(set) = set else { return Ok(bare) };
-    let AttributeValue::L(members) = bare else { return Err(Unreadable) };
+    match set {
+        Some(set) => self::set(set, bare),
+        None => Ok(bare),
+    }
+}
+
+/// The set that an annotation makes of a list.
+pub fn set(annotation: &str, list: AttributeValue) -> Read<AttributeValue> {
+    let AttributeValue::L(members) = list else { return Err(Unreadable) };
     let members = members.into_iter();
-    Ok(match set {
+    Ok(match annotation {
         STRINGS => AttributeValue::Ss(members.map(string).collect::<Read<_>>()?),
         NUMBERS => AttributeValue::Ns(members.map(number).collect::<Read<_>>()?),
         _ => AttributeValue::Bs(members.map(binary).collect::<Read<_>>()?),
@@ -227,6 +228,10 @@ fn separate(lexer: &mut Lexer, end: &str) -> Read<()> {
 mod tests {
     use super::*;
     use AttributeValue as V;
+
+    fn items(text: &str) -> Vec<Option<Item>> {
+        crate::ion::items(text.as_bytes()).unwrap()
+    }
 
     fn one(text: &str) -> Option<AttributeValue> {
         let found = items(&format!("{{Item:{{a:{text}}}}}"));

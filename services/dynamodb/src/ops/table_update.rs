@@ -170,6 +170,7 @@ fn alone(request: &api::UpdateTableInput) -> bool {
         && request.on_demand_throughput.is_none()
         && request.warm_throughput.is_none()
         && request.multi_region_consistency.is_none()
+        && request.vector_index_updates.is_none()
         && request.global_table_witness_updates.is_none()
         && (request.replica_updates.is_none() || request.disassociation_protection_enabled.is_none())
 }

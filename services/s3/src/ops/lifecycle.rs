@@ -9,9 +9,9 @@ use s3_api::{
 use service::{Context, Timestamp, operation};
 use wire::Unit;
 
-use super::{bucket_of, on_bucket};
+use super::{on_bucket, setting_of};
 use crate::lifecycle::Sizes;
-use crate::store::{Bucket, Object};
+use crate::store::{Bucket, Object, find_bucket};
 use crate::{Error, S3, config, lifecycle, sweep};
 
 fn shown(sizes: Sizes) -> Option<TransitionDefaultMinimumObjectSize> {
@@ -32,7 +32,7 @@ async fn get_bucket_lifecycle_configuration(
     cx: &Context,
     request: GetBucketLifecycleConfigurationRequest,
 ) -> Result<GetBucketLifecycleConfigurationOutput, Error> {
-    let bucket = bucket_of(cx, &request.bucket, request.expected_bucket_owner.as_deref())?;
+    let bucket = setting_of(cx, &request.bucket, request.expected_bucket_owner.as_deref())?;
     let set: Option<BucketLifecycleConfiguration> = config::find(cx.store(), &bucket, "lifecycle")?;
     let Some(set) = set else {
         let text = "The lifecycle configuration does not exist";
@@ -40,7 +40,7 @@ async fn get_bucket_lifecycle_configuration(
     };
     Ok(GetBucketLifecycleConfigurationOutput {
         rules: Some(set.rules),
-        transition_default_minimum_object_size: shown(bucket.sizes()),
+        transition_default_minimum_object_size: shown(bucket.sizes()).filter(|_| bucket.directory.is_none()),
     })
 }
 
@@ -58,7 +58,11 @@ async fn put_bucket_lifecycle_configuration(
     let mut configuration = request.lifecycle_configuration.ok_or_else(Error::malformed_xml)?;
     let size = request.transition_default_minimum_object_size.as_ref();
     let archives_small = size.is_some_and(|size| size.as_str() == "varies_by_storage_class");
+    let directory = find_bucket(cx.store(), &request.bucket)?.directory.is_some();
     lifecycle::check(&configuration)?;
+    if directory {
+        lifecycle::check_directory(&configuration)?;
+    }
     for rule in &mut configuration.rules {
         rule.id.get_or_insert_with(|| cx.random().alphanumeric(48));
     }
@@ -73,7 +77,8 @@ async fn put_bucket_lifecycle_configuration(
         sweep::schedule(tx, &s3.lifecycles, &request.bucket, cx.now())?;
         Ok::<_, Error>(sizes)
     })?;
-    Ok(PutBucketLifecycleConfigurationOutput { transition_default_minimum_object_size: shown(sizes) })
+    let transition_default_minimum_object_size = shown(sizes).filter(|_| !directory);
+    Ok(PutBucketLifecycleConfigurationOutput { transition_default_minimum_object_size })
 }
 
 operation! {
