@@ -262,6 +262,9 @@ impl Report<'_> {
             }
             "ObjectLockMode" => object.lock.retention.as_ref().map_or(String::new(), |(mode, _)| mode.clone()),
             "ObjectLockLegalHoldStatus" => text(object.lock.hold.map_or("", |hold| if hold { "ON" } else { "OFF" })),
+            "ObjectLockEventHoldStatus" => {
+                text(object.lock.event.as_ref().map_or("", |event| if event.on { "ON" } else { "OFF" }))
+            }
             "IntelligentTieringAccessTier" if object.storage_class.as_deref() == Some("INTELLIGENT_TIERING") => {
                 text("FREQUENT")
             }
