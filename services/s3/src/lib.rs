@@ -204,7 +204,7 @@ impl S3 {
         object: &store::Object,
         event: &str,
     ) -> Result<(), StoreError> {
-        let happening = notify::Happening { bucket, key, object, event, due: cx.now() };
+        let happening = notify::Happening::new(bucket, key, object, event, cx.now());
         notify::schedule(tx, &self.notifications, cx, &happening)
     }
 }
@@ -391,7 +391,10 @@ impl Service for S3 {
         self.lifecycles.start(cloud, Arc::new(sweep));
         self.logs.start(cloud);
         self.inventories.start(cloud, Arc::new(inventory::Inventories { queue: self.inventories.clone() }));
-        self.replications.start(cloud, Arc::new(replicate::Replicator { blobs: self.blobs.clone() }));
+        self.replications.start(
+            cloud,
+            Arc::new(replicate::Replicator { blobs: self.blobs.clone(), notifications: self.notifications.clone() }),
+        );
     }
 
     fn reset(&self) {
