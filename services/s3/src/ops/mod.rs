@@ -27,7 +27,7 @@ mod versioning;
 mod website;
 mod write;
 
-use lifecycle::expiration;
+use lifecycle::{abortion, expiration};
 pub(crate) use list::KEPT;
 pub(crate) use multipart::drop_parts;
 pub(crate) use write::{now, trailing};
