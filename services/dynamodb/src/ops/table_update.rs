@@ -5,6 +5,7 @@ use service::{Context, operation};
 
 use crate::DynamoDb;
 use crate::access;
+use crate::bulk;
 use crate::describe;
 use crate::encryption;
 use crate::error::{Error, Invalid};
@@ -83,6 +84,12 @@ async fn update_table(
         let sizes = db.head(cx, &table)?.sizes;
         let description = describe::table(&table, &sizes, api::TableStatus::Updating, now);
         return Ok(api::UpdateTableOutput { table_description: Some(description) });
+    }
+    if replicas.iter().any(|update| update.create.is_some()) && bulk::is_busy(cx.store(), &known)? {
+        return Err(Error::ResourceInUse(format!(
+            "Attempt to change a resource which is still in use: A bulk operation is in progress on table: {}",
+            known.name
+        )));
     }
     let key = encryption::asked(cx, request.sse_specification.as_ref())?;
     let (table, removed) = db.change_table(cx, &request.table_name, |table| {
