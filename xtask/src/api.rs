@@ -18,6 +18,7 @@ pub fn generate(root: &Path, check: bool) -> Result {
         let mut model: Value = serde_json::from_slice(&fs::read(root.join(format!("models/{name}.json")))?)?;
         if let Ok(patch) = fs::read(root.join(format!("models/{name}.patch.json"))) {
             merge(&mut model, &serde_json::from_slice(&patch)?);
+            reorder(&mut model);
         }
         let generator = Generator::new(name, service, &model)?;
         for (file, content) in generator.files() {
@@ -53,6 +54,20 @@ fn merge(into: &mut Value, patch: &Value) {
             }
         }
         (into, patch) => *into = patch.clone(),
+    }
+}
+
+/// Puts the members that a patch lists under `order` first, in that order: the one that answers in XML have.
+fn reorder(model: &mut Value) {
+    for shape in model["shapes"].as_object_mut().into_iter().flat_map(|shapes| shapes.values_mut()) {
+        let Some(Value::Array(order)) = shape.as_object_mut().and_then(|shape| shape.shift_remove("order")) else {
+            continue;
+        };
+        let Some(members) = shape["members"].as_object_mut() else { continue };
+        let mut rest = std::mem::take(members);
+        let names = order.iter().filter_map(Value::as_str);
+        members.extend(names.filter_map(|name| rest.shift_remove_entry(name)));
+        members.extend(rest);
     }
 }
 

@@ -284,8 +284,8 @@ wire::structures! {
         expected_source_bucket_owner: Option<String> = wire::Member::new("ExpectedSourceBucketOwner", &wire::simple::STRING).header("x-amz-source-expected-bucket-owner");
     }
     CopyObjectResult COPY_OBJECT_RESULT = "CopyObjectResult" {
-        e_tag: Option<String> = wire::Member::new("ETag", &wire::simple::STRING);
         last_modified: Option<wire::Timestamp> = wire::Member::new("LastModified", &wire::simple::TIMESTAMP);
+        e_tag: Option<String> = wire::Member::new("ETag", &wire::simple::STRING);
         checksum_type: Option<ChecksumType> = wire::Member::new("ChecksumType", &CHECKSUM_TYPE);
         checksum_crc32: Option<String> = wire::Member::new("ChecksumCRC32", &wire::simple::STRING);
         checksum_crc32_c: Option<String> = wire::Member::new("ChecksumCRC32C", &wire::simple::STRING);
@@ -299,8 +299,8 @@ wire::structures! {
         checksum_xxhash128: Option<String> = wire::Member::new("ChecksumXXHASH128", &wire::simple::STRING);
     }
     CopyPartResult COPY_PART_RESULT = "CopyPartResult" {
-        e_tag: Option<String> = wire::Member::new("ETag", &wire::simple::STRING);
         last_modified: Option<wire::Timestamp> = wire::Member::new("LastModified", &wire::simple::TIMESTAMP);
+        e_tag: Option<String> = wire::Member::new("ETag", &wire::simple::STRING);
         checksum_crc32: Option<String> = wire::Member::new("ChecksumCRC32", &wire::simple::STRING);
         checksum_crc32_c: Option<String> = wire::Member::new("ChecksumCRC32C", &wire::simple::STRING);
         checksum_crc64_nvme: Option<String> = wire::Member::new("ChecksumCRC64NVME", &wire::simple::STRING);
@@ -492,11 +492,11 @@ wire::structures! {
         expected_bucket_owner: Option<String> = wire::Member::new("ExpectedBucketOwner", &wire::simple::STRING).header("x-amz-expected-bucket-owner");
     }
     DeleteMarkerEntry DELETE_MARKER_ENTRY = "DeleteMarkerEntry" {
-        owner: Option<Owner> = wire::Member::new("Owner", &OWNER);
         key: Option<String> = wire::Member::new("Key", &OBJECT_KEY);
         version_id: Option<String> = wire::Member::new("VersionId", &wire::simple::STRING);
         is_latest: Option<bool> = wire::Member::new("IsLatest", &wire::simple::BOOLEAN);
         last_modified: Option<wire::Timestamp> = wire::Member::new("LastModified", &wire::simple::TIMESTAMP);
+        owner: Option<Owner> = wire::Member::new("Owner", &OWNER);
     }
     DeleteMarkerReplication DELETE_MARKER_REPLICATION = "DeleteMarkerReplication" {
         status: Option<DeleteMarkerReplicationStatus> = wire::Member::new("Status", &DELETE_MARKER_REPLICATION_STATUS);
@@ -1272,8 +1272,8 @@ wire::structures! {
         expected_bucket_owner: Option<String> = wire::Member::new("ExpectedBucketOwner", &wire::simple::STRING).header("x-amz-expected-bucket-owner");
     }
     ListBucketsOutput LIST_BUCKETS_OUTPUT = "ListBucketsOutput".named("ListAllMyBucketsResult") {
-        buckets: Option<Vec<Bucket>> = wire::Member::new("Buckets", &BUCKETS);
         owner: Option<Owner> = wire::Member::new("Owner", &OWNER);
+        buckets: Option<Vec<Bucket>> = wire::Member::new("Buckets", &BUCKETS);
         continuation_token: Option<String> = wire::Member::new("ContinuationToken", &wire::simple::STRING);
         prefix: Option<String> = wire::Member::new("Prefix", &wire::simple::STRING);
     }
@@ -1296,14 +1296,14 @@ wire::structures! {
         key_marker: Option<String> = wire::Member::new("KeyMarker", &wire::simple::STRING);
         upload_id_marker: Option<String> = wire::Member::new("UploadIdMarker", &wire::simple::STRING);
         next_key_marker: Option<String> = wire::Member::new("NextKeyMarker", &wire::simple::STRING);
-        prefix: Option<String> = wire::Member::new("Prefix", &wire::simple::STRING);
-        delimiter: Option<String> = wire::Member::new("Delimiter", &wire::simple::STRING);
         next_upload_id_marker: Option<String> = wire::Member::new("NextUploadIdMarker", &wire::simple::STRING);
+        delimiter: Option<String> = wire::Member::new("Delimiter", &wire::simple::STRING);
+        prefix: Option<String> = wire::Member::new("Prefix", &wire::simple::STRING);
         max_uploads: Option<i32> = wire::Member::new("MaxUploads", &wire::simple::INTEGER);
+        encoding_type: Option<EncodingType> = wire::Member::new("EncodingType", &ENCODING_TYPE);
         is_truncated: Option<bool> = wire::Member::new("IsTruncated", &wire::simple::BOOLEAN);
         uploads: Option<Vec<MultipartUpload>> = wire::Member::new("Uploads", &MULTIPART_UPLOAD_LIST).named("Upload");
         common_prefixes: Option<Vec<CommonPrefix>> = wire::Member::new("CommonPrefixes", &COMMON_PREFIX_LIST);
-        encoding_type: Option<EncodingType> = wire::Member::new("EncodingType", &ENCODING_TYPE);
         request_charged: Option<RequestCharged> = wire::Member::new("RequestCharged", &REQUEST_CHARGED).header("x-amz-request-charged");
     }
     ListMultipartUploadsRequest LIST_MULTIPART_UPLOADS_REQUEST = "ListMultipartUploadsRequest" {
@@ -1340,19 +1340,18 @@ wire::structures! {
         expected_bucket_owner: Option<String> = wire::Member::new("ExpectedBucketOwner", &wire::simple::STRING).header("x-amz-expected-bucket-owner");
     }
     ListObjectVersionsOutput LIST_OBJECT_VERSIONS_OUTPUT = "ListObjectVersionsOutput".named("ListVersionsResult") {
-        is_truncated: Option<bool> = wire::Member::new("IsTruncated", &wire::simple::BOOLEAN);
+        name: Option<String> = wire::Member::new("Name", &wire::simple::STRING);
+        prefix: Option<String> = wire::Member::new("Prefix", &wire::simple::STRING);
         key_marker: Option<String> = wire::Member::new("KeyMarker", &wire::simple::STRING);
         version_id_marker: Option<String> = wire::Member::new("VersionIdMarker", &wire::simple::STRING);
         next_key_marker: Option<String> = wire::Member::new("NextKeyMarker", &wire::simple::STRING);
         next_version_id_marker: Option<String> = wire::Member::new("NextVersionIdMarker", &wire::simple::STRING);
-        versions: Option<Vec<ObjectVersion>> = wire::Member::new("Versions", &OBJECT_VERSION_LIST).named("Version");
-        delete_markers: Option<Vec<DeleteMarkerEntry>> = wire::Member::new("DeleteMarkers", &DELETE_MARKERS).named("DeleteMarker");
-        name: Option<String> = wire::Member::new("Name", &wire::simple::STRING);
-        prefix: Option<String> = wire::Member::new("Prefix", &wire::simple::STRING);
-        delimiter: Option<String> = wire::Member::new("Delimiter", &wire::simple::STRING);
         max_keys: Option<i32> = wire::Member::new("MaxKeys", &wire::simple::INTEGER);
-        common_prefixes: Option<Vec<CommonPrefix>> = wire::Member::new("CommonPrefixes", &COMMON_PREFIX_LIST);
+        delimiter: Option<String> = wire::Member::new("Delimiter", &wire::simple::STRING);
         encoding_type: Option<EncodingType> = wire::Member::new("EncodingType", &ENCODING_TYPE);
+        is_truncated: Option<bool> = wire::Member::new("IsTruncated", &wire::simple::BOOLEAN);
+        entries: Option<Vec<VersionEntry>> = wire::Member::new("Entries", &VERSION_ENTRY_LIST).named("");
+        common_prefixes: Option<Vec<CommonPrefix>> = wire::Member::new("CommonPrefixes", &COMMON_PREFIX_LIST);
         request_charged: Option<RequestCharged> = wire::Member::new("RequestCharged", &REQUEST_CHARGED).header("x-amz-request-charged");
     }
     ListObjectVersionsRequest LIST_OBJECT_VERSIONS_REQUEST = "ListObjectVersionsRequest" {
@@ -1368,16 +1367,16 @@ wire::structures! {
         optional_object_attributes: Option<Vec<OptionalObjectAttributes>> = wire::Member::new("OptionalObjectAttributes", &OPTIONAL_OBJECT_ATTRIBUTES_LIST).header("x-amz-optional-object-attributes");
     }
     ListObjectsOutput LIST_OBJECTS_OUTPUT = "ListObjectsOutput".named("ListBucketResult") {
-        is_truncated: Option<bool> = wire::Member::new("IsTruncated", &wire::simple::BOOLEAN);
-        marker: Option<String> = wire::Member::new("Marker", &wire::simple::STRING);
-        next_marker: Option<String> = wire::Member::new("NextMarker", &wire::simple::STRING);
-        contents: Option<Vec<Object>> = wire::Member::new("Contents", &OBJECT_LIST);
         name: Option<String> = wire::Member::new("Name", &wire::simple::STRING);
         prefix: Option<String> = wire::Member::new("Prefix", &wire::simple::STRING);
-        delimiter: Option<String> = wire::Member::new("Delimiter", &wire::simple::STRING);
+        marker: Option<String> = wire::Member::new("Marker", &wire::simple::STRING);
+        next_marker: Option<String> = wire::Member::new("NextMarker", &wire::simple::STRING);
         max_keys: Option<i32> = wire::Member::new("MaxKeys", &wire::simple::INTEGER);
-        common_prefixes: Option<Vec<CommonPrefix>> = wire::Member::new("CommonPrefixes", &COMMON_PREFIX_LIST);
+        delimiter: Option<String> = wire::Member::new("Delimiter", &wire::simple::STRING);
         encoding_type: Option<EncodingType> = wire::Member::new("EncodingType", &ENCODING_TYPE);
+        is_truncated: Option<bool> = wire::Member::new("IsTruncated", &wire::simple::BOOLEAN);
+        contents: Option<Vec<Object>> = wire::Member::new("Contents", &OBJECT_LIST);
+        common_prefixes: Option<Vec<CommonPrefix>> = wire::Member::new("CommonPrefixes", &COMMON_PREFIX_LIST);
         request_charged: Option<RequestCharged> = wire::Member::new("RequestCharged", &REQUEST_CHARGED).header("x-amz-request-charged");
     }
     ListObjectsRequest LIST_OBJECTS_REQUEST = "ListObjectsRequest" {
@@ -1392,18 +1391,18 @@ wire::structures! {
         optional_object_attributes: Option<Vec<OptionalObjectAttributes>> = wire::Member::new("OptionalObjectAttributes", &OPTIONAL_OBJECT_ATTRIBUTES_LIST).header("x-amz-optional-object-attributes");
     }
     ListObjectsV2Output LIST_OBJECTS_V2_OUTPUT = "ListObjectsV2Output".named("ListBucketResult") {
-        is_truncated: Option<bool> = wire::Member::new("IsTruncated", &wire::simple::BOOLEAN);
-        contents: Option<Vec<Object>> = wire::Member::new("Contents", &OBJECT_LIST);
         name: Option<String> = wire::Member::new("Name", &wire::simple::STRING);
         prefix: Option<String> = wire::Member::new("Prefix", &wire::simple::STRING);
-        delimiter: Option<String> = wire::Member::new("Delimiter", &wire::simple::STRING);
-        max_keys: Option<i32> = wire::Member::new("MaxKeys", &wire::simple::INTEGER);
-        common_prefixes: Option<Vec<CommonPrefix>> = wire::Member::new("CommonPrefixes", &COMMON_PREFIX_LIST);
-        encoding_type: Option<EncodingType> = wire::Member::new("EncodingType", &ENCODING_TYPE);
-        key_count: Option<i32> = wire::Member::new("KeyCount", &wire::simple::INTEGER);
         continuation_token: Option<String> = wire::Member::new("ContinuationToken", &wire::simple::STRING);
         next_continuation_token: Option<String> = wire::Member::new("NextContinuationToken", &wire::simple::STRING);
         start_after: Option<String> = wire::Member::new("StartAfter", &wire::simple::STRING);
+        key_count: Option<i32> = wire::Member::new("KeyCount", &wire::simple::INTEGER);
+        max_keys: Option<i32> = wire::Member::new("MaxKeys", &wire::simple::INTEGER);
+        delimiter: Option<String> = wire::Member::new("Delimiter", &wire::simple::STRING);
+        encoding_type: Option<EncodingType> = wire::Member::new("EncodingType", &ENCODING_TYPE);
+        is_truncated: Option<bool> = wire::Member::new("IsTruncated", &wire::simple::BOOLEAN);
+        contents: Option<Vec<Object>> = wire::Member::new("Contents", &OBJECT_LIST);
+        common_prefixes: Option<Vec<CommonPrefix>> = wire::Member::new("CommonPrefixes", &COMMON_PREFIX_LIST);
         request_charged: Option<RequestCharged> = wire::Member::new("RequestCharged", &REQUEST_CHARGED).header("x-amz-request-charged");
     }
     ListObjectsV2Request LIST_OBJECTS_V2_REQUEST = "ListObjectsV2Request" {
@@ -1420,19 +1419,19 @@ wire::structures! {
         optional_object_attributes: Option<Vec<OptionalObjectAttributes>> = wire::Member::new("OptionalObjectAttributes", &OPTIONAL_OBJECT_ATTRIBUTES_LIST).header("x-amz-optional-object-attributes");
     }
     ListPartsOutput LIST_PARTS_OUTPUT = "ListPartsOutput".named("ListPartsResult") {
-        abort_date: Option<wire::Timestamp> = wire::Member::new("AbortDate", &wire::simple::TIMESTAMP).header("x-amz-abort-date");
-        abort_rule_id: Option<String> = wire::Member::new("AbortRuleId", &wire::simple::STRING).header("x-amz-abort-rule-id");
         bucket: Option<String> = wire::Member::new("Bucket", &wire::simple::STRING);
         key: Option<String> = wire::Member::new("Key", &OBJECT_KEY);
         upload_id: Option<String> = wire::Member::new("UploadId", &wire::simple::STRING);
+        initiator: Option<Initiator> = wire::Member::new("Initiator", &INITIATOR);
+        owner: Option<Owner> = wire::Member::new("Owner", &OWNER);
+        storage_class: Option<StorageClass> = wire::Member::new("StorageClass", &STORAGE_CLASS);
         part_number_marker: Option<i32> = wire::Member::new("PartNumberMarker", &wire::simple::INTEGER);
         next_part_number_marker: Option<i32> = wire::Member::new("NextPartNumberMarker", &wire::simple::INTEGER);
         max_parts: Option<i32> = wire::Member::new("MaxParts", &wire::simple::INTEGER);
         is_truncated: Option<bool> = wire::Member::new("IsTruncated", &wire::simple::BOOLEAN);
+        abort_date: Option<wire::Timestamp> = wire::Member::new("AbortDate", &wire::simple::TIMESTAMP).header("x-amz-abort-date");
+        abort_rule_id: Option<String> = wire::Member::new("AbortRuleId", &wire::simple::STRING).header("x-amz-abort-rule-id");
         parts: Option<Vec<Part>> = wire::Member::new("Parts", &PARTS).named("Part");
-        initiator: Option<Initiator> = wire::Member::new("Initiator", &INITIATOR);
-        owner: Option<Owner> = wire::Member::new("Owner", &OWNER);
-        storage_class: Option<StorageClass> = wire::Member::new("StorageClass", &STORAGE_CLASS);
         request_charged: Option<RequestCharged> = wire::Member::new("RequestCharged", &REQUEST_CHARGED).header("x-amz-request-charged");
         checksum_algorithm: Option<ChecksumAlgorithm> = wire::Member::new("ChecksumAlgorithm", &CHECKSUM_ALGORITHM);
         checksum_type: Option<ChecksumType> = wire::Member::new("ChecksumType", &CHECKSUM_TYPE);
@@ -1505,12 +1504,12 @@ wire::structures! {
         and: Option<MetricsAndOperator> = wire::Member::new("And", &METRICS_AND_OPERATOR);
     }
     MultipartUpload MULTIPART_UPLOAD = "MultipartUpload" {
-        upload_id: Option<String> = wire::Member::new("UploadId", &wire::simple::STRING);
         key: Option<String> = wire::Member::new("Key", &OBJECT_KEY);
-        initiated: Option<wire::Timestamp> = wire::Member::new("Initiated", &wire::simple::TIMESTAMP);
-        storage_class: Option<StorageClass> = wire::Member::new("StorageClass", &STORAGE_CLASS);
-        owner: Option<Owner> = wire::Member::new("Owner", &OWNER);
+        upload_id: Option<String> = wire::Member::new("UploadId", &wire::simple::STRING);
         initiator: Option<Initiator> = wire::Member::new("Initiator", &INITIATOR);
+        owner: Option<Owner> = wire::Member::new("Owner", &OWNER);
+        storage_class: Option<StorageClass> = wire::Member::new("StorageClass", &STORAGE_CLASS);
+        initiated: Option<wire::Timestamp> = wire::Member::new("Initiated", &wire::simple::TIMESTAMP);
         checksum_algorithm: Option<ChecksumAlgorithm> = wire::Member::new("ChecksumAlgorithm", &CHECKSUM_ALGORITHM);
         checksum_type: Option<ChecksumType> = wire::Member::new("ChecksumType", &CHECKSUM_TYPE);
         version_id: Option<String> = wire::Member::new("VersionId", &wire::simple::STRING);
@@ -1545,8 +1544,8 @@ wire::structures! {
         checksum_algorithm: Option<Vec<ChecksumAlgorithm>> = wire::Member::new("ChecksumAlgorithm", &CHECKSUM_ALGORITHM_LIST);
         checksum_type: Option<ChecksumType> = wire::Member::new("ChecksumType", &CHECKSUM_TYPE);
         size: Option<i64> = wire::Member::new("Size", &wire::simple::LONG);
-        storage_class: Option<ObjectStorageClass> = wire::Member::new("StorageClass", &OBJECT_STORAGE_CLASS);
         owner: Option<Owner> = wire::Member::new("Owner", &OWNER);
+        storage_class: Option<ObjectStorageClass> = wire::Member::new("StorageClass", &OBJECT_STORAGE_CLASS);
         restore_status: Option<RestoreStatus> = wire::Member::new("RestoreStatus", &RESTORE_STATUS);
     }
     ObjectIdentifier OBJECT_IDENTIFIER = "ObjectIdentifier" {
@@ -1587,16 +1586,16 @@ wire::structures! {
         checksum_xxhash128: Option<String> = wire::Member::new("ChecksumXXHASH128", &wire::simple::STRING);
     }
     ObjectVersion OBJECT_VERSION = "ObjectVersion" {
-        e_tag: Option<String> = wire::Member::new("ETag", &wire::simple::STRING);
-        checksum_algorithm: Option<Vec<ChecksumAlgorithm>> = wire::Member::new("ChecksumAlgorithm", &CHECKSUM_ALGORITHM_LIST);
-        checksum_type: Option<ChecksumType> = wire::Member::new("ChecksumType", &CHECKSUM_TYPE);
-        size: Option<i64> = wire::Member::new("Size", &wire::simple::LONG);
-        storage_class: Option<ObjectVersionStorageClass> = wire::Member::new("StorageClass", &OBJECT_VERSION_STORAGE_CLASS);
         key: Option<String> = wire::Member::new("Key", &OBJECT_KEY);
         version_id: Option<String> = wire::Member::new("VersionId", &wire::simple::STRING);
         is_latest: Option<bool> = wire::Member::new("IsLatest", &wire::simple::BOOLEAN);
         last_modified: Option<wire::Timestamp> = wire::Member::new("LastModified", &wire::simple::TIMESTAMP);
+        e_tag: Option<String> = wire::Member::new("ETag", &wire::simple::STRING);
+        checksum_algorithm: Option<Vec<ChecksumAlgorithm>> = wire::Member::new("ChecksumAlgorithm", &CHECKSUM_ALGORITHM_LIST);
+        checksum_type: Option<ChecksumType> = wire::Member::new("ChecksumType", &CHECKSUM_TYPE);
+        size: Option<i64> = wire::Member::new("Size", &wire::simple::LONG);
         owner: Option<Owner> = wire::Member::new("Owner", &OWNER);
+        storage_class: Option<ObjectVersionStorageClass> = wire::Member::new("StorageClass", &OBJECT_VERSION_STORAGE_CLASS);
         restore_status: Option<RestoreStatus> = wire::Member::new("RestoreStatus", &RESTORE_STATUS);
     }
     OutputLocation OUTPUT_LOCATION = "OutputLocation" {
@@ -2442,6 +2441,10 @@ wire::structures! {
         tag_count: Option<i32> = wire::Member::new("TagCount", &wire::simple::INTEGER).header("x-amz-fwd-header-x-amz-tagging-count");
         version_id: Option<String> = wire::Member::new("VersionId", &wire::simple::STRING).header("x-amz-fwd-header-x-amz-version-id");
         bucket_key_enabled: Option<bool> = wire::Member::new("BucketKeyEnabled", &wire::simple::BOOLEAN).header("x-amz-fwd-header-x-amz-server-side-encryption-bucket-key-enabled");
+    }
+    VersionEntry VERSION_ENTRY = "VersionEntry" {
+        version: Option<ObjectVersion> = wire::Member::new("Version", &OBJECT_VERSION);
+        delete_marker: Option<DeleteMarkerEntry> = wire::Member::new("DeleteMarker", &DELETE_MARKER_ENTRY);
     }
 }
 

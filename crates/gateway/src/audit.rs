@@ -44,7 +44,7 @@ impl Record {
         cx.cloud.events.publish(Event::Audit(AuditEvent {
             time: cx.now(),
             cx: cx.clone(),
-            service: self.service,
+            service: source(self.service, self.operation, resource.as_deref()),
             operation: self.operation,
             read_only,
             data,
@@ -53,6 +53,13 @@ impl Record {
             resource,
         }));
     }
+}
+
+/// Under which name a call is told of: what is for directory buckets is S3 Express's.
+fn source(service: &'static str, operation: &str, resource: Option<&str>) -> &'static str {
+    let own = matches!(operation, "CreateSession" | "ListDirectoryBuckets" | "RenameObject");
+    let express = own || resource.is_some_and(|resource| resource.starts_with("arn:aws:s3express:"));
+    if service == "s3" && express { "s3express" } else { service }
 }
 
 /// Operations on the content of resources: CloudTrail's data events.
@@ -115,6 +122,9 @@ mod tests {
                 && is_data("dynamodb", "BatchGetItem")
                 && !is_data("dynamodb", "CreateTable")
         );
+        assert_eq!(source("s3", "PutObject", Some("arn:aws:s3:::a--x-s3/k")), "s3");
+        assert_eq!(source("s3", "PutObject", Some("arn:aws:s3express:us-east-1:1:bucket/a")), "s3express");
+        assert_eq!(source("s3", "CreateSession", None), "s3express");
         assert!(is_data("s3", "GetObject") && !is_data("s3", "CreateBucket"));
         let redacted = hide(serde_json::json!({ "Code": { "ZipFile": "UEs=" }, "FunctionName": "f" }));
         assert_eq!(redacted["Code"]["ZipFile"], "HIDDEN_DUE_TO_SECURITY_REASONS");

@@ -122,7 +122,10 @@ impl Authenticator {
         words: &Words,
     ) -> Result<Caller, ApiError> {
         let signed_at = Timestamp::parse_basic(&v4.date).ok_or_else(|| words.bad_date(&v4.date))?;
-        let credential = self.credential(cloud, &v4.access_key_id, v4.token.as_deref(), words)?;
+        let credential = match &v4.own_token {
+            Some(token) if evidence.s3 => Some(self.opened(cloud, &v4.access_key_id, token, words)?),
+            _ => self.credential(cloud, &v4.access_key_id, v4.token.as_deref(), words)?,
+        };
         if !v4.date.starts_with(&v4.scope.date) {
             return Err(words.scope_date(&v4.scope.date, &v4.date));
         }
@@ -181,6 +184,30 @@ impl Authenticator {
         Ok(Some(credential))
     }
 
+    /// The credential of a session that S3 opened, if it still authenticates.
+    fn opened(
+        &self,
+        cloud: &Arc<Cloud>,
+        access_key_id: &str,
+        token: &str,
+        words: &Words,
+    ) -> Result<Arc<Credential>, ApiError> {
+        let service = cloud.service("s3").ok_or_else(|| words.unknown_key(access_key_id))?;
+        let credential = service.session(cloud, access_key_id).map_err(service::Internal::from)?;
+        let Some(credential) = credential else {
+            let issued = cloud.directory().credential(access_key_id).map_err(service::Internal::from)?;
+            return Err(issued.map_or_else(|| words.unknown_key(access_key_id), |_| words.bad_token()));
+        };
+        let opened = credential.opened.as_ref();
+        if opened.is_none_or(|opened| opened.token != token) {
+            return Err(words.bad_token());
+        }
+        if opened.is_some_and(|opened| opened.expires <= cloud.clock.now()) {
+            return Err(words.token_expired());
+        }
+        Ok(Arc::new(credential))
+    }
+
     /// Whom an unknown key is taken for.
     fn presumed(&self, cloud: &Arc<Cloud>, access_key_id: &str, words: &Words) -> Result<Caller, ApiError> {
         if cloud.config.strict {
@@ -196,6 +223,7 @@ impl Authenticator {
                 principal: Principal::Root { account: account.to_owned() },
                 active: true,
                 session: None,
+                opened: None,
             })),
             signing_key: None,
         })

@@ -280,6 +280,7 @@ impl Gateway {
         };
         let cx = self.context(call, caller, request_id);
         let query = parameters(&call.query);
+        service.check_request(model, &query, &call.parts.headers)?;
         let input = decode::Input {
             protocol,
             labels: &labels,
@@ -447,7 +448,9 @@ fn payload_hash(parts: &Parts, claim: &Claim) -> Option<String> {
         return Some(hash.to_owned());
     }
     match claim {
-        Claim::V4(v4) if v4.expires.is_some() && v4.scope.service == "s3" => Some("UNSIGNED-PAYLOAD".to_owned()),
+        Claim::V4(v4) if v4.expires.is_some() && matches!(&*v4.scope.service, "s3" | "s3express") => {
+            Some("UNSIGNED-PAYLOAD".to_owned())
+        }
         _ => None,
     }
 }

@@ -28,8 +28,11 @@ pub(crate) struct Host {
 pub(crate) fn read_host(host: &str) -> Host {
     let Some(name) = DOMAINS.iter().find_map(|domain| host.strip_suffix(domain)) else { return Host::default() };
     let is_region = |text: &str| text.split('-').count() >= 3 && text.ends_with(|c: char| c.is_ascii_digit());
-    // S3: [bucket.]s3[.dualstack][.region] and [bucket.]s3-region
     let labels: Vec<&str> = name.split('.').collect();
+    if let Some(host) = express(&labels) {
+        return host;
+    }
+    // S3: [bucket.]s3[.dualstack][.region] and [bucket.]s3-region
     let s3 = labels.iter().rposition(|label| *label == "s3" || label.strip_prefix("s3-").is_some_and(is_region));
     if let Some(at) = s3
         && labels[at + 1..].iter().all(|label| *label == "dualstack" || is_region(label))
@@ -48,6 +51,24 @@ pub(crate) fn read_host(host: &str) -> Host {
         [service] => Host { service: Some((*service).to_owned()), region: None, bucket: None },
         _ => Host::default(),
     }
+}
+
+/// The end of a directory bucket's name.
+const EXPRESS: &str = "--x-s3";
+
+/// S3 Express: `bucket.s3express-zone.region`, `s3express-control.region`, and a bucket before whatever the cloud is
+/// reached by, as its SDKs write it.
+fn express(labels: &[&str]) -> Option<Host> {
+    let (bucket, endpoint) = match labels {
+        [bucket, endpoint @ ..] if bucket.ends_with(EXPRESS) => (Some((*bucket).to_owned()), endpoint),
+        endpoint => (None, endpoint),
+    };
+    let own = endpoint.first().is_some_and(|first| first.starts_with("s3express-"));
+    if !own && (bucket.is_none() || !matches!(endpoint, [] | ["s3"])) {
+        return None;
+    }
+    let region = endpoint.get(1).filter(|_| own).map(|region| (*region).to_owned());
+    Some(Host { service: Some("s3express".to_owned()), region, bucket })
 }
 
 /// The services of a cloud, found by every name that a request may use.
@@ -98,6 +119,10 @@ impl Directory {
             directory.by_signing_name.entry(model.signing_name).or_default().push(index);
             if model.name != model.signing_name {
                 directory.by_signing_name.entry(model.name).or_default().push(index);
+            }
+            if model.name == "s3" {
+                // Directory buckets are signed for under a name of their own.
+                directory.by_signing_name.entry("s3express").or_default().push(index);
             }
             if let Some(target) = model.target_prefix {
                 directory.by_target.insert(target, index);
@@ -190,6 +215,10 @@ impl Directory {
             protocol => {
                 let method = hints.parts.method.as_str();
                 match router.as_ref().and_then(|router| router.route(method, hints.path, hints.query, headers)) {
+                    // Only who is asked tells the two lists of buckets apart.
+                    Some((found, _)) if found.name == "ListBuckets" && asks_express(hints, named) => {
+                        named_operation(protocol, "ListDirectoryBuckets")
+                    }
                     Some((operation, labels)) => {
                         Ok(Destination { service: service.clone(), operation, protocol, labels })
                     }
@@ -198,6 +227,11 @@ impl Directory {
             }
         }
     }
+}
+
+fn asks_express(hints: &Hints<'_>, named: Option<&str>) -> bool {
+    let told = hints.query.iter().any(|(key, value)| key == "x-id" && value == "ListDirectoryBuckets");
+    told || named == Some("s3express") || hints.host.service.as_deref() == Some("s3express")
 }
 
 fn main_protocol(model: &ServiceModel) -> Protocol {
@@ -236,6 +270,13 @@ mod tests {
         assert_eq!(read("b.s3.dualstack.eu-west-1.amazonaws.com"), expect("s3", "eu-west-1", "b"));
         assert_eq!(read("b.s3.localhost.localstack.cloud"), expect("s3", "", "b"));
         assert_eq!(read("b.s3.localhost"), expect("s3", "", "b"));
+        let bucket = "a--use1-az4--x-s3";
+        let express = |region: &str, bucket: &str| expect("s3express", region, bucket);
+        assert_eq!(read(&format!("{bucket}.s3express-use1-az4.us-east-1.amazonaws.com")), express("us-east-1", bucket));
+        assert_eq!(read("s3express-control.us-east-1.amazonaws.com"), express("us-east-1", ""));
+        assert_eq!(read(&format!("{bucket}.localhost")), express("", bucket));
+        assert_eq!(read(&format!("{bucket}.localhost.localstack.cloud")), express("", bucket));
+        assert_eq!(read(&format!("{bucket}.s3.localhost")), express("", bucket));
         assert_eq!(read("127.0.0.1"), expect("", "", ""));
         assert_eq!(read("localhost"), expect("", "", ""));
     }

@@ -58,7 +58,8 @@ pub(crate) fn failure(
     let mut http = Response::new(Body::from(if bare { Bytes::new() } else { Bytes::from(encoded.body) }));
     *http.status_mut() = StatusCode::from_u16(error.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let headers = http.headers_mut();
-    if !bare {
+    // S3 tells the type of what it would have said.
+    if !bare || (head && service.name == "s3" && error.status != 304) {
         headers.insert(http::header::CONTENT_TYPE, HeaderValue::from_static(encoded.content_type));
     }
     for (name, value) in &encoded.headers {

@@ -63,7 +63,7 @@ fn credential<'a>(text: &'a str, mal_formed: &str) -> Result<&'a str, String> {
     if *term != "aws4_request" {
         return Err(format!("incorrect terminal \"{term}\". This endpoint uses \"aws4_request\"."));
     }
-    if *service != "s3" {
+    if !matches!(*service, "s3" | "s3express") {
         return Err(format!("incorrect service \"{service}\". This endpoint belongs to \"s3\"."));
     }
     Ok(date)

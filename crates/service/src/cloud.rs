@@ -49,6 +49,25 @@ pub enum Event {
     Audit(AuditEvent),
     /// Something was measured.
     Metrics(Metrics),
+    /// Something happened in a service that the default event bus of an account is told of.
+    Service(ServiceEvent),
+}
+
+/// What a service tells EventBridge.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ServiceEvent {
+    /// A UUID.
+    pub id: String,
+    pub time: Timestamp,
+    pub account: String,
+    pub region: String,
+    /// `aws.s3`
+    pub source: &'static str,
+    /// `Object Created`
+    pub detail_type: String,
+    /// ARNs.
+    pub resources: Vec<String>,
+    pub detail: serde_json::Value,
 }
 
 /// Measurements of one moment, as CloudWatch takes them: each value counts under each set of dimensions.

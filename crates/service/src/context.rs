@@ -7,7 +7,7 @@ use std::sync::Arc;
 use store::Store;
 use wire::{Operation, Timestamp};
 
-use crate::directory::{Credential, Session};
+use crate::directory::{Credential, Opened, Session};
 use crate::{ApiError, Clock, Cloud, Principal, Random};
 
 /// One call: who, where, when. Clones share everything.
@@ -132,6 +132,11 @@ impl Context {
     /// Set where the caller uses temporary credentials.
     pub fn session(&self) -> Option<&Session> {
         self.call.caller.credential().and_then(|credential| credential.session.as_ref())
+    }
+
+    /// Set where the caller uses a session of a service's own.
+    pub fn opened(&self) -> Option<&Opened> {
+        self.call.caller.credential().and_then(|credential| credential.opened.as_ref())
     }
 
     pub fn origin(&self) -> &Origin {

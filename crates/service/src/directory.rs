@@ -20,6 +20,20 @@ pub struct Credential {
     /// An inactive key authenticates nobody.
     pub active: bool,
     pub session: Option<Session>,
+    /// Set where it is not IAM's own but a service's, good for one of its resources.
+    pub opened: Option<Opened>,
+}
+
+/// A session that a service opened for one of its resources, in the name of whom it asked for (S3 Express). The rest of
+/// the [`Credential`] says who that was.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Opened {
+    /// The bucket.
+    pub resource: String,
+    /// What was decided when it was opened: `ReadWrite` or `ReadOnly`. Nothing where every call is decided for itself.
+    pub mode: Option<String>,
+    pub token: String,
+    pub expires: Timestamp,
 }
 
 /// What only temporary credentials have.

@@ -12,7 +12,7 @@ use store::StoreError;
 use wire::validate::check;
 use wire::{DecodeError, Decoder, Encoder, Operation, OperationModel, ServiceModel, Shape, Structure, Violations};
 
-use crate::{ApiError, Cloud, Context, Front};
+use crate::{ApiError, Cloud, Context, Credential, Front};
 
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
@@ -27,11 +27,19 @@ pub struct Access {
     pub account: Option<String>,
     /// Further condition keys of this action, with their values.
     pub conditions: Vec<(String, Vec<String>)>,
+    /// Decided before, when the session was opened that the caller uses: no policy is asked again.
+    pub granted: bool,
 }
 
 impl Access {
     pub fn new(action: impl Into<String>, resource: impl Into<String>) -> Self {
-        Access { action: action.into(), resource: resource.into(), account: None, conditions: Vec::new() }
+        Access {
+            action: action.into(),
+            resource: resource.into(),
+            account: None,
+            conditions: Vec::new(),
+            granted: false,
+        }
     }
 
     /// Adds a condition key with one value.
@@ -48,6 +56,11 @@ impl Access {
 
     pub fn owned_by(mut self, account: impl Into<String>) -> Self {
         self.account = Some(account.into());
+        self
+    }
+
+    pub fn granted(mut self) -> Self {
+        self.granted = true;
         self
     }
 }
@@ -109,6 +122,17 @@ pub trait Service: Any + Send + Sync {
         self.resource_policy(cx, &access.resource)
     }
 
+    /// What the service asks of the query and headers of a request, beside what the model says of the operation that they
+    /// lead to.
+    fn check_request(
+        &self,
+        _operation: &OperationModel,
+        _query: &[(String, String)],
+        _headers: &HeaderMap,
+    ) -> Result<(), ApiError> {
+        Ok(())
+    }
+
     /// What the service asks of a body that is read as a whole, beside that it can be decoded: that it has the checksum that
     /// the headers state.
     fn check_body(&self, _operation: &OperationModel, _headers: &HeaderMap, _body: &[u8]) -> Result<(), ApiError> {
@@ -119,6 +143,11 @@ pub trait Service: Any + Send + Sync {
     /// refused. `None` leaves it to the gateway, which lets every page in.
     fn cross_origin(&self, _cloud: &Arc<Cloud>, _request: &CrossOrigin<'_>) -> Option<CrossOriginAnswer> {
         None
+    }
+
+    /// The credential of a session that the service opened itself, by its access key id.
+    fn session(&self, _cloud: &Cloud, _access_key_id: &str) -> Result<Option<Credential>, StoreError> {
+        Ok(None)
     }
 
     /// Data planes that are not APIs.

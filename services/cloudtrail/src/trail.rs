@@ -74,7 +74,7 @@ impl Trail {
         self.load(&mut state)?;
         let calls = batch.iter().filter_map(|event| match &**event {
             Event::Audit(call) => Some(call),
-            Event::Metrics(_) => None,
+            Event::Metrics(_) | Event::Service(_) => None,
         });
         let newest = calls.clone().next_back().map_or(Timestamp::default(), |event| event.time);
         let chunks = gather(calls);

@@ -83,6 +83,7 @@ impl IamDirectory {
                 principal,
                 active,
                 session: None,
+                opened: None,
             }));
         }
         Ok(records::read_session(&snapshot, id)?.map(|record| Credential {
@@ -97,6 +98,7 @@ impl IamDirectory {
                 tags: record.tags,
                 mfa: record.mfa,
             }),
+            opened: None,
         }))
     }
 

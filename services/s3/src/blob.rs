@@ -356,6 +356,33 @@ fn inline(snapshot: &Snapshot, segment: &Segment) -> Result<Bytes, Error> {
     bytes.ok_or_else(|| StoreError::Corrupt(format!("the body {} is not there", segment.id)).into())
 }
 
+/// Two small pieces as one, where that is still small: the new piece, and what it holds. Not for encrypted ones.
+pub fn join(
+    tx: &Transaction<'_>,
+    random: &Random,
+    first: &Segment,
+    second: &Segment,
+) -> Result<Option<(Segment, Bytes)>, Error> {
+    let len = first.len + second.len;
+    let plain = |segment: &Segment| !segment.file && segment.iv.is_none();
+    if len > INLINE as u64 || !plain(first) || !plain(second) {
+        return Ok(None);
+    }
+    let mut bytes = BytesMut::new();
+    for segment in [first, second] {
+        match &segment.bytes {
+            Some(own) => bytes.extend_from_slice(own),
+            None => {
+                let stored = tx.get(body_key(&segment.id).as_slice())?;
+                let missing = || StoreError::Corrupt(format!("the body {} is not there", segment.id));
+                bytes.extend_from_slice(&stored.ok_or_else(missing)?);
+            }
+        }
+    }
+    let crc32 = crc32fast::hash(&bytes);
+    Ok(Some((Segment { id: random.hex(32), len, crc32, ..Segment::default() }, bytes.freeze())))
+}
+
 /// Drops the references to a body. After the commit, [`Blobs::remove`] drops its files.
 pub fn forget(tx: &mut Transaction<'_>, body: &[Segment]) {
     for segment in body.iter().filter(|segment| segment.bytes.is_none()) {

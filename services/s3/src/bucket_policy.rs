@@ -169,12 +169,53 @@ fn malformed(text: impl Into<String>) -> Error {
     Error::MalformedPolicy(text.into())
 }
 
-fn detailed(text: &str, detail: String) -> Error {
+pub fn detailed(text: &str, detail: String) -> Error {
     ApiError::new(400, "MalformedPolicy", text).with("Detail", detail).into()
+}
+
+/// What the statements of a kind of bucket may speak of.
+pub trait Rules {
+    fn check_action(&self, action: &str) -> Result<(), Error>;
+    fn check_resource(&self, resource: &str) -> Result<(), Error>;
+    fn check_together(&self, actions: &[&str], resources: &[&str]) -> Result<(), Error>;
+    fn check_condition(&self, condition: &Map<String, Value>, actions: Option<&[&str]>) -> Result<(), Error>;
+}
+
+/// A general purpose bucket of this name.
+struct General<'a>(&'a str);
+
+impl Rules for General<'_> {
+    fn check_action(&self, action: &str) -> Result<(), Error> {
+        match expand(action, OF_BUCKETS).is_empty() && expand(action, OF_OBJECTS).is_empty() {
+            true => Err(detailed("Policy has invalid action", action.to_owned())),
+            false => Ok(()),
+        }
+    }
+
+    fn check_resource(&self, resource: &str) -> Result<(), Error> {
+        let bucket = self.0;
+        let name = resource.strip_prefix("arn:aws:s3:::").map(|path| path.split('/').next().unwrap_or_default());
+        match name.is_some_and(|name| name == bucket || (name.contains(['*', '?', '$']) && matches(name, bucket))) {
+            true => Ok(()),
+            false => Err(detailed("Policy has invalid resource", resource.to_owned())),
+        }
+    }
+
+    fn check_together(&self, actions: &[&str], resources: &[&str]) -> Result<(), Error> {
+        check_together(actions, resources)
+    }
+
+    fn check_condition(&self, condition: &Map<String, Value>, actions: Option<&[&str]>) -> Result<(), Error> {
+        check_condition(condition, actions)
+    }
 }
 
 /// Checks the policy of a bucket.
 pub fn check(text: &str, bucket: &str) -> Result<(), Error> {
+    check_document(text, &General(bucket))
+}
+
+pub fn check_document(text: &str, rules: &impl Rules) -> Result<(), Error> {
     if text.len() > MAX_POLICY {
         return Err(malformed("Policies must be 20480 bytes or less"));
     }
@@ -190,7 +231,7 @@ pub fn check(text: &str, bucket: &str) -> Result<(), Error> {
         Some(_) => return Err(malformed(SYNTAX)),
     };
     for statement in statements {
-        check_statement(statement.as_object().ok_or_else(|| malformed(SYNTAX))?, bucket)?;
+        check_statement(statement.as_object().ok_or_else(|| malformed(SYNTAX))?, rules)?;
     }
     let policy = Policy::parse(text).map_err(|error| malformed(error.to_string()))?;
     if policy.statements.is_empty() {
@@ -228,7 +269,7 @@ fn texts(value: &Value) -> Result<Vec<&str>, Error> {
     if list.is_empty() { Err(malformed(SYNTAX)) } else { Ok(list) }
 }
 
-fn check_statement(statement: &Map<String, Value>, bucket: &str) -> Result<(), Error> {
+fn check_statement(statement: &Map<String, Value>, rules: &impl Rules) -> Result<(), Error> {
     const FIELDS: [&str; 9] =
         ["Sid", "Effect", "Principal", "NotPrincipal", "Action", "NotAction", "Resource", "NotResource", "Condition"];
     known_fields(statement, &FIELDS)?;
@@ -243,24 +284,19 @@ fn check_statement(statement: &Map<String, Value>, bucket: &str) -> Result<(), E
     let (named, actions) = either(statement, "Action", "NotAction")?;
     let actions = texts(actions)?;
     for action in &actions {
-        if expand(action, OF_BUCKETS).is_empty() && expand(action, OF_OBJECTS).is_empty() {
-            return Err(detailed("Policy has invalid action", (*action).to_owned()));
-        }
+        rules.check_action(action)?;
     }
     let (within, resources) = either(statement, "Resource", "NotResource")?;
     let resources = texts(resources)?;
     for resource in &resources {
-        let name = resource.strip_prefix("arn:aws:s3:::").map(|path| path.split('/').next().unwrap_or_default());
-        if !name.is_some_and(|name| name == bucket || (name.contains(['*', '?', '$']) && matches(name, bucket))) {
-            return Err(detailed("Policy has invalid resource", (*resource).to_owned()));
-        }
+        rules.check_resource(resource)?;
     }
     if named && within {
-        check_together(&actions, &resources)?;
+        rules.check_together(&actions, &resources)?;
     }
     match statement.get("Condition") {
         None => Ok(()),
-        Some(Value::Object(condition)) => check_condition(condition, named.then_some(actions.as_slice())),
+        Some(Value::Object(condition)) => rules.check_condition(condition, named.then_some(actions.as_slice())),
         Some(_) => Err(malformed(SYNTAX)),
     }
 }
@@ -285,7 +321,7 @@ fn matches(pattern: &str, text: &str) -> bool {
     glob(&bytes, text.as_bytes())
 }
 
-fn glob(pattern: &[u8], text: &[u8]) -> bool {
+pub fn glob(pattern: &[u8], text: &[u8]) -> bool {
     let (mut at, mut from, mut star) = (0, 0, None);
     while from < text.len() {
         match pattern.get(at) {

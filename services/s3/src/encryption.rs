@@ -244,6 +244,23 @@ pub fn check_rule(rule: &mut ServerSideEncryptionRule) -> Result<(), Error> {
     Ok(())
 }
 
+/// What a directory bucket asks of a rule besides: only keys of one's own, which are looked for, and there are none here.
+pub fn check_directory_rule(cx: &Context, bucket: &Bucket, rule: &ServerSideEncryptionRule) -> Result<(), Error> {
+    let default = rule.apply_server_side_encryption_by_default.as_ref().filter(|_| bucket.directory.is_some());
+    match default.map(|default| (default.sse_algorithm.as_str(), default.kms_master_key_id.as_deref())) {
+        None | Some(("AES256", _)) => Ok(()),
+        Some(("aws:kms", Some(key))) if !key.contains("alias/") => {
+            let account = cx.account();
+            Err(ApiError::new(400, "KMS.NotFoundException", not_found(key, account, &bucket.region)).into())
+        }
+        Some(("aws:kms", _)) => {
+            let text = "Directory buckets support only customer managed keys, named by their key ID or key ARN.";
+            Err(Error::InvalidRequest(text.to_owned()))
+        }
+        Some((method, _)) => Err(invalid_method("The encryption method specified is not supported", method)),
+    }
+}
+
 /// What every bucket has from the start.
 pub fn aes256() -> s3_api::ServerSideEncryptionByDefault {
     s3_api::ServerSideEncryptionByDefault { sse_algorithm: ServerSideEncryption::Aes256, kms_master_key_id: None }

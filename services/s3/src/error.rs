@@ -168,8 +168,14 @@ impl Error {
 
     /// A header asks for something that is not done here.
     pub fn header_not_implemented(header: &str) -> Error {
-        let text = "A header you provided implies functionality that is not implemented.";
+        let text = "A header you provided implies functionality that is not implemented";
         ApiError::new(501, "NotImplemented", text).with("Header", header).into()
+    }
+
+    /// The same of conditions on a write, and what is wrong with them.
+    pub fn condition_not_implemented(header: &str, why: &str) -> Error {
+        let text = "A header you provided implies functionality that is not implemented";
+        ApiError::new(501, "NotImplemented", text).with("Header", header).with("additionalMessage", why).into()
     }
 
     pub fn invalid_part(upload: &str, number: i32, etag: &str) -> Error {

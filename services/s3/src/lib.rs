@@ -18,14 +18,17 @@ mod classes;
 mod config;
 mod cors;
 mod customer;
+mod directory;
 mod encryption;
 mod error;
+mod event_bus;
 mod fronts;
 mod integrity;
 mod lifecycle;
 mod listing;
 mod lock;
 mod logs;
+mod mime;
 mod notify;
 mod ops;
 mod precondition;
@@ -35,6 +38,7 @@ mod record;
 mod replicate;
 mod select;
 mod store;
+mod subresource;
 mod sweep;
 mod tagging;
 #[cfg(test)]
@@ -49,8 +53,8 @@ use http::HeaderMap;
 use jobs::Queue;
 use service::policy::{Effect, Policy, Source, Statement};
 use service::{
-    Access, AnyOperation, ApiError, Cloud, Context, CrossOrigin, CrossOriginAnswer, Front, Principal, Service,
-    StoreError, Transaction,
+    Access, AnyOperation, ApiError, Cloud, Context, Credential, CrossOrigin, CrossOriginAnswer, Front, Principal,
+    Service, StoreError, Transaction,
 };
 use wire::{DecodeError, OperationModel, ServiceModel, Violations};
 
@@ -62,6 +66,7 @@ service::operations! { S3, s3_api:
     CopyObject,
     CreateBucket,
     CreateMultipartUpload,
+    CreateSession,
     DeleteBucket,
     DeleteBucketAnalyticsConfiguration,
     DeleteBucketCors,
@@ -115,6 +120,7 @@ service::operations! { S3, s3_api:
     ListBucketInventoryConfigurations,
     ListBucketMetricsConfigurations,
     ListBuckets,
+    ListDirectoryBuckets,
     ListMultipartUploads,
     ListObjectVersions,
     ListObjects,
@@ -145,6 +151,7 @@ service::operations! { S3, s3_api:
     PutObjectRetention,
     PutObjectTagging,
     PutPublicAccessBlock,
+    RenameObject,
     RestoreObject,
     SelectObjectContent,
     UploadPart,
@@ -295,12 +302,25 @@ impl Service for S3 {
         }
     }
 
+    fn check_request(
+        &self,
+        operation: &OperationModel,
+        query: &[(String, String)],
+        headers: &HeaderMap,
+    ) -> Result<(), ApiError> {
+        subresource::check(operation, query, headers)
+    }
+
     fn check_body(&self, operation: &OperationModel, headers: &HeaderMap, body: &[u8]) -> Result<(), ApiError> {
         Ok(integrity::check_body(operation.name, headers, body)?)
     }
 
     fn cross_origin(&self, cloud: &Arc<Cloud>, request: &CrossOrigin<'_>) -> Option<CrossOriginAnswer> {
         cors::answer(cloud, request)
+    }
+
+    fn session(&self, cloud: &Cloud, access_key_id: &str) -> Result<Option<Credential>, StoreError> {
+        directory::session::find(cloud, access_key_id)
     }
 
     fn fronts(&self) -> Vec<Box<dyn Front>> {
@@ -313,8 +333,11 @@ impl Service for S3 {
 
     /// The policy of a bucket, for the bucket and everything in it.
     fn resource_policy(&self, cx: &Context, resource: &str) -> Result<Option<Source>, StoreError> {
-        let Some(path) = resource.strip_prefix("arn:aws:s3:::") else { return Ok(None) };
-        let bucket = path.split('/').next().unwrap_or_default();
+        let bucket = match resource.strip_prefix("arn:aws:s3:::") {
+            Some(path) => path.split('/').next(),
+            None => directory::bucket_of_arn(resource),
+        };
+        let Some(bucket) = bucket else { return Ok(None) };
         let parse = |text: &service::Bytes| {
             let text = String::from_utf8_lossy(text);
             let policy = Policy::parse(&text)

@@ -210,6 +210,25 @@ pub fn check(configuration: &BucketLifecycleConfiguration) -> Result<(), Error> 
     Ok(())
 }
 
+/// What directory buckets know of it: objects expire, and uploads are aborted.
+pub fn check_directory(configuration: &BucketLifecycleConfiguration) -> Result<(), Error> {
+    let foreign = configuration.rules.iter().any(|rule| {
+        let marker = rule.expiration.as_ref().is_some_and(|one| one.expired_object_delete_marker.is_some());
+        let tags = !Filter::of(rule).tags.is_empty();
+        let moves = rule.transitions.as_ref().is_some_and(|all| !all.is_empty());
+        let noncurrent = rule.noncurrent_version_expiration.is_some()
+            || rule.noncurrent_version_transitions.as_ref().is_some_and(|all| !all.is_empty());
+        marker || tags || moves || noncurrent
+    });
+    match foreign {
+        true => Err(Error::InvalidRequest(
+            "Directory buckets support only the actions Expiration and AbortIncompleteMultipartUpload, without tag filters."
+                .to_owned(),
+        )),
+        false => Ok(()),
+    }
+}
+
 fn check_date(date: Option<Timestamp>) -> Result<(), Error> {
     match date {
         Some(date) if date.millis().rem_euclid(DAY) != 0 => Err(argument("'Date' must be at midnight GMT")),

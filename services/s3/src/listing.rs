@@ -17,6 +17,8 @@ pub struct Query {
     pub delimiter: String,
     /// Only what sorts after this key or common prefix; empty for everything.
     pub after: String,
+    /// The common prefix that `after` lies in counts as listed. Otherwise keys behind `after` show it (again).
+    pub past_prefix: bool,
     pub limit: usize,
 }
 
@@ -43,7 +45,7 @@ pub struct Listing {
 
 impl Query {
     /// The part of a key up to the first delimiter behind the prefix.
-    fn common_prefix<'a>(&self, key: &'a str) -> Option<&'a str> {
+    pub fn common_prefix<'a>(&self, key: &'a str) -> Option<&'a str> {
         if self.delimiter.is_empty() {
             return None;
         }
@@ -52,9 +54,10 @@ impl Query {
         key.get(..self.prefix.len() + at + self.delimiter.len())
     }
 
-    /// Whether a key stands for everything that begins with it.
-    fn is_common_prefix(&self, key: &str) -> bool {
-        key.starts_with(&self.prefix) && self.common_prefix(key) == Some(key)
+    /// The common prefix that is left out with `after`.
+    fn listed_prefix(&self) -> Option<&str> {
+        let inside = self.past_prefix && self.after.starts_with(&self.prefix);
+        self.common_prefix(&self.after).filter(|_| inside)
     }
 }
 
@@ -67,8 +70,10 @@ pub fn list(snapshot: &Snapshot, base: &[u8], query: &Query) -> Result<Listing, 
     let whole = Range::prefix([base, query.prefix.as_bytes()].concat());
     let mut from = whole.clone();
     if query.after.as_bytes() >= query.prefix.as_bytes() {
-        let after = [base, query.after.as_bytes()].concat();
-        from = if query.is_common_prefix(&query.after) { beyond(&whole, after) } else { whole.clone().after(after) };
+        from = match query.listed_prefix() {
+            Some(common) => beyond(&whole, [base, common.as_bytes()].concat()),
+            None => whole.clone().after([base, query.after.as_bytes()].concat()),
+        };
     }
     'seek: loop {
         for entry in snapshot.scan(from) {
@@ -129,11 +134,11 @@ pub fn list_versions(
     if query.limit == 0 {
         return Ok(listing);
     }
-    let mut from = match older {
+    let mut from = match (query.listed_prefix(), older) {
         _ if query.after.is_empty() => From::Start,
-        Some(seq) => From::Older(query.after.clone(), seq),
-        None if query.is_common_prefix(&query.after) => From::BeyondPrefix(query.after.clone()),
-        None => From::AfterKey(query.after.clone()),
+        (Some(common), _) => From::BeyondPrefix(common.to_owned()),
+        (None, Some(seq)) => From::Older(query.after.clone(), seq),
+        (None, None) => From::AfterKey(query.after.clone()),
     };
     let mut latest_of: Option<String> = older.map(|_| query.after.clone());
     'seek: loop {
@@ -279,15 +284,17 @@ mod tests {
     }
 
     #[test]
-    fn a_start_inside_a_common_prefix_shows_the_prefix() {
+    fn a_start_inside_a_common_prefix() {
         let keys: BTreeSet<String> = ["a", "d/1", "d/2", "e"].map(str::to_owned).into();
-        let query = |after: &str| Query { delimiter: "/".into(), after: after.into(), limit: 10, ..Query::default() };
-        let run =
-            |after: &str| names(&list(&filled(&keys).snapshot(), objects_key("b").as_slice(), &query(after)).unwrap());
-        assert_eq!(run(""), ["a", "d/", "e"]);
-        assert_eq!(run("d/1"), ["d/", "e"]);
-        assert_eq!(run("d/"), ["e"]);
-        assert_eq!(run("d/2"), ["e"]);
+        let run = |after: &str, past_prefix: bool| {
+            let query =
+                Query { delimiter: "/".into(), after: after.into(), limit: 10, past_prefix, ..Query::default() };
+            names(&list(&filled(&keys).snapshot(), objects_key("b").as_slice(), &query).unwrap())
+        };
+        assert_eq!((run("", false), run("", true)), (run("", true), ["a", "d/", "e"].map(str::to_owned).to_vec()));
+        assert_eq!((run("d/1", false).len(), run("d/1", true)), (2, vec!["e".to_owned()]));
+        assert_eq!((run("d/", false).len(), run("d/", true)), (2, vec!["e".to_owned()]));
+        assert_eq!((run("d/2", false), run("d/2", true)), (vec!["e".to_owned()], vec!["e".to_owned()]));
     }
 
     #[test]
@@ -306,7 +313,7 @@ mod tests {
             limit in 1usize..6,
         ) {
             let store = filled(&keys);
-            let mut query = Query { prefix, delimiter: delimiter.into(), after: String::new(), limit };
+            let mut query = Query { prefix, delimiter: delimiter.into(), after: String::new(), limit, past_prefix: true };
             let expected = oracle(&keys, &query);
             let mut all = Vec::new();
             loop {
@@ -360,7 +367,7 @@ mod tests {
                 }).unwrap();
                 all.entry(key).or_default().insert(0, id);
             }
-            let mut query = Query { prefix, delimiter: delimiter.into(), after: String::new(), limit };
+            let mut query = Query { prefix, delimiter: delimiter.into(), after: String::new(), limit, past_prefix: true };
             let mut expected: Vec<(String, String, bool)> = Vec::new();
             for (key, ids) in all.iter().filter(|(key, _)| key.starts_with(&query.prefix)) {
                 match query.common_prefix(key) {

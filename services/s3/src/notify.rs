@@ -16,6 +16,7 @@ use service::{Cloud, Context, Principal, StoreError, Timestamp, Transaction};
 use crate::Error;
 use crate::bucket::canonical_id;
 use crate::config;
+use crate::event_bus::{self, Notice};
 use crate::store::{Bucket, Object};
 
 pub const POLICY: Policy = Policy { concurrency: 16, delays: &[60_000, 120_000], maximum_age: 6 * 60 * 60 * 1000 };
@@ -57,7 +58,9 @@ const EVENTS: [&str; 29] = [
 /// A notification on its way.
 #[derive(Serialize, Deserialize)]
 struct Notification {
-    function: String,
+    /// The function that is invoked; without one, the event bus is told.
+    #[serde(default)]
+    function: Option<String>,
     bucket: String,
     account: String,
     region: String,
@@ -74,6 +77,12 @@ impl Handler for Delivery {
     async fn run(&self, cloud: &Arc<Cloud>, job: &Job) -> Outcome {
         let Ok(notification) = serde_json::from_slice::<Notification>(&job.payload) else { return Outcome::Done };
         let Notification { function, bucket, account, region, event, trace } = notification;
+        let Some(function) = function else {
+            if let Ok(notice) = serde_json::from_value::<Notice>(event) {
+                notice.publish(cloud, &bucket, &account, &region);
+            }
+            return Outcome::Done;
+        };
         let source = format!("arn:aws:s3:::{bucket}");
         let cx = cloud.context(Principal::service(PRINCIPAL), &account, &region).with_trace(trace);
         let cx =
@@ -113,23 +122,33 @@ pub fn schedule(
 ) -> Result<(), StoreError> {
     let Happening { bucket, key, object, event, due } = happening;
     let set: Option<NotificationConfiguration> = config::find(tx, bucket, "notification")?;
-    let functions = set.and_then(|set| set.lambda_function_configurations).unwrap_or_default();
-    for function in functions {
+    let Some(set) = set else { return Ok(()) };
+    let notification = |function, event, trace| Notification {
+        function,
+        bucket: bucket.name.clone(),
+        account: bucket.account.clone(),
+        region: bucket.region.clone(),
+        event,
+        trace,
+    };
+    let mut enter = |notification: Notification| {
+        let payload = serde_json::to_vec(&notification).map_err(|error| StoreError::Corrupt(error.to_string()))?;
+        queue.schedule(tx, &cx.random().uuid(), *due, payload)
+    };
+    if set.event_bridge_configuration.is_some()
+        && let Some(notice) = event_bus::notice(cx, happening)
+    {
+        let event = serde_json::to_value(notice).map_err(|error| StoreError::Corrupt(error.to_string()))?;
+        enter(notification(None, event, None))?;
+    }
+    for function in set.lambda_function_configurations.unwrap_or_default() {
         let wanted = function.events.iter().any(|pattern| covers(pattern, event));
         if !wanted || !passes(function.filter.as_ref(), key) {
             continue;
         }
         let record = record(cx, bucket, key, object, event, *due, function.id.as_deref().unwrap_or_default());
-        let notification = Notification {
-            function: function.lambda_function_arn,
-            bucket: bucket.name.clone(),
-            account: bucket.account.clone(),
-            region: bucket.region.clone(),
-            event: json!({ "Records": [record] }),
-            trace: cx.origin().trace.clone(),
-        };
-        let payload = serde_json::to_vec(&notification).map_err(|error| StoreError::Corrupt(error.to_string()))?;
-        queue.schedule(tx, &cx.random().uuid(), *due, payload)?;
+        let event = json!({ "Records": [record] });
+        enter(notification(Some(function.lambda_function_arn), event, cx.origin().trace.clone()))?;
     }
     Ok(())
 }
@@ -159,6 +178,11 @@ fn passes(filter: Option<&NotificationConfigurationFilter>, key: &str) -> bool {
     key.starts_with(rule(filter, "prefix")) && key.ends_with(rule(filter, "suffix"))
 }
 
+/// Tells which of two events of a key came later.
+pub fn sequencer(object: &Object, time: Timestamp) -> String {
+    format!("{:018X}", object.seq.max(u64::try_from(time.millis()).unwrap_or_default() << 20))
+}
+
 /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html>
 fn record(
     cx: &Context,
@@ -181,8 +205,7 @@ fn record(
     if let Some(version) = object.shown_version() {
         shown["versionId"] = version.into();
     }
-    shown["sequencer"] =
-        format!("{:018X}", object.seq.max(u64::try_from(time.millis()).unwrap_or_default() << 20)).into();
+    shown["sequencer"] = sequencer(object, time).into();
     let caller = match cx.principal() {
         Principal::Root { account } => account.clone(),
         Principal::Anonymous => "Anonymous".to_owned(),

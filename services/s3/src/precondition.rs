@@ -71,10 +71,22 @@ pub fn check_write(
     key: &str,
     current: Option<&Object>,
 ) -> Result<(), Error> {
-    match if_none_match {
-        Some("*") if current.is_some() => return Err(Error::precondition_failed("If-None-Match")),
-        Some("*") | None => {}
-        Some(_) => return Err(Error::header_not_implemented("If-None-Match")),
+    match (if_match, if_none_match) {
+        (Some(_), Some(_)) => {
+            let text = "Multiple conditional request headers present in the request";
+            return Err(Error::condition_not_implemented("If-Match,If-None-Match", text));
+        }
+        (None, Some("*")) if current.is_some() => return Err(Error::precondition_failed("If-None-Match")),
+        (None, Some("*") | None) => {}
+        (None, Some(_)) => {
+            let text = "We don't accept the provided value of If-None-Match header for this API";
+            return Err(Error::condition_not_implemented("If-None-Match", text));
+        }
+        (Some("*"), None) => {
+            let text = "We don't accept the provided value of If-Match header for this API";
+            return Err(Error::condition_not_implemented("If-Match", text));
+        }
+        (Some(_), None) => {}
     }
     match (if_match, current) {
         (Some(_), None) => Err(Error::no_such_key(key)),
@@ -124,6 +136,8 @@ mod tests {
         assert_eq!(status(None, Some("*"), None), 200);
         assert_eq!(status(None, Some("*"), Some(&object)), 412);
         assert_eq!(status(None, Some("abc"), None), 501);
+        assert_eq!(status(Some("*"), None, Some(&object)), 501);
+        assert_eq!(status(Some("abc"), Some("*"), Some(&object)), 501);
         assert_eq!(status(Some("abc"), None, Some(&object)), 200);
         assert_eq!(status(Some("abd"), None, Some(&object)), 412);
         assert_eq!(status(Some("abc"), None, None), 404);

@@ -40,6 +40,18 @@ pub struct Bucket {
     pub requester_pays: bool,
     #[serde(default)]
     pub acl: Option<Acl>,
+    /// Of a directory bucket: where it lies.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub directory: Option<Directory>,
+}
+
+/// The zone of a directory bucket.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Directory {
+    /// `use1-az4`
+    pub zone: String,
+    /// A Local Zone.
+    pub local: bool,
 }
 
 impl Bucket {
@@ -203,6 +215,9 @@ pub struct Object {
     /// The multipart upload that it was made by.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub upload: Option<String>,
+    /// How many times something was written behind its end.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub appended: u32,
 }
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
@@ -290,6 +305,11 @@ pub fn bucket_key(name: &str) -> Key {
 /// The buckets of an account, by name.
 pub fn owned_key(account: &str) -> Key {
     Key::new("s3/owned").text(account)
+}
+
+/// The directory buckets of an account in a region, by name.
+pub fn directories_key(account: &str, region: &str) -> Key {
+    Key::new("s3/directory").text(account).text(region)
 }
 
 pub fn policy_key(bucket: &str) -> Key {

@@ -34,6 +34,8 @@ pub struct V4 {
     pub signed_headers: Vec<String>,
     pub signature: String,
     pub token: Option<String>,
+    /// The token of a session that the service itself opened (S3 Express).
+    pub own_token: Option<String>,
     /// Presigned: seconds for which it is valid.
     pub expires: Option<i64>,
 }
@@ -80,6 +82,7 @@ impl V4 {
             signed_headers: signed_headers.split(';').map(str::to_ascii_lowercase).collect(),
             signature: signature.to_owned(),
             token: text("x-amz-security-token").map(str::to_owned),
+            own_token: text("x-amz-s3session-token").map(str::to_owned),
             expires: None,
         })
     }
@@ -103,6 +106,7 @@ impl V4 {
             signed_headers: need("X-Amz-SignedHeaders")?.split(';').map(str::to_ascii_lowercase).collect(),
             signature: need("X-Amz-Signature")?,
             token: get("X-Amz-Security-Token"),
+            own_token: get("X-Amz-S3session-Token"),
             expires,
         })
     }

@@ -1,7 +1,7 @@
 //! Reads a REST message, request or response, along a schema.
 
 use bytes::Bytes;
-use http::HeaderMap;
+use http::{HeaderMap, HeaderValue};
 
 use super::BodyFormat;
 use super::text::{TextDecoder, split_header};
@@ -76,12 +76,14 @@ impl RestDecoder<'_> {
             return self.message.query.to_vec();
         }
         let prefix = member.wire_name.unwrap_or_default().to_ascii_lowercase();
-        (self.message.headers.iter())
-            .filter_map(|(name, value)| {
-                let key = name.as_str().strip_prefix(&prefix)?;
-                Some((key.to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
-            })
-            .collect()
+        // The bytes of free headers are Latin-1; a repeated one has all its values.
+        let text = |name| {
+            let values = self.message.headers.get_all(name).iter();
+            let text = |value: &HeaderValue| value.as_bytes().iter().copied().map(char::from).collect::<String>();
+            values.map(text).collect::<Vec<_>>().join(",")
+        };
+        let names = self.message.headers.keys();
+        names.filter_map(|name| Some((name.as_str().strip_prefix(&prefix)?.to_owned(), text(name)))).collect()
     }
 
     fn payload(&mut self, index: usize, member: &'static Member, each: EachMember<'_>) -> Result {

@@ -5,6 +5,7 @@
 //! signed, and is authorized as such.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use aws_lc_rs::hmac;
 use base64::Engine as _;
@@ -19,6 +20,7 @@ use super::multipart::{self, Form, FormError};
 use super::policy::FormPolicy;
 use super::{add, allow_origin, context, encode, failure};
 use crate::Error;
+use crate::directory::{name, session};
 use crate::store::find_bucket;
 
 /// The front.
@@ -27,7 +29,8 @@ pub struct Forms;
 /// The bucket of a form's address: in the host, or as the only part of the path.
 fn bucket_of<'a>(host: &'a str, path: &'a str) -> Option<&'a str> {
     let path = path.trim_matches('/');
-    let virtual_host = host.find(".s3.").or_else(|| host.find(".s3-")).filter(|at| *at > 0);
+    let express = host.find('.').filter(|at| name::is_directory(&host[..*at]));
+    let virtual_host = express.or_else(|| host.find(".s3.").or_else(|| host.find(".s3-")).filter(|at| *at > 0));
     match virtual_host {
         Some(at) => Some(&host[..at]).filter(|_| path.is_empty()),
         None => Some(path).filter(|path| !path.is_empty() && !path.contains('/')),
@@ -166,8 +169,13 @@ fn signer(cloud: &Cloud, fields: &Fields) -> Result<Caller, ApiError> {
         let text = "The AWS Access Key Id you provided does not exist in our records.";
         ApiError::new(403, "InvalidAccessKeyId", text).with("AWSAccessKeyId", id)
     };
-    let Some(credential) = cloud.directory().credential(id).map_err(service::Internal::from)? else {
-        if cloud.config.strict {
+    const SESSION: &str = "x-amz-s3session-token";
+    let credential = match fields.get(SESSION) {
+        Some(_) => session::find(cloud, id).map(|found| found.map(Arc::new)),
+        None => cloud.directory().credential(id),
+    };
+    let Some(credential) = credential.map_err(service::Internal::from)? else {
+        if cloud.config.strict || fields.get(SESSION).is_some() {
             return Err(unknown());
         }
         // As for any other request, an unknown key is an account's root.
@@ -178,12 +186,16 @@ fn signer(cloud: &Cloud, fields: &Fields) -> Result<Caller, ApiError> {
     if !credential.active {
         return Err(unknown());
     }
-    if let Some(session) = &credential.session {
-        if fields.get("x-amz-security-token") != Some(session.token.as_str()) {
+    let held = match (&credential.opened, &credential.session) {
+        (Some(opened), _) => Some((SESSION, &opened.token, opened.expires)),
+        (None, session) => session.as_ref().map(|one| ("x-amz-security-token", &one.token, one.expires)),
+    };
+    if let Some((field, token, expires)) = held {
+        if fields.get(field) != Some(token.as_str()) {
             let text = "The provided token is malformed or otherwise invalid.";
             return Err(ApiError::new(400, "InvalidToken", text));
         }
-        if session.expires <= cloud.clock.now() {
+        if expires <= cloud.clock.now() {
             return Err(ApiError::new(400, "ExpiredToken", "The provided token has expired."));
         }
     }

@@ -3,7 +3,7 @@
 use s3_api::{
     BucketLocationConstraint, CreateBucket, CreateBucketOutput, CreateBucketRequest, DeleteBucket, DeleteBucketRequest,
     GetBucketLocation, GetBucketLocationOutput, GetBucketLocationRequest, HeadBucket, HeadBucketOutput,
-    HeadBucketRequest, ListBuckets, ListBucketsOutput, ListBucketsRequest,
+    HeadBucketRequest, ListBuckets, ListBucketsOutput, ListBucketsRequest, LocationType,
 };
 use service::{
     Access, Context, Page, Range, Timestamp, Transaction, decode_token, encode_token, from_record, operation,
@@ -14,27 +14,38 @@ use super::acl::BucketHeaders;
 use super::multipart::drop_parts;
 use super::{bucket_of, check_owner, on_bucket, owner, root};
 use crate::bucket::{region_of, valid_name};
+use crate::directory::{self, access::no_session, name};
 use crate::store::{
-    Bucket, PublicAccess, Segment, Upload, Versioning, bucket_key, configs_key, load_bucket, objects_key, owned_key,
-    policy_key, save_bucket, uploads_key, versions_key,
+    Bucket, Directory, PublicAccess, Segment, Upload, Versioning, bucket_key, configs_key, directories_key,
+    load_bucket, objects_key, owned_key, policy_key, save_bucket, uploads_key, versions_key,
 };
 use crate::tagging::{self, BUCKET_LIMIT};
 use crate::{Error, S3};
 
 operation! {
     S3, CreateBucket,
-    action: "s3:CreateBucket" on |_, request| format!("arn:aws:s3:::{}", request.bucket),
+    access: |_, cx, request| match name::is_directory(&request.bucket) {
+        true => directory::to_create(cx, request),
+        false => {
+            no_session(cx)?;
+            Ok(vec![Access::new("s3:CreateBucket", format!("arn:aws:s3:::{}", request.bucket))])
+        }
+    },
     handler: create_bucket
 }
 
 async fn create_bucket(_: &S3, cx: &Context, request: CreateBucketRequest) -> Result<CreateBucketOutput, Error> {
+    if name::is_directory(&request.bucket) {
+        return directory::create(cx, request);
+    }
     let name = request.bucket;
     if !valid_name(&name) {
         return Err(Error::invalid_bucket_name(&name));
     }
     let configuration = request.create_bucket_configuration.unwrap_or_default();
     if configuration.bucket.is_some() || configuration.location.is_some() {
-        return Err(Error::NotImplemented("Directory buckets are not implemented.".to_owned()));
+        // Only the names of directory buckets go with a location.
+        return Err(Error::invalid_bucket_name(&name));
     }
     let ownership = request.object_ownership.as_ref().map_or("BucketOwnerEnforced", |ownership| ownership.as_str());
     let headers = BucketHeaders {
@@ -103,19 +114,29 @@ operation! {
 
 async fn head_bucket(_: &S3, cx: &Context, request: HeadBucketRequest) -> Result<HeadBucketOutput, Error> {
     let bucket = bucket_of(cx, &request.bucket, request.expected_bucket_owner.as_deref())?;
+    let kind =
+        |directory: &Directory| if directory.local { LocationType::LocalZone } else { LocationType::AvailabilityZone };
     Ok(HeadBucketOutput {
         bucket_region: Some(bucket.region.clone()),
-        bucket_arn: Some(format!("arn:aws:s3:::{}", bucket.name)),
+        bucket_arn: Some(match bucket.directory {
+            Some(_) => directory::arn(&bucket),
+            None => format!("arn:aws:s3:::{}", bucket.name),
+        }),
+        bucket_location_type: bucket.directory.as_ref().map(kind),
+        bucket_location_name: bucket.directory.as_ref().map(|directory| directory.zone.clone()),
         access_point_alias: Some(false),
-        ..HeadBucketOutput::default()
     })
 }
 
 operation! {
     S3, GetBucketLocation,
     // Every region tells where a bucket is.
-    access: |_, cx, request| crate::store::find_bucket(cx.store(), &request.bucket).map(|bucket| {
-        vec![Access::new("s3:GetBucketLocation", format!("arn:aws:s3:::{}", bucket.name)).owned_by(&bucket.account)]
+    access: |_, cx, request| crate::store::find_bucket(cx.store(), &request.bucket).and_then(|bucket| {
+        let access = Access::new("s3:GetBucketLocation", format!("arn:aws:s3:::{}", bucket.name));
+        match bucket.directory {
+            Some(_) => on_bucket(cx, "s3:GetBucketLocation", &bucket.name).map(|access| vec![access]),
+            None => Ok(vec![access.owned_by(&bucket.account)]),
+        }
     }),
     handler: get_bucket_location
 }
@@ -133,7 +154,10 @@ async fn get_bucket_location(
 
 operation! {
     S3, ListBuckets,
-    access: |_, _, _| Ok::<_, Error>(vec![Access::new("s3:ListAllMyBuckets", "*")]),
+    access: |_, cx, _| {
+        no_session(cx)?;
+        Ok::<_, Error>(vec![Access::new("s3:ListAllMyBuckets", "*")])
+    },
     handler: list_buckets
 }
 
@@ -183,6 +207,13 @@ async fn delete_bucket(s3: &S3, cx: &Context, request: DeleteBucketRequest) -> R
         let mut any = |base| tx.scan(Range::prefix(base), 1).map(|entries| !entries.is_empty());
         if any(objects_key(name))? || any(versions_key(name))? {
             return Err(Error::bucket_not_empty(name));
+        }
+        if bucket.directory.is_some() {
+            if any(uploads_key(name))? {
+                return Err(Error::bucket_not_empty(name));
+            }
+            tx.delete(directories_key(&bucket.account, &bucket.region).text(name));
+            directory::session::undecide(tx, name)?;
         }
         let removed = abort_uploads(tx, name)?;
         tx.delete(owned_key(&bucket.account).text(name));

@@ -24,7 +24,7 @@ use s3_api::{
 use service::{ApiError, Context, Page, Range, decode_token, encode_token, operation};
 use wire::{Structure, Unit};
 
-use super::{bucket_of, on_bucket};
+use super::{on_bucket, setting_of};
 use crate::store::{config_key, load_bucket};
 use crate::{Error, S3, config};
 
@@ -37,7 +37,7 @@ fn missing() -> Error {
 }
 
 fn get<T: Structure>(cx: &Context, bucket: &str, owner: Option<&str>, kind: &str, id: &str) -> Result<T, Error> {
-    let bucket = bucket_of(cx, bucket, owner)?;
+    let bucket = setting_of(cx, bucket, owner)?;
     let record = cx.store().get(config_key(&bucket.name, kind).text(id).as_slice())?.ok_or_else(missing)?;
     Ok(config::decode(&record)?)
 }
@@ -93,7 +93,7 @@ fn page<T: Structure>(
     kind: &str,
     token: Option<&str>,
 ) -> Result<(Vec<T>, Option<String>), Error> {
-    let bucket = bucket_of(cx, bucket, owner)?;
+    let bucket = setting_of(cx, bucket, owner)?;
     let incorrect = |token: &str| {
         Error::invalid_argument("The continuation token provided is incorrect", "continuation-token", token)
     };

@@ -13,11 +13,12 @@ use super::{
 use crate::blob::{Draft, Place, duplicate, receive};
 use crate::checksum::{Algorithm, Checksum};
 use crate::cipher::Key;
+use crate::directory::{self, refuse};
 use crate::encryption::{self, Encryption, show_encryption};
 use crate::integrity::{self, Integrity, show};
 use crate::precondition::Preconditions;
 use crate::range::Span;
-use crate::store::Object;
+use crate::store::{Object, find_bucket};
 use crate::tagging;
 use crate::{Error, S3};
 
@@ -77,7 +78,7 @@ impl Source {
     /// What reading it needs to be allowed.
     pub(super) fn access(&self, cx: &Context) -> Result<service::Access, Error> {
         // The source may be in any region.
-        let region = crate::store::find_bucket(cx.store(), &self.bucket)?.region.clone();
+        let region = find_bucket(cx.store(), &self.bucket)?.region.clone();
         let there = cx.clone().in_place(cx.account(), &region);
         on_existing(&there, "s3:GetObject", &self.bucket, &self.key, self.version.as_deref())
     }
@@ -115,17 +116,17 @@ struct Copied {
 }
 
 /// Copies a body. Its files are linked where nothing has to be computed anew: a copy of an object of parts has the MD5 of
-/// the whole as its entity tag. `None` where the source was replaced meanwhile.
+/// the whole as its entity tag, and so has one whose own tag is `opaque`. `None` where the source was replaced meanwhile.
 async fn copy_body(
     s3: &S3,
     cx: &Context,
     snapshot: Snapshot,
     source: &Object,
-    wanted: Option<Algorithm>,
+    (wanted, opaque): (Option<Algorithm>, bool),
     (from, to): (Option<&Key>, &Encryption),
 ) -> Result<Option<Copied>, Error> {
     let kept = source.checksum.clone().filter(|checksum| {
-        let plain = from.is_none() && to.key.is_none();
+        let plain = from.is_none() && to.key.is_none() && !opaque;
         plain && checksum.full && source.parts.is_empty() && wanted.is_none_or(|wanted| wanted == checksum.algorithm)
     });
     let whole = Span { start: 0, len: source.size };
@@ -186,10 +187,12 @@ async fn copy_object(s3: &S3, cx: &Context, request: CopyObjectRequest) -> Resul
         return Err(Error::InvalidRequest(text.to_owned()));
     }
     let new_description = description!(&request)?;
+    refuse::headers(&bucket, &[("x-amz-website-redirect-location", new_description.redirect.is_some())])?;
     let new_tags = tagging::of_header(request.tagging.as_deref())?;
     let wanted = integrity::algorithm(request.checksum_algorithm.as_ref())?;
     let owner = request.expected_source_bucket_owner.as_deref();
     let source_key = source_key!(&request);
+    let opaque = find_bucket(cx.store(), &source.bucket)?.directory.is_some();
     let (original, copied) = loop {
         let snapshot = cx.store().snapshot();
         let original = source.find(s3, cx, &snapshot, owner, &source_conditions!(request))?;
@@ -201,15 +204,17 @@ async fn copy_object(s3: &S3, cx: &Context, request: CopyObjectRequest) -> Resul
             return Err(Error::InvalidRequest(text));
         }
         if let Some(copied) =
-            copy_body(s3, cx, snapshot, &original, wanted, (from.as_ref(), &settings.encryption)).await?
+            copy_body(s3, cx, snapshot, &original, (wanted, opaque), (from.as_ref(), &settings.encryption)).await?
         {
             break (original, copied);
         }
     };
     let retagged = request.tagging_directive.as_ref().is_some_and(|directive| directive.as_str() == "REPLACE");
+    let tags = if retagged { new_tags } else { original.tags.clone() };
+    refuse::headers(&bucket, &[("x-amz-tagging-directive", !tags.is_empty())])?;
     let object = Object {
         size: original.size,
-        etag: copied.etag,
+        etag: directory::etag(cx, &bucket, copied.etag),
         modified: now(cx),
         // A redirect is never copied.
         description: if replaces {
@@ -217,7 +222,7 @@ async fn copy_object(s3: &S3, cx: &Context, request: CopyObjectRequest) -> Resul
         } else {
             crate::store::Description { redirect: new_description.redirect, ..original.description.clone() }
         },
-        tags: if retagged { new_tags } else { original.tags.clone() },
+        tags,
         storage_class: settings.storage_class,
         checksum: Some(copied.checksum),
         body: copied.draft.segments.clone(),

@@ -9,8 +9,8 @@ use s3_api::{
 use service::{Context, Timestamp, operation};
 use wire::Unit;
 
-use super::{bucket_of, on_bucket};
-use crate::store::{Bucket, Object};
+use super::{on_bucket, setting_of};
+use crate::store::{Bucket, Object, find_bucket};
 use crate::{Error, S3, config, lifecycle, sweep};
 
 /// The only size there is: smaller objects are not moved by themselves.
@@ -29,7 +29,7 @@ async fn get_bucket_lifecycle_configuration(
     cx: &Context,
     request: GetBucketLifecycleConfigurationRequest,
 ) -> Result<GetBucketLifecycleConfigurationOutput, Error> {
-    let bucket = bucket_of(cx, &request.bucket, request.expected_bucket_owner.as_deref())?;
+    let bucket = setting_of(cx, &request.bucket, request.expected_bucket_owner.as_deref())?;
     let set: Option<BucketLifecycleConfiguration> = config::find(cx.store(), &bucket, "lifecycle")?;
     let Some(set) = set else {
         let text = "The lifecycle configuration does not exist";
@@ -37,7 +37,7 @@ async fn get_bucket_lifecycle_configuration(
     };
     Ok(GetBucketLifecycleConfigurationOutput {
         rules: Some(set.rules),
-        transition_default_minimum_object_size: default_size(),
+        transition_default_minimum_object_size: default_size().filter(|_| bucket.directory.is_none()),
     })
 }
 
@@ -57,7 +57,11 @@ async fn put_bucket_lifecycle_configuration(
     if size.is_some_and(|size| size.as_str() == "varies_by_storage_class") {
         return Err(Error::header_not_implemented("x-amz-transition-default-minimum-object-size"));
     }
+    let directory = find_bucket(cx.store(), &request.bucket)?.directory.is_some();
     lifecycle::check(&configuration)?;
+    if directory {
+        lifecycle::check_directory(&configuration)?;
+    }
     for rule in &mut configuration.rules {
         rule.id.get_or_insert_with(|| cx.random().alphanumeric(48));
     }
@@ -66,7 +70,8 @@ async fn put_bucket_lifecycle_configuration(
         config::set(tx, &request.bucket, owner, "lifecycle", Some(&configuration), |_, _| Ok(()))?;
         Ok::<_, Error>(sweep::schedule(tx, &s3.lifecycles, &request.bucket, cx.now())?)
     })?;
-    Ok(PutBucketLifecycleConfigurationOutput { transition_default_minimum_object_size: default_size() })
+    let size = if directory { None } else { default_size() };
+    Ok(PutBucketLifecycleConfigurationOutput { transition_default_minimum_object_size: size })
 }
 
 operation! {

@@ -9,6 +9,7 @@ use s3_api::{
 use service::{Access, Bytes, Context, Timestamp, decode_token, encode_token, operation};
 
 use super::{bucket_of, charge, on_bucket, owner};
+use crate::directory;
 use crate::listing::{Entry, Listing, Query, list};
 use crate::record::{decode, summary};
 use crate::store::{Bucket, objects_key};
@@ -151,13 +152,19 @@ async fn list_objects_v2(_: &S3, cx: &Context, request: ListObjectsV2Request) ->
         Some(token) => continued(token)?,
         None => request.start_after.clone().unwrap_or_default(),
     };
+    directory::listing::refuse(&bucket, request.start_after.is_some())?;
     let query = Query {
         prefix: request.prefix.unwrap_or_default(),
         delimiter: request.delimiter.unwrap_or_default(),
         after,
+        // A key to start after is a key, whatever it looks like; a page before ended with what it showed.
+        past_prefix: request.continuation_token.is_some(),
         limit: usize::try_from(max_keys).unwrap_or_default(),
     };
-    let listing = list(&cx.store().snapshot(), objects_key(&bucket.name).as_slice(), &query)?;
+    directory::listing::check(&bucket, &query.prefix, &query.delimiter)?;
+    let snapshot = cx.store().snapshot();
+    let mut listing = list(&snapshot, objects_key(&bucket.name).as_slice(), &query)?;
+    directory::listing::add_uploads(&snapshot, &bucket, &query, &mut listing)?;
     let naming = Naming::new(request.encoding_type.as_ref());
     let detail = Detail::new(&bucket, request.fetch_owner == Some(true), request.optional_object_attributes.as_ref());
     let last = listing.entries.last().filter(|_| listing.truncated);
@@ -192,12 +199,16 @@ operation! {
 
 async fn list_objects(_: &S3, cx: &Context, request: ListObjectsRequest) -> Result<ListObjectsOutput, Error> {
     let bucket = bucket_of(cx, &request.bucket, request.expected_bucket_owner.as_deref())?;
+    if bucket.directory.is_some() {
+        return Err(directory::refuse::list_v1());
+    }
     let request_charged = charge(cx, &bucket, request.request_payer.as_ref())?;
     let max_keys = page_size(request.max_keys, "max-keys", "maxKeys")?;
     let query = Query {
         prefix: request.prefix.unwrap_or_default(),
         delimiter: request.delimiter.unwrap_or_default(),
         after: request.marker.unwrap_or_default(),
+        past_prefix: true,
         limit: usize::try_from(max_keys).unwrap_or_default(),
     };
     let listing = list(&cx.store().snapshot(), objects_key(&bucket.name).as_slice(), &query)?;

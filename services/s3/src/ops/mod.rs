@@ -30,6 +30,7 @@ mod write;
 use lifecycle::expiration;
 pub(crate) use list::KEPT;
 pub(crate) use multipart::drop_parts;
+pub(crate) use write::{now, trailing};
 
 use std::path::Path;
 use std::sync::Arc;
@@ -39,6 +40,7 @@ use service::{Access, Context, Principal, Snapshot, Transaction};
 
 use crate::blob::Draft;
 use crate::bucket::canonical_id;
+use crate::directory::{self, access::no_session};
 use crate::precondition::check_write;
 use crate::store::{Bucket, Object, bucket_in, find_bucket};
 use crate::versions;
@@ -50,12 +52,13 @@ const MAX_KEY: usize = 1024;
 /// What is said of a copy source that is none.
 pub(crate) const COPY_SOURCE: &str = "Copy Source must mention the source bucket and key: sourcebucket/sourcekey";
 
-fn root(cx: &Context) -> &Path {
+pub(crate) fn root(cx: &Context) -> &Path {
     &cx.cloud.config.files
 }
 
 /// Who signs for another region than the bucket's is sent there. What comes from inside the cloud goes anywhere.
 fn check_region(cx: &Context, bucket: &Bucket) -> Result<(), Error> {
+    no_session(cx)?;
     if bucket.region == cx.region() || cx.access_key_id().is_none() || cx.origin().via.is_some() {
         return Ok(());
     }
@@ -65,6 +68,9 @@ fn check_region(cx: &Context, bucket: &Bucket) -> Result<(), Error> {
 /// `action` on a bucket. A bucket that is not there is said to be missing to everybody.
 fn on_bucket(cx: &Context, action: &str, bucket: &str) -> Result<Access, Error> {
     let record = find_bucket(cx.store(), bucket)?;
+    if record.directory.is_some() {
+        return directory::access::access(cx, action, &record, false);
+    }
     check_region(cx, &record)?;
     Ok(Access::new(action, format!("arn:aws:s3:::{bucket}")).owned_by(&record.account))
 }
@@ -76,18 +82,34 @@ fn on_object(cx: &Context, action: &str, bucket: &str, key: &str) -> Result<Acce
 }
 
 fn object_access(cx: &Context, action: &str, bucket: &Bucket, key: &str) -> Result<Access, Error> {
+    if bucket.directory.is_some() {
+        return directory::access::access(cx, action, bucket, true);
+    }
     check_region(cx, bucket)?;
     Ok(Access::new(action, format!("arn:aws:s3:::{}/{key}", bucket.name)).owned_by(&bucket.account))
 }
 
 /// The bucket of a request, which must belong to whom the client thinks it does.
-fn bucket_of(cx: &Context, name: &str, expected_owner: Option<&str>) -> Result<Arc<Bucket>, Error> {
+pub(crate) fn bucket_of(cx: &Context, name: &str, expected_owner: Option<&str>) -> Result<Arc<Bucket>, Error> {
+    let bucket = find_bucket(cx.store(), name)?;
+    check_expected(&bucket, expected_owner)?;
+    Ok(bucket)
+}
+
+/// The bucket of a request for a setting.
+fn setting_of(cx: &Context, name: &str, expected_owner: Option<&str>) -> Result<Arc<Bucket>, Error> {
     let bucket = find_bucket(cx.store(), name)?;
     check_owner(&bucket, expected_owner)?;
     Ok(bucket)
 }
 
+/// The owner that a change of a bucket expects. Directory buckets do not take that header there.
 pub(crate) fn check_owner(bucket: &Bucket, expected: Option<&str>) -> Result<(), Error> {
+    directory::access::no_expected_owner(bucket, expected)?;
+    check_expected(bucket, expected)
+}
+
+fn check_expected(bucket: &Bucket, expected: Option<&str>) -> Result<(), Error> {
     match expected {
         Some(expected) if expected.len() != 12 || !expected.bytes().all(|byte| byte.is_ascii_digit()) => {
             let text =
@@ -112,8 +134,14 @@ fn charge(cx: &Context, bucket: &Bucket, payer: Option<&RequestPayer>) -> Result
     }
 }
 
-fn check_key(key: &str) -> Result<(), Error> {
+pub(crate) fn check_key(key: &str) -> Result<(), Error> {
     if key.len() > MAX_KEY { Err(Error::key_too_long(key.len())) } else { Ok(()) }
+}
+
+/// What an operation needs that only directory buckets have.
+pub(crate) fn object_needs(cx: &Context, action: &str, bucket: &str) -> Result<Access, Error> {
+    let bucket = find_bucket(cx.store(), bucket)?;
+    directory::access::access(cx, action, &bucket, true)
 }
 
 /// `action` on an object, or the action of the same kind on the version that the request names.
@@ -124,6 +152,10 @@ fn on_version(cx: &Context, action: &str, bucket: &str, key: &str, id: Option<&s
 
 fn version_access(cx: &Context, action: &str, bucket: &Bucket, key: &str, id: Option<&str>) -> Result<Access, Error> {
     let Some(id) = id else { return object_access(cx, action, bucket, key) };
+    if bucket.directory.is_some() {
+        directory::access::check_version(Some(id))?;
+        return object_access(cx, action, bucket, key);
+    }
     let action = match action {
         "s3:GetObject" => "s3:GetObjectVersion",
         "s3:GetObjectAttributes" => "s3:GetObjectVersionAttributes",
@@ -143,6 +175,9 @@ fn version_access(cx: &Context, action: &str, bucket: &Bucket, key: &str, id: Op
 fn on_existing(cx: &Context, action: &str, bucket: &str, key: &str, id: Option<&str>) -> Result<Access, Error> {
     let bucket = find_bucket(cx.store(), bucket)?;
     let mut access = version_access(cx, action, &bucket, key, id)?;
+    if bucket.directory.is_some() {
+        return Ok(access);
+    }
     // The object is only looked at where somebody asks for it: a policy with conditions, or an access control list.
     let contextual =
         || cx.cloud.directory().policies(cx.principal(), cx.access_key_id()).map(|all| all.are_contextual());

@@ -16,6 +16,7 @@ use super::{bucket_of, charge, check_key, expiration, on_bucket, on_object, owne
 use crate::blob::forget;
 use crate::bucket::canonical_id;
 use crate::checksum::{Algorithm, Checksum, of_parts};
+use crate::directory::{self, listing, refuse};
 use crate::encryption::show_encryption;
 use crate::integrity::{self, show, stated};
 use crate::precondition::check_write;
@@ -78,6 +79,7 @@ async fn create_multipart_upload(
     check_key(&request.key)?;
     let asked = asked!(&request);
     let settings = asked.settings(cx, &bucket, &request.key)?;
+    refuse::headers(&bucket, &[("x-amz-website-redirect-location", request.website_redirect_location.is_some())])?;
     let algorithm = integrity::algorithm(request.checksum_algorithm.as_ref())?;
     let upload = Upload {
         id: upload_id(cx),
@@ -141,6 +143,11 @@ async fn complete_multipart_upload(
         let text = "The list of parts was not in ascending order. Parts must be ordered by part number.";
         return Err(Error::InvalidPartOrder(text.to_owned()));
     }
+    let consecutive = (1..).zip(&numbers).all(|(place, number)| place == *number);
+    if bucket.directory.is_some() && !consecutive {
+        let text = "The list of parts was not consecutive. Part numbers must begin with 1 and be consecutive.";
+        return Err(Error::InvalidPartOrder(text.to_owned()));
+    }
     let (name, key, id) = (&bucket.name, &request.key, &request.upload_id);
     let (object, removed) = cx.store().write(|tx| {
         let bucket = load_bucket(tx, name)?;
@@ -156,6 +163,7 @@ async fn complete_multipart_upload(
         };
         let parts = chosen_parts(tx, &upload, listed)?;
         let mut object = assemble(cx, &upload, &parts)?;
+        object.etag = directory::etag(cx, &bucket, object.etag);
         check_claims(&request, &object)?;
         let current = versions::current(tx, name, key)?;
         check_write(request.if_match.as_deref(), request.if_none_match.as_deref(), key, current.as_ref())?;
@@ -354,8 +362,11 @@ async fn list_multipart_uploads(
     let prefix = request.prefix.clone().unwrap_or_default();
     let delimiter = request.delimiter.clone().unwrap_or_default();
     let naming = Naming::new(request.encoding_type.as_ref());
-    let key_marker = request.key_marker.clone().unwrap_or_default();
+    listing::check(&bucket, &prefix, &delimiter)?;
     let id_marker = request.upload_id_marker.clone().unwrap_or_default();
+    listing::refuse(&bucket, !id_marker.is_empty())?;
+    let shown_marker = request.key_marker.clone().unwrap_or_default();
+    let (key_marker, id_marker) = listing::read_marker(&bucket, &shown_marker, &id_marker)?;
     let mut uploads: Vec<MultipartUpload> = Vec::new();
     let mut prefixes: Vec<String> = Vec::new();
     let mut last = (String::new(), String::new());
@@ -380,27 +391,36 @@ async fn list_multipart_uploads(
         let rest = upload.key.get(prefix.len()..).unwrap_or_default();
         let common = rest.find(&delimiter).filter(|_| !delimiter.is_empty());
         let common = common.and_then(|at| upload.key.get(..prefix.len() + at + delimiter.len())).map(str::to_owned);
-        if common.as_ref().is_some_and(|common| prefixes.last() == Some(common) || *common == key_marker) {
+        if common.as_ref().is_some_and(|common| prefixes.last() == Some(common) || key_marker.starts_with(common)) {
             continue;
         }
         if uploads.len() + prefixes.len() == usize::try_from(limit).unwrap_or_default() {
             truncated = limit > 0;
             break;
         }
-        last = (common.clone().unwrap_or_else(|| upload.key.clone()), upload.id.clone());
         match common {
-            Some(common) => prefixes.push(common),
-            None => uploads.push(show_upload(upload, naming, &bucket.account)),
+            Some(common) => {
+                last = (common.clone(), String::new());
+                prefixes.push(common);
+            }
+            None => {
+                last = (upload.key.clone(), upload.id.clone());
+                uploads.push(show_upload(upload, naming, &bucket.account));
+            }
         }
     }
     Ok(ListMultipartUploadsOutput {
         bucket: Some(bucket.name.clone()),
-        key_marker: Some(naming.write(&key_marker)),
-        upload_id_marker: Some(id_marker),
-        next_key_marker: truncated.then(|| naming.write(&last.0)),
-        next_upload_id_marker: truncated.then_some(last.1),
+        key_marker: Some(naming.write(&shown_marker)),
+        upload_id_marker: bucket.directory.is_none().then_some(id_marker),
+        // Where the page ends is told whether or not there is another.
+        next_key_marker: match bucket.directory {
+            Some(_) => truncated.then(|| listing::write_marker(&last.0, &last.1)),
+            None => Some(naming.write(&last.0)),
+        },
+        next_upload_id_marker: bucket.directory.is_none().then_some(last.1),
         prefix: Some(naming.write(&prefix)),
-        delimiter: request.delimiter.map(|delimiter| naming.write(&delimiter)),
+        delimiter: (!delimiter.is_empty()).then(|| naming.write(&delimiter)),
         max_uploads: Some(limit),
         is_truncated: Some(truncated),
         uploads: Some(uploads),

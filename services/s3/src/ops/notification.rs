@@ -69,9 +69,6 @@ async fn put_bucket_notification_configuration(
     if !wrong.is_empty() {
         return Err(unreachable(&wrong));
     }
-    if configuration.event_bridge_configuration.is_some() {
-        return Err(Error::NotImplemented("Notifications to EventBridge are not implemented.".to_owned()));
-    }
     for function in configuration.lambda_function_configurations.iter_mut().flatten() {
         function.id.get_or_insert_with(|| cx.random().uuid());
         for rule in function.filter.iter_mut().flat_map(|filter| &mut filter.key).flat_map(|key| &mut key.filter_rules)
@@ -82,9 +79,9 @@ async fn put_bucket_notification_configuration(
             }
         }
     }
-    let empty = configuration == NotificationConfiguration::default()
-        || configuration.lambda_function_configurations.as_ref().is_none_or(Vec::is_empty);
-    let value = (!empty).then_some(&configuration);
+    let bus = configuration.event_bridge_configuration.is_some();
+    let functions = configuration.lambda_function_configurations.as_ref().is_some_and(|all| !all.is_empty());
+    let value = (bus || functions).then_some(&configuration);
     let owner = request.expected_bucket_owner.as_deref();
     cx.store().write(|tx| config::set(tx, &request.bucket, owner, "notification", value, |_, _| Ok(())))?;
     Ok(Unit {})

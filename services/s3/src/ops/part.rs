@@ -16,11 +16,12 @@ use crate::blob::{Place, Received, forget, receive};
 use crate::checksum::{Algorithm, Checksum};
 use crate::cipher::Key;
 use crate::customer::Provided;
+use crate::directory::{self, refuse};
 use crate::encryption::{self, show_encryption};
 use crate::integrity::{Integrity, show, stated};
 use crate::precondition::Preconditions;
 use crate::range::{Asked, Span, parse};
-use crate::store::{Part, Upload, find_upload, load_part, load_upload, part_key, parts_key};
+use crate::store::{Bucket, Part, Upload, find_upload, load_part, load_upload, part_key, parts_key};
 use crate::{Error, S3};
 
 fn check_number(number: i32) -> Result<(), Error> {
@@ -51,22 +52,23 @@ fn part_key_of(cx: &Context, bucket: &str, upload: &Upload, provided: Option<Pro
 fn enter(
     s3: &S3,
     cx: &Context,
-    bucket: &str,
+    bucket: &Bucket,
     upload: &Upload,
     number: i32,
     received: Received,
     checksum: Checksum,
 ) -> Result<Part, Error> {
+    let etag = encryption::etag(received.md5, upload.customer_key.as_ref(), upload.kms.as_ref());
     let part = Part {
         number,
         size: received.size,
-        etag: encryption::etag(received.md5, upload.customer_key.as_ref(), upload.kms.as_ref()),
+        etag: directory::etag(cx, bucket, etag),
         modified: now(cx),
         checksum,
         body: received.draft.segments.clone(),
     };
     let replaced = cx.store().write(|tx| {
-        load_upload(tx, bucket, &upload.key, &upload.id)?;
+        load_upload(tx, &bucket.name, &upload.key, &upload.id)?;
         let replaced = load_part(tx, &upload.id, number)?.map(|part| part.body).unwrap_or_default();
         forget(tx, &replaced);
         received.draft.commit(tx);
@@ -88,6 +90,7 @@ async fn upload_part(s3: &S3, cx: &Context, request: UploadPartRequest) -> Resul
     let bucket = bucket_of(cx, &request.bucket, request.expected_bucket_owner.as_deref())?;
     let request_charged = charge(cx, &bucket, request.request_payer.as_ref())?;
     check_number(request.part_number)?;
+    refuse::content_md5(&bucket, request.content_md5.as_deref())?;
     let upload = find_upload(&cx.store().snapshot(), &bucket.name, &request.key, &request.upload_id)?;
     let default = upload.algorithm.unwrap_or(Algorithm::Crc64Nvme);
     let provided = key_of!(&request);
@@ -113,7 +116,7 @@ async fn upload_part(s3: &S3, cx: &Context, request: UploadPartRequest) -> Resul
     let hashers = integrity.hashers();
     let mut received = receive(Place::of(&cx.cloud), cx.random(), request.body, MAX_PUT, hashers, key.as_ref()).await?;
     let (kept, checked) = integrity.verify_both(&mut received)?;
-    let part = enter(s3, cx, &bucket.name, &upload, request.part_number, received, kept)?;
+    let part = enter(s3, cx, &bucket, &upload, request.part_number, received, kept)?;
     let mut output =
         UploadPartOutput { e_tag: Some(format!("\"{}\"", part.etag)), request_charged, ..UploadPartOutput::default() };
     show_encryption!(output, upload.kms.as_ref(), provided.map(|provided| provided.md5));
@@ -179,7 +182,7 @@ async fn upload_part_copy(
     let hashers = integrity.hashers();
     let mut received = receive(Place::of(&cx.cloud), cx.random(), Some(body), MAX_PUT, hashers, key.as_ref()).await?;
     let checksum = integrity.verify(&mut received)?;
-    let part = enter(s3, cx, &bucket.name, &upload, request.part_number, received, checksum)?;
+    let part = enter(s3, cx, &bucket, &upload, request.part_number, received, checksum)?;
     let mut result = CopyPartResult {
         e_tag: Some(format!("\"{}\"", part.etag)),
         last_modified: Some(Timestamp::from_millis(part.modified)),

@@ -10,10 +10,10 @@ use s3_api::{
 use service::{Context, operation};
 use wire::Unit;
 
-use super::{bucket_of, check_owner, on_bucket};
+use super::{bucket_of, check_owner, on_bucket, setting_of};
 use crate::public::is_public;
 use crate::store::{PublicAccess, load_bucket, policy_key, save_bucket};
-use crate::{Error, S3, bucket_policy};
+use crate::{Error, S3, bucket_policy, directory};
 
 fn text_of(cx: &Context, bucket: &str) -> Result<String, Error> {
     let policy = cx.store().get(policy_key(bucket).as_slice())?;
@@ -32,7 +32,7 @@ async fn get_bucket_policy(
     cx: &Context,
     request: GetBucketPolicyRequest,
 ) -> Result<GetBucketPolicyOutput, Error> {
-    let bucket = bucket_of(cx, &request.bucket, request.expected_bucket_owner.as_deref())?;
+    let bucket = setting_of(cx, &request.bucket, request.expected_bucket_owner.as_deref())?;
     Ok(GetBucketPolicyOutput { policy: Some(text_of(cx, &bucket.name)?) })
 }
 
@@ -61,9 +61,12 @@ operation! {
 
 async fn put_bucket_policy(_: &S3, cx: &Context, request: PutBucketPolicyRequest) -> Result<Unit, Error> {
     let name = &request.bucket;
-    bucket_policy::check(&request.policy, name)?;
     cx.store().write(|tx| {
         let bucket = load_bucket(tx, name)?;
+        match bucket.directory {
+            Some(_) => directory::policy::check(&request.policy, &directory::arn(&bucket))?,
+            None => bucket_policy::check(&request.policy, name)?,
+        }
         check_owner(&bucket, request.expected_bucket_owner.as_deref())?;
         if bucket.public_access.unwrap_or_default().block_policy && is_public(&request.policy) {
             let caller = cx.principal().arn();

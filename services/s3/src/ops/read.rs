@@ -13,7 +13,7 @@ use crate::integrity::show;
 use crate::precondition::Preconditions;
 use crate::range::{Asked, Span, parse};
 use crate::store::{Bucket, Object};
-use crate::{Error, S3};
+use crate::{Error, S3, mime};
 
 /// What part of an object an answer holds.
 #[derive(Debug, PartialEq, Eq)]
@@ -85,7 +85,9 @@ macro_rules! describe {
                 .or_else(|| Some("binary/octet-stream".to_owned())),
             expires: request.response_expires.map(Timestamp::http_date).or(description.expires),
             website_redirect_location: description.redirect,
-            metadata: Some(description.metadata),
+            metadata: Some(
+                description.metadata.into_iter().map(|(name, value)| (name, mime::encode(&value))).collect(),
+            ),
             storage_class: object.storage_class.as_deref().map(StorageClass::from),
             content_range: selection.partial.then(|| selection.span.content_range(object.size)),
             status_code: selection.partial.then_some(206),

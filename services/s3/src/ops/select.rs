@@ -5,6 +5,7 @@ use service::{Context, operation};
 
 use super::read::{is_readable, key_of};
 use super::{bucket_of, find, on_existing, root};
+use crate::directory::refuse;
 use crate::encryption::unlock;
 use crate::range::Span;
 use crate::select::{Selection, stream};
@@ -24,6 +25,9 @@ async fn select_object_content(
     request: SelectObjectContentRequest,
 ) -> Result<SelectObjectContentOutput, Error> {
     let bucket = bucket_of(cx, &request.bucket, request.expected_bucket_owner.as_deref())?;
+    if bucket.directory.is_some() {
+        return Err(refuse::operation("SelectObjectContent", true));
+    }
     let key = key_of!(&request);
     if request.input_serialization.parquet.is_some() {
         if !cfg!(feature = "parquet") {

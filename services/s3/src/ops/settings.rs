@@ -13,8 +13,8 @@ use s3_api::{
 use service::{ApiError, Context, operation};
 use wire::Unit;
 
-use super::{bucket_of, check_owner, on_bucket};
-use crate::store::{load_bucket, save_bucket};
+use super::{bucket_of, check_owner, on_bucket, setting_of};
+use crate::store::{find_bucket, load_bucket, save_bucket};
 use crate::{Error, S3, config, encryption};
 
 operation! {
@@ -38,7 +38,7 @@ async fn get_bucket_encryption(
     cx: &Context,
     request: GetBucketEncryptionRequest,
 ) -> Result<GetBucketEncryptionOutput, Error> {
-    let bucket = bucket_of(cx, &request.bucket, request.expected_bucket_owner.as_deref())?;
+    let bucket = setting_of(cx, &request.bucket, request.expected_bucket_owner.as_deref())?;
     let set = config::find(cx.store(), &bucket, "encryption")?;
     Ok(GetBucketEncryptionOutput { server_side_encryption_configuration: Some(set.unwrap_or_else(default_encryption)) })
 }
@@ -53,6 +53,7 @@ async fn put_bucket_encryption(_: &S3, cx: &Context, request: PutBucketEncryptio
     let mut configuration = request.server_side_encryption_configuration;
     let [rule] = configuration.rules.as_mut_slice() else { return Err(Error::malformed_xml()) };
     encryption::check_rule(rule)?;
+    encryption::check_directory_rule(cx, &*find_bucket(cx.store(), &request.bucket)?, rule)?;
     let (name, owner) = (&request.bucket, request.expected_bucket_owner.as_deref());
     cx.store().write(|tx| config::set(tx, name, owner, "encryption", Some(&configuration), |_, _| Ok(())))?;
     Ok(Unit {})

@@ -4,7 +4,7 @@ use s3_api::{
     BucketVersioningStatus, ChecksumAlgorithm, CommonPrefix, DeleteMarkerEntry, GetBucketVersioning,
     GetBucketVersioningOutput, GetBucketVersioningRequest, ListObjectVersions, ListObjectVersionsOutput,
     ListObjectVersionsRequest, ObjectVersion, ObjectVersionStorageClass, PutBucketVersioning,
-    PutBucketVersioningRequest,
+    PutBucketVersioningRequest, VersionEntry,
 };
 use service::{ApiError, Context, Timestamp, operation};
 use wire::Unit;
@@ -117,13 +117,17 @@ async fn list_object_versions(
         prefix: request.prefix.unwrap_or_default(),
         delimiter: request.delimiter.unwrap_or_default(),
         after: request.key_marker.unwrap_or_default(),
+        past_prefix: true,
         limit: usize::try_from(max_keys).unwrap_or_default(),
     };
     let older = place(cx, &bucket.name, &query.after, request.version_id_marker.as_deref())?;
     let listing = list_versions(&cx.store().snapshot(), &bucket.name, &query, older)?;
     let naming = Naming::new(request.encoding_type.as_ref());
     let last = listing.last.filter(|_| listing.truncated);
-    let (markers, objects): (Vec<_>, Vec<_>) = listing.versions.iter().partition(|version| version.object.deleted);
+    let entries = listing.versions.iter().map(|version| match version.object.deleted {
+        true => VersionEntry { delete_marker: Some(show_marker(version, naming, &bucket.account)), version: None },
+        false => VersionEntry { version: Some(show(version, naming, &bucket.account)), delete_marker: None },
+    });
     let prefixes = listing.common_prefixes.iter();
     Ok(ListObjectVersionsOutput {
         name: Some(bucket.name.clone()),
@@ -135,8 +139,7 @@ async fn list_object_versions(
         delimiter: (!query.delimiter.is_empty()).then(|| naming.write(&query.delimiter)),
         max_keys: Some(max_keys),
         is_truncated: Some(listing.truncated),
-        versions: Some(objects.into_iter().map(|version| show(version, naming, &bucket.account)).collect()),
-        delete_markers: Some(markers.into_iter().map(|marker| show_marker(marker, naming, &bucket.account)).collect()),
+        entries: Some(entries.collect()),
         common_prefixes: Some(prefixes.map(|prefix| CommonPrefix { prefix: Some(naming.write(prefix)) }).collect()),
         encoding_type: request.encoding_type,
         ..ListObjectVersionsOutput::default()

@@ -9,12 +9,13 @@ use super::{Conditions, MAX_PUT, Written, bucket_of, charge, check_key, commit, 
 use crate::acl;
 use crate::blob::{Place, receive};
 use crate::checksum::Algorithm;
+use crate::directory::{self, name, refuse};
 use crate::encryption::{self, Encryption, show_encryption};
 use crate::integrity::{Integrity, show, stated};
 use crate::lock;
 use crate::store::{Acl, Bucket, Description, Lock, Object};
 use crate::{Error, S3};
-use crate::{classes, tagging};
+use crate::{classes, mime, tagging};
 
 /// The most bytes of names and values of user metadata.
 const MAX_METADATA: usize = 2048;
@@ -101,12 +102,45 @@ pub(super) struct Settings {
 impl Asked {
     /// Checks all of it.
     pub(super) fn settings(&self, cx: &Context, bucket: &Bucket, key: &str) -> Result<Settings, Error> {
+        self.refuse(bucket)?;
+        let class = self.storage_class.as_deref();
         Ok(Settings {
             acl: self.acl(cx, bucket)?,
-            storage_class: storage_class(self.storage_class.as_deref())?,
+            storage_class: match bucket.directory {
+                Some(_) => refuse::storage_class(bucket, class)?,
+                None => storage_class(class)?,
+            },
             lock: self.lock.lock(bucket, cx.now())?,
             encryption: self.encryption.decide(cx, bucket, key)?,
         })
+    }
+
+    /// What directory buckets do not take.
+    fn refuse(&self, bucket: &Bucket) -> Result<(), Error> {
+        let [full, read, read_acp, write_acp] = self.grants.each_ref().map(Option::is_some);
+        let dual = self.encryption.method.as_deref() == Some("aws:kms:dsse");
+        let headers = [
+            ("x-amz-acl", self.acl.is_some()),
+            ("x-amz-grant-full-control", full),
+            ("x-amz-grant-read", read),
+            ("x-amz-grant-read-acp", read_acp),
+            ("x-amz-grant-write-acp", write_acp),
+            ("x-amz-object-lock-mode", self.lock.mode.is_some()),
+            ("x-amz-object-lock-retain-until-date", self.lock.until.is_some()),
+            ("x-amz-object-lock-legal-hold", self.lock.hold.is_some()),
+            ("x-amz-tagging", self.tagging.as_deref().is_some_and(|tagging| !tagging.is_empty())),
+            ("x-amz-server-side-encryption", dual),
+            ("x-amz-server-side-encryption-customer-algorithm", self.encryption.customer.iter().any(Option::is_some)),
+        ];
+        refuse::headers(bucket, &headers)?;
+        match self.encryption.method.as_deref() {
+            Some(method) if bucket.directory.is_some() && method != "AES256" => {
+                let text =
+                    "The encryption method that you specified does not match the default encryption of the bucket.";
+                Err(Error::InvalidRequest(text.to_owned()))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The list to keep; none where the owner of the bucket owns everything, or where it only says that.
@@ -173,6 +207,9 @@ impl Asked {
     /// What writing an object needs to be allowed.
     pub(super) fn access(&self, cx: &Context, bucket: &str, key: &str) -> Result<Vec<Access>, Error> {
         let mut all = vec![self.conditions(on_object(cx, "s3:PutObject", bucket, key)?)];
+        if name::is_directory(bucket) {
+            return Ok(all);
+        }
         let mut further = |action: &str| {
             all.push(self.conditions(on_object(cx, action, bucket, key)?));
             Ok::<_, Error>(())
@@ -216,6 +253,9 @@ pub(super) fn storage_class(class: Option<&str>) -> Result<Option<String>, Error
 
 /// Checks the metadata, and leaves out how the body was sent.
 pub(super) fn describe(mut description: Description) -> Result<Description, Error> {
+    for value in description.metadata.values_mut() {
+        *value = mime::decode(value);
+    }
     let size = |metadata: &BTreeMap<String, String>| metadata.iter().map(|(key, value)| key.len() + value.len()).sum();
     let size: usize = size(&description.metadata);
     if size > MAX_METADATA {
@@ -238,7 +278,7 @@ pub(super) fn describe(mut description: Description) -> Result<Description, Erro
 }
 
 /// The algorithm of the checksum that a request names, or sends behind its body.
-pub(super) fn trailing(named: Option<&ChecksumAlgorithm>, trailer: Option<&str>) -> Option<ChecksumAlgorithm> {
+pub(crate) fn trailing(named: Option<&ChecksumAlgorithm>, trailer: Option<&str>) -> Option<ChecksumAlgorithm> {
     let mut trailers = trailer.unwrap_or_default().split(',').map(str::trim);
     let mut name = || trailers.find_map(|name| name.strip_prefix("x-amz-checksum-"));
     named.cloned().or_else(|| name().map(|name| ChecksumAlgorithm::from(name.to_ascii_uppercase().as_str())))
@@ -253,7 +293,7 @@ pub(super) fn check_length(length: Option<i64>) -> Result<(), Error> {
 }
 
 /// Last-Modified has whole seconds.
-pub(super) fn now(cx: &Context) -> i64 {
+pub(crate) fn now(cx: &Context) -> i64 {
     Timestamp::from_secs(cx.now().secs()).millis()
 }
 
@@ -269,10 +309,15 @@ async fn put_object(s3: &S3, cx: &Context, request: PutObjectRequest) -> Result<
     check_key(&request.key)?;
     let asked = asked!(&request);
     let settings = asked.settings(cx, &bucket, &request.key)?;
-    if request.write_offset_bytes.is_some() {
-        return Err(Error::header_not_implemented("x-amz-write-offset-bytes"));
-    }
     let description = description!(&request)?;
+    refuse::content_md5(&bucket, request.content_md5.as_deref())?;
+    refuse::headers(&bucket, &[("x-amz-website-redirect-location", description.redirect.is_some())])?;
+    if request.write_offset_bytes.is_some() {
+        return match bucket.directory {
+            Some(_) => directory::append::put(cx, &bucket, request, description).await,
+            None => Err(Error::header_not_implemented("x-amz-write-offset-bytes")),
+        };
+    }
     let tags = tagging::of_header(request.tagging.as_deref())?;
     let named = trailing(request.checksum_algorithm.as_ref(), request.trailer.as_deref());
     let named = named.as_ref();
@@ -294,7 +339,7 @@ async fn put_object(s3: &S3, cx: &Context, request: PutObjectRequest) -> Result<
     received.draft.embed();
     let object = Object {
         size: received.size,
-        etag: encryption.etag(received.md5),
+        etag: directory::etag(cx, &bucket, encryption.etag(received.md5)),
         modified: now(cx),
         description,
         tags,
