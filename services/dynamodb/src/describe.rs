@@ -54,7 +54,7 @@ pub fn table(table: &Table, sizes: &Sizes, status: api::TableStatus, now: i64) -
             restore_date_time: Timestamp::from_millis(restored.at),
             restore_in_progress: status == api::TableStatus::Creating,
         }),
-        replicas: current.then(|| table.replicas.iter().map(|region| replica(table, region)).collect()),
+        replicas: current.then(|| table.replicas.iter().map(|region| replica(table, region, now)).collect()),
         global_table_version: current.then(|| "2019.11.21".to_owned()),
         global_table_settings_replication_mode: current
             .then_some(api::GlobalTableSettingsReplicationMode::EnabledWithOverrides),
@@ -79,10 +79,13 @@ pub fn billing(table: &Table) -> Option<api::BillingModeSummary> {
     })
 }
 
-fn replica(table: &Table, region: &str) -> api::ReplicaDescription {
+fn replica(table: &Table, region: &str, now: i64) -> api::ReplicaDescription {
     api::ReplicaDescription {
         region_name: Some(region.to_owned()),
-        replica_status: Some(api::ReplicaStatus::Active),
+        replica_status: Some(match table.is_replicating(region, now) {
+            true => api::ReplicaStatus::Creating,
+            false => api::ReplicaStatus::Active,
+        }),
         replica_arn: Some(crate::table::arn(region, &table.account, &table.name)),
         replica_table_class_summary: table.class.as_ref().map(class),
         ..Default::default()

@@ -122,7 +122,12 @@ async fn update_table(
         let known = table.next_index;
         let removed = change_indexes(table, &request, updates, now)?;
         let removed = change_vectors(table, &request, vectors)? || !removed.is_empty();
-        let work = if table.next_index > known { Work::Indexing(known) } else { Work::Updating };
+        let joining = replicas.iter().filter(|update| update.create.is_some()).count();
+        let work = match () {
+            () if table.next_index > known => Work::Indexing(known),
+            () if joining > 0 => Work::Replicating(joining),
+            () => Work::Updating,
+        };
         db.begin(table, work, now);
         Ok(removed)
     })?;
