@@ -4,6 +4,7 @@ import gzip
 import json
 
 import pytest
+import requests
 
 from conftest import error_of, wait_for
 
@@ -211,3 +212,32 @@ def test_who_may_not_read_the_files_puts_nothing(place, user):
     assert (done["BulkOperationStatus"], done["FailureCode"]) == ("FAILED", "S3AccessDenied")
     place.dynamodb = mine
     assert place.keys() == []
+
+
+def test_a_table_is_closed_while_it_is_imported(start):
+    cloud = start("--dynamodb-delays")
+    dynamodb, s3 = cloud.client("dynamodb"), cloud.client("s3", s3={"addressing_style": "path"})
+    s3.create_bucket(Bucket="imports-slow")
+    s3.put_object(Bucket="imports-slow", Key="a.json", Body=b'{"Item":{"pk":{"S":"one"}}}\n')
+    started = dynamodb.import_table(
+        S3BucketSource={"S3Bucket": "imports-slow"},
+        InputFormat="DYNAMODB_JSON",
+        TableCreationParameters={
+            "TableName": "slow",
+            "BillingMode": "PAY_PER_REQUEST",
+            "AttributeDefinitions": [{"AttributeName": "pk", "AttributeType": "S"}],
+            "KeySchema": [{"AttributeName": "pk", "KeyType": "HASH"}],
+        },
+    )["ImportTableDescription"]
+    status = lambda: dynamodb.describe_import(ImportArn=started["ImportArn"])["ImportTableDescription"]["ImportStatus"]
+    assert dynamodb.describe_table(TableName="slow")["Table"]["TableStatus"] == "CREATING"
+    assert error_of(dynamodb.scan, TableName="slow")[0] == "ResourceNotFoundException"
+    assert error_of(dynamodb.delete_table, TableName="slow")[0] == "ResourceInUseException"
+    assert status() == "IN_PROGRESS"
+    cloud.kill()
+    cloud.restart()
+    assert status() == "IN_PROGRESS"
+    requests.post(f"{cloud.endpoint}/_welkin/clock", json={"advanceMillis": 11_000}).raise_for_status()
+    wait_for(lambda: status() == "COMPLETED", "the end of the import")
+    assert dynamodb.describe_table(TableName="slow")["Table"]["TableStatus"] == "ACTIVE"
+    assert dynamodb.scan(TableName="slow")["Count"] == 1
