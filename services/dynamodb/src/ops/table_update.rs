@@ -74,7 +74,8 @@ async fn update_table(
     }
     let now = cx.now().millis();
     let known = db.named_table(cx, &request.table_name)?;
-    let membership = Membership::asked(&known, db.head(cx, &known)?.sizes.of(PRIMARY).1, &request)?;
+    let known_sizes = db.head(cx, &known)?.sizes;
+    let membership = Membership::asked(&known, known_sizes.of(PRIMARY).1, &request)?;
     if let Some(leave) = replicas.iter().find_map(|update| update.disassociate.as_ref()) {
         if !alone || replicas.len() > 1 {
             return Err(Invalid::values("Disassociate must be the only change of the request").into());
@@ -162,6 +163,7 @@ async fn update_table(
         description.sse_description = encryption::describe(table.encryption.as_ref(), api::SSEStatus::Updating);
     }
     if removed {
+        describe::removed(&mut description, &known, &table, &known_sizes, now);
         db.purge(cx.store())?;
     }
     if table.is_indexing() {
