@@ -212,6 +212,9 @@ mod tests {
         };
         let scan = json!({ "TableName": "tab", "IndexName": "by-g" });
         assert_eq!((&index()["IndexStatus"], &index()["Backfilling"]), (&json!("CREATING"), &json!(true)));
+        let again =
+            json!({ "TableName": "tab", "GlobalSecondaryIndexUpdates": [{ "Delete": { "IndexName": "by-g" } }] });
+        assert_eq!(bench.error("UpdateTable", again).0, "LimitExceededException");
         let refused = bench.error("Scan", scan.clone());
         assert_eq!(refused.1, "Cannot read from backfilling global secondary index: by-g");
         bench.cloud.clock.advance(30_000);

@@ -57,11 +57,9 @@ async fn update_table(
     check_updated_once(updates)?;
     let online = updates.iter().filter(|update| update.create.is_some() || update.delete.is_some()).count();
     let online_vectors = vectors.iter().filter(|update| update.create.is_some() || update.delete.is_some()).count();
-    if online + online_vectors > 1 {
-        return Err(Error::LimitExceeded(
-            "Subscriber limit exceeded: Only 1 online index can be created or deleted simultaneously per table"
-                .to_owned(),
-        ));
+    let online = online + online_vectors;
+    if online > 1 {
+        return Err(one_at_a_time());
     }
     let replicas = request.replica_updates.as_deref().unwrap_or_default();
     replica::check(cx, replicas)?;
@@ -94,6 +92,9 @@ async fn update_table(
     }
     let key = encryption::asked(cx, request.sse_specification.as_ref())?;
     let (table, removed) = db.change_table(cx, &request.table_name, |table| {
+        if online > 0 && matches!(table.work(now), Some(Work::Indexing(_))) {
+            return Err(one_at_a_time());
+        }
         table.check_idle(now)?;
         change_billing(table, &request, now)?;
         table.on_demand = OnDemand::changed(table.on_demand, request.on_demand_throughput.as_ref(), table.throughput)?;
@@ -187,6 +188,12 @@ fn alone(request: &api::UpdateTableInput) -> bool {
         && request.vector_index_updates.is_none()
         && request.global_table_witness_updates.is_none()
         && (request.replica_updates.is_none() || request.disassociation_protection_enabled.is_none())
+}
+
+fn one_at_a_time() -> Error {
+    Error::LimitExceeded(
+        "Subscriber limit exceeded: Only 1 online index can be created or deleted simultaneously per table".to_owned(),
+    )
 }
 
 fn check_updated_once(updates: &[api::GlobalSecondaryIndexUpdate]) -> Result<(), Invalid> {
