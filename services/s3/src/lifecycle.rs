@@ -197,12 +197,18 @@ pub fn drops_marker(rules: &[LifecycleRule], key: &str, marker: &Object, now: i6
     })
 }
 
+/// When the rules abort an upload that was begun then, and the rule that does.
+pub fn abortion<'a>(rules: &'a [LifecycleRule], key: &str, initiated: i64) -> Option<(i64, &'a LifecycleRule)> {
+    let due = |rule: &'a LifecycleRule| {
+        let days = rule.abort_incomplete_multipart_upload.as_ref()?.days_after_initiation?;
+        key.starts_with(Filter::of(rule).prefix).then(|| (due_after(initiated, days), rule))
+    };
+    rules.iter().filter(enabled).filter_map(due).min_by_key(|(due, _)| *due)
+}
+
 /// Whether an upload that was begun then is aborted now.
 pub fn aborts(rules: &[LifecycleRule], key: &str, initiated: i64, now: i64) -> bool {
-    rules.iter().filter(enabled).any(|rule| {
-        let days = rule.abort_incomplete_multipart_upload.as_ref().and_then(|abort| abort.days_after_initiation);
-        days.is_some_and(|days| due_after(initiated, days) <= now) && key.starts_with(Filter::of(rule).prefix)
-    })
+    abortion(rules, key, initiated).is_some_and(|(due, _)| due <= now)
 }
 
 fn argument(text: impl Into<String>) -> Error {

@@ -11,7 +11,7 @@ use wire::Unit;
 
 use super::{on_bucket, setting_of};
 use crate::lifecycle::Sizes;
-use crate::store::{Bucket, Object, find_bucket};
+use crate::store::{Bucket, Object, Upload, find_bucket};
 use crate::{Error, S3, config, lifecycle, sweep};
 
 fn shown(sizes: Sizes) -> Option<TransitionDefaultMinimumObjectSize> {
@@ -110,4 +110,15 @@ pub(super) fn expiration(cx: &Context, bucket: &Bucket, key: &str, object: &Obje
         let id = utf8_percent_encode(rule.id.as_deref().unwrap_or_default(), NON_ALPHANUMERIC);
         format!("expiry-date=\"{date}\", rule-id=\"{id}\"")
     }))
+}
+
+/// When a rule will abort an upload, and the id of the rule: `x-amz-abort-date` and `x-amz-abort-rule-id`.
+pub(super) fn abortion(cx: &Context, bucket: &Bucket, upload: &Upload) -> Result<Option<(Timestamp, String)>, Error> {
+    if !bucket.configured.contains("lifecycle") {
+        return Ok(None);
+    }
+    let set: Option<BucketLifecycleConfiguration> = config::find(cx.store(), bucket, "lifecycle")?;
+    let rules = set.map(|set| set.rules).unwrap_or_default();
+    Ok(lifecycle::abortion(&rules, &upload.key, upload.initiated)
+        .map(|(due, rule)| (Timestamp::from_millis(due), rule.id.clone().unwrap_or_default())))
 }

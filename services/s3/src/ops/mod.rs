@@ -30,7 +30,7 @@ mod versioning;
 mod website;
 mod write;
 
-use lifecycle::expiration;
+use lifecycle::{abortion, expiration};
 pub(crate) use list::KEPT;
 pub(crate) use multipart::drop_parts;
 pub(crate) use update_encryption::BAD_ARN;
