@@ -54,12 +54,12 @@ impl Handler for Replicator {
 /// Why a version is not replicated: as notifications call it, and what was said.
 struct Failure {
     reason: &'static str,
-    error: ApiError,
+    error: Box<ApiError>,
 }
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Failure {
-        Failure { reason: "", error: error.into() }
+        Failure { reason: "", error: Box::new(error.into()) }
     }
 }
 
@@ -70,7 +70,7 @@ impl From<StoreError> for Failure {
 }
 
 fn because<E: Into<Error>>(reason: &'static str) -> impl Fn(E) -> Failure {
-    move |error| Failure { reason, error: error.into().into() }
+    move |error| Failure { reason, error: Box::new(error.into().into()) }
 }
 
 /// A version on its way: where from, where to, by which rule, and as whom.
