@@ -29,6 +29,9 @@ use crate::{tagging, versions};
 /// Every part but the last has at least this many bytes.
 const MIN_PART: u64 = 5 * 1024 * 1024;
 const MAX_PARTS: usize = 10_000;
+/// The length of an upload's id, and how much of it tells the time.
+const ID_LENGTH: usize = 128;
+const TIME: usize = 9;
 
 pub(super) fn checksum_type(full: bool) -> ChecksumType {
     if full { ChecksumType::FullObject } else { ChecksumType::Composite }
@@ -55,12 +58,12 @@ fn is_full(algorithm: Option<Algorithm>, asked: Option<&ChecksumType>) -> Result
 fn upload_id(cx: &Context) -> String {
     const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
     let mut rest = u64::try_from(cx.now().millis()).unwrap_or_default();
-    let mut time = [b'0'; 9];
+    let mut time = [b'0'; TIME];
     for digit in time.iter_mut().rev() {
         *digit = DIGITS[usize::try_from(rest % 62).unwrap_or_default()];
         rest /= 62;
     }
-    format!("{}{}", String::from_utf8_lossy(&time), cx.random().alphanumeric(119))
+    format!("{}{}", String::from_utf8_lossy(&time), cx.random().alphanumeric(ID_LENGTH - TIME))
 }
 
 operation! {
@@ -378,6 +381,10 @@ async fn list_multipart_uploads(
     listing::refuse(&bucket, !id_marker.is_empty())?;
     let shown_marker = request.key_marker.clone().unwrap_or_default();
     let (key_marker, id_marker) = listing::read_marker(&bucket, &shown_marker, &id_marker)?;
+    let general = bucket.directory.is_none() && !key_marker.is_empty() && !id_marker.is_empty();
+    if general && (id_marker.len() != ID_LENGTH || !id_marker.bytes().all(|byte| byte.is_ascii_alphanumeric())) {
+        return Err(Error::invalid_argument("Invalid uploadId marker", "upload-id-marker", &id_marker));
+    }
     let mut uploads: Vec<MultipartUpload> = Vec::new();
     let mut prefixes: Vec<String> = Vec::new();
     let mut last = (String::new(), String::new());
