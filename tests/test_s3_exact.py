@@ -238,3 +238,11 @@ def test_the_first_forms_of_operations(ask, boto):
         one = {kind: {member: f"arn:aws:{arn}", "Events": ["s3:ObjectCreated:*"]}}
         refused = error_of(s3.put_bucket_notification, Bucket=ask.bucket, NotificationConfiguration=one)
         assert refused[:2] == ("InvalidArgument", "Unable to validate the following destination configurations")
+
+
+def test_where_a_bucket_is(ask, cloud):
+    assert ask("GET", f"/{ask.bucket}").headers["x-amz-bucket-region"] == "us-east-1"
+    assert ask("GET", f"/{ask.bucket}?list-type=2").headers["x-amz-bucket-region"] == "us-east-1"
+    denied = ask("HEAD", f"/{ask.bucket}", signed=False)
+    assert (denied.status, denied.headers["x-amz-bucket-region"]) == (403, "us-east-1")
+    assert "x-amz-bucket-region" not in ask("HEAD", "/no-such-bucket-anywhere").headers
