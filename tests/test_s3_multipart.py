@@ -99,3 +99,56 @@ def test_headers_that_are_not_signed(boto, bucket):
     assert "<Message>There were headers present in the request which were not signed</Message>" in refused.text
     assert "<HeadersNotSigned>x-amz-meta-b</HeadersNotSigned>" in refused.text
     assert requests.put(url, data=b"x", headers={"x-amz-meta-a": "1", "content-type": "text/plain"}).status_code == 200
+
+
+def test_pages_of_uploads(s3, bucket):
+    keys = ["a", "a", "b/1", "b/2", "b/3/x", "c", "c", "c/1", "d/1", "e"]
+    for key in keys:
+        s3.create_multipart_upload(Bucket=bucket, Key=key)
+
+    def walk(size, **query):
+        found, marker = [], {}
+        while True:
+            page = s3.list_multipart_uploads(Bucket=bucket, MaxUploads=size, **query, **marker)
+            entries = [one["Key"] for one in page.get("Uploads", [])] + [one["Prefix"] for one in page.get("CommonPrefixes", [])]
+            assert len(entries) <= size
+            found += sorted(entries)
+            if not page["IsTruncated"]:
+                return found
+            assert len(entries) == size
+            marker = {"KeyMarker": page["NextKeyMarker"], "UploadIdMarker": page["NextUploadIdMarker"]}
+
+    for size in (1, 2, 3, 1000):
+        assert walk(size) == keys
+        assert walk(size, Delimiter="/") == ["a", "a", "b/", "c", "c", "c/", "d/", "e"]
+        assert walk(size, Prefix="b/", Delimiter="/") == ["b/1", "b/2", "b/3/"]
+        assert walk(size, Prefix="c") == ["c", "c", "c/1"]
+    inside = s3.list_multipart_uploads(Bucket=bucket, Delimiter="/", KeyMarker="b/2")
+    assert [one["Prefix"] for one in inside["CommonPrefixes"]] == ["c/", "d/"]
+
+
+def test_a_checksum_behind_the_body_is_the_one_that_is_named(s3, bucket, cloud, account):
+    from botocore.auth import S3SigV4Auth
+    from botocore.awsrequest import AWSRequest
+    from botocore.credentials import Credentials
+
+    class Unsigned(S3SigV4Auth):
+        def payload(self, request):
+            return "STREAMING-UNSIGNED-PAYLOAD-TRAILER"
+
+    def put(algorithm):
+        body = b"9\r\n123456789\r\n0\r\nx-amz-checksum-crc32:y/Q5Jg==\r\n\r\n"
+        headers = {
+            "x-amz-decoded-content-length": "9",
+            "x-amz-trailer": "x-amz-checksum-crc32",
+            "x-amz-sdk-checksum-algorithm": algorithm,
+            "content-encoding": "aws-chunked",
+        }
+        request = AWSRequest("PUT", f"{cloud.endpoint}/{bucket}/k", data=body, headers=headers)
+        Unsigned(Credentials(account, "x"), "s3", "us-east-1").add_auth(request)
+        return requests.put(request.url, data=body, headers=dict(request.headers))
+
+    assert put("CRC32").headers["x-amz-checksum-crc32"] == "y/Q5Jg=="
+    refused = put("SHA1")
+    assert refused.status_code == 400
+    assert "<Message>Value for x-amz-sdk-checksum-algorithm header is invalid.</Message>" in refused.text
