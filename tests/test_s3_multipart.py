@@ -152,3 +152,37 @@ def test_a_checksum_behind_the_body_is_the_one_that_is_named(s3, bucket, cloud, 
     refused = put("SHA1")
     assert refused.status_code == 400
     assert "<Message>Value for x-amz-sdk-checksum-algorithm header is invalid.</Message>" in refused.text
+
+
+def elements(text):
+    import xml.etree.ElementTree
+
+    return {one.tag: one.text for one in xml.etree.ElementTree.fromstring(text)}
+
+
+def test_a_wrong_signature_is_told_with_what_was_signed(cloud, user, bucket):
+    everything = {"Effect": "Allow", "Action": "*", "Resource": "*"}
+    s3 = user("signer", everything)("s3", signature_version="s3v4")
+    url = s3.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": "k"})
+    told = elements(requests.get(url.replace("/k?", "/other?")).text)
+    assert told["Code"] == "SignatureDoesNotMatch"
+    assert told["CanonicalRequest"].startswith(f"GET\n/{bucket}/other\n")
+    for name in ("StringToSign", "CanonicalRequest"):
+        assert bytes.fromhex(told[f"{name}Bytes"]).decode() == told[name]
+    form = s3.generate_presigned_post(bucket, "k")
+    told = elements(requests.post(form["url"], data={**form["fields"], "x-amz-signature": "0"}, files={"file": b"x"}).text)
+    assert told["Code"] == "SignatureDoesNotMatch" and told["SignatureProvided"] == "0"
+    assert told["StringToSign"] == form["fields"]["policy"]
+    assert bytes.fromhex(told["StringToSignBytes"]).decode() == told["StringToSign"]
+
+
+def test_a_form_tells_how_much_it_takes(s3, bucket):
+    def post(low, high, size):
+        form = s3.generate_presigned_post(bucket, "k", Conditions=[["content-length-range", low, high]])
+        return requests.post(form["url"], data=form["fields"], files={"file": b"x" * size})
+
+    small = elements(post(10, 20, 3).text)
+    assert (small["Code"], small["ProposedSize"], small["MinSizeAllowed"]) == ("EntityTooSmall", "3", "10")
+    large = elements(post(10, 20, 300_000).text)
+    assert (large["Code"], large["ProposedSize"], large["MaxSizeAllowed"]) == ("EntityTooLarge", "300000", "20")
+    assert post(10, 20, 20).status_code == 204

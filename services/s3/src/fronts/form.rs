@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use aws_lc_rs::hmac;
 use base64::Engine as _;
@@ -125,14 +126,20 @@ async fn post(request: &FrontRequest, bucket: &str) -> Result<FrontResponse, Api
         policy.check(&checked, request.cloud.clock.now())?;
         length = policy.length();
     }
+    let seen = Arc::new(AtomicU64::new(0));
     let body = match length {
-        Some((low, high)) => bounded(file.body, low, high),
+        Some((low, high)) => bounded(file.body, low, high, seen.clone()),
         None => file.body,
     };
     let input = input(&fields, bucket, &key, body)?;
     let source = vec![("s3:authType".to_owned(), "POST".to_owned())];
     let cx: Context = context(request, caller, &record.region, source);
-    let output = cx.perform::<PutObject>(input).await?;
+    let output = cx.perform::<PutObject>(input).await;
+    let output = output.map_err(|error| match (length, error.code.as_str()) {
+        (Some((low, _)), "EntityTooSmall") => sized(error, &seen).with("MinSizeAllowed", low.to_string()),
+        (Some((_, high)), "EntityTooLarge") => sized(error, &seen).with("MaxSizeAllowed", high.to_string()),
+        _ => error,
+    })?;
     Ok(answer(request, &fields, bucket, &key, &output))
 }
 
@@ -209,7 +216,10 @@ fn signer(cloud: &Cloud, fields: &Fields) -> Result<Caller, ApiError> {
     };
     if aws_lc_rs::constant_time::verify_slices_are_equal(expected.as_bytes(), given.as_bytes()).is_err() {
         let text = "The request signature we calculated does not match the signature you provided. Check your key and signing method.";
-        return Err(ApiError::new(403, "SignatureDoesNotMatch", text).with("AWSAccessKeyId", id));
+        let bytes = policy.bytes().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(" ");
+        let error = ApiError::new(403, "SignatureDoesNotMatch", text).with("AWSAccessKeyId", id);
+        let error = error.with("StringToSign", policy).with("SignatureProvided", given);
+        return Err(error.with("StringToSignBytes", bytes));
     }
     Ok(Caller::Holder(credential))
 }
@@ -224,21 +234,25 @@ fn sign_v4(secret: &str, (date, region, service): (&str, &str, &str), policy: &s
     service::hex(&sign(&key, policy))
 }
 
-/// A file that must have so many bytes.
-fn bounded(body: ByteStream, low: u64, high: u64) -> ByteStream {
-    let state = Some((body.take(), 0u64));
-    let stream = futures_util::stream::unfold(state, move |state| async move {
+fn sized(error: ApiError, seen: &AtomicU64) -> ApiError {
+    error.with("ProposedSize", seen.load(Ordering::Relaxed).to_string())
+}
+
+/// A file that must have so many bytes. How many it has is counted to its end, as the refusal tells it.
+fn bounded(body: ByteStream, low: u64, high: u64, seen: Arc<AtomicU64>) -> ByteStream {
+    let stream = futures_util::stream::unfold(Some((body.take(), seen)), move |state| async move {
         let (mut chunks, seen) = state?;
         let error = |code, message: &str| Some((Err(StreamError { code, message: message.to_owned() }), None));
+        let count = |chunk: &Bytes| seen.fetch_add(chunk.len() as u64, Ordering::Relaxed) + chunk.len() as u64;
         match chunks.next().await {
-            Some(Ok(chunk)) => {
-                let seen = seen + chunk.len() as u64;
-                if seen > high {
-                    return error("EntityTooLarge", "Your proposed upload exceeds the maximum allowed size");
+            Some(Ok(chunk)) if count(&chunk) > high => {
+                while let Some(Ok(chunk)) = chunks.next().await {
+                    count(&chunk);
                 }
-                Some((Ok(chunk), Some((chunks, seen))))
+                error("EntityTooLarge", "Your proposed upload exceeds the maximum allowed size")
             }
-            None if seen < low => {
+            Some(Ok(chunk)) => Some((Ok(chunk), Some((chunks, seen)))),
+            None if seen.load(Ordering::Relaxed) < low => {
                 error("EntityTooSmall", "Your proposed upload is smaller than the minimum allowed size")
             }
             other => other.map(|chunk| (chunk, None)),
