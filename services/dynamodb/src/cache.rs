@@ -156,10 +156,34 @@ impl DynamoDb {
         cx: &Context,
         names: &[&str],
         as_a_whole: bool,
+        change: impl FnMut(&[Arc<Table>], &mut Writer<'_, '_>) -> Result<T, Failure>,
+    ) -> Result<(Vec<Arc<Table>>, T), Error> {
+        let find = |name: &str| self.table(cx, name);
+        self.write_found(cx, &find, names, as_a_whole, change)
+    }
+
+    /// Changes items of a table that may be closed to requests.
+    pub fn write_closed<T>(
+        &self,
+        cx: &Context,
+        name_or_arn: &str,
+        mut change: impl FnMut(&Table, &mut Writer<'_, '_>) -> Result<T, Failure>,
+    ) -> Result<T, Error> {
+        let find = |name: &str| self.named_table(cx, name);
+        let change = |tables: &[Arc<Table>], writer: &mut Writer<'_, '_>| change(&tables[0], writer);
+        self.write_found(cx, &find, &[name_or_arn], false, change).map(|(_, value)| value)
+    }
+
+    fn write_found<T>(
+        &self,
+        cx: &Context,
+        find: &dyn Fn(&str) -> Result<Arc<Table>, Error>,
+        names: &[&str],
+        as_a_whole: bool,
         mut change: impl FnMut(&[Arc<Table>], &mut Writer<'_, '_>) -> Result<T, Failure>,
     ) -> Result<(Vec<Arc<Table>>, T), Error> {
         for _ in 0..ATTEMPTS {
-            let tables = names.iter().map(|name| self.table(cx, name)).collect::<Result<Vec<_>, _>>()?;
+            let tables = names.iter().map(|name| find(name)).collect::<Result<Vec<_>, _>>()?;
             for table in tables.iter().filter(|_| as_a_whole) {
                 self.admit_write(cx, table)?;
             }

@@ -41,6 +41,10 @@ impl Consumed {
         self.units.iter().map(|(index, units)| (*index, *units))
     }
 
+    pub fn vectors(&self) -> impl Iterator<Item = (IndexNumber, usize)> + '_ {
+        self.vectors.iter().map(|(index, bytes)| (*index, *bytes))
+    }
+
     pub fn merge(&mut self, other: &Consumed) {
         other.units.iter().for_each(|(index, units)| self.add(*index, *units));
         other.vectors.iter().for_each(|(index, bytes)| self.add_vector(*index, *bytes));

@@ -9,6 +9,7 @@ use crate::limits::{OnDemand, Warm, decreases_today};
 use crate::store::Sizes;
 use crate::stream::arn as stream_arn;
 use crate::table::{Index, PRIMARY, Projected, Scope, Table, Throughput};
+use crate::vector::VectorIndex;
 
 /// The table as it is after a request that leaves it in this status.
 pub fn table(table: &Table, sizes: &Sizes, status: api::TableStatus, now: i64) -> api::TableDescription {
@@ -54,7 +55,7 @@ pub fn table(table: &Table, sizes: &Sizes, status: api::TableStatus, now: i64) -
             restore_date_time: Timestamp::from_millis(restored.at),
             restore_in_progress: status == api::TableStatus::Creating,
         }),
-        replicas: current.then(|| table.replicas.iter().map(|region| replica(table, region)).collect()),
+        replicas: current.then(|| table.replicas.iter().map(|region| replica(table, region, now)).collect()),
         global_table_version: current.then(|| "2019.11.21".to_owned()),
         global_table_settings_replication_mode: current
             .then_some(api::GlobalTableSettingsReplicationMode::EnabledWithOverrides),
@@ -65,6 +66,23 @@ pub fn table(table: &Table, sizes: &Sizes, status: api::TableStatus, now: i64) -
         vector_indexes: (!vectors.is_empty()).then_some(vectors),
         table_status: Some(status),
         ..Default::default()
+    }
+}
+
+/// Adds the indexes that a request removes from a table, as they were.
+pub fn removed(description: &mut api::TableDescription, before: &Table, after: &Table, sizes: &Sizes, now: i64) {
+    let deleting = api::TableStatus::Deleting;
+    let gone = |index: &&Index| after.indexes.iter().all(|kept| kept.number != index.number);
+    let global = indexes(before, Scope::Global).filter(gone).map(|index| global(before, index, sizes, &deleting, now));
+    let global: Vec<_> = global.collect();
+    if !global.is_empty() {
+        description.global_secondary_indexes.get_or_insert_default().extend(global);
+    }
+    let gone = |index: &&VectorIndex| after.vectors.iter().all(|kept| kept.number != index.number);
+    let vectors = before.vectors.iter().filter(gone).map(|index| index.describe(before, sizes, &deleting, now));
+    let vectors: Vec<_> = vectors.collect();
+    if !vectors.is_empty() {
+        description.vector_indexes.get_or_insert_default().extend(vectors);
     }
 }
 
@@ -79,10 +97,13 @@ pub fn billing(table: &Table) -> Option<api::BillingModeSummary> {
     })
 }
 
-fn replica(table: &Table, region: &str) -> api::ReplicaDescription {
+fn replica(table: &Table, region: &str, now: i64) -> api::ReplicaDescription {
     api::ReplicaDescription {
         region_name: Some(region.to_owned()),
-        replica_status: Some(api::ReplicaStatus::Active),
+        replica_status: Some(match table.is_replicating(region, now) {
+            true => api::ReplicaStatus::Creating,
+            false => api::ReplicaStatus::Active,
+        }),
         replica_arn: Some(crate::table::arn(region, &table.account, &table.name)),
         replica_table_class_summary: table.class.as_ref().map(class),
         ..Default::default()

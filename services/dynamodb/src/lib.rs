@@ -8,6 +8,7 @@
 
 mod access;
 mod backup;
+mod bulk;
 mod cache;
 mod capacity;
 mod change;
@@ -68,11 +69,18 @@ pub struct DynamoDb {
     collection_limit: i64,
     /// See [`pace`].
     delays: bool,
+    bulks: Arc<jobs::Queue>,
 }
 
 impl Default for DynamoDb {
     fn default() -> DynamoDb {
-        DynamoDb { cache: Arc::default(), throttle: None, collection_limit: collection::LIMIT, delays: false }
+        DynamoDb {
+            cache: Arc::default(),
+            throttle: None,
+            collection_limit: collection::LIMIT,
+            delays: false,
+            bulks: bulk::queue(),
+        }
     }
 }
 
@@ -81,6 +89,7 @@ operations! {
     BatchExecuteStatement,
     BatchGetItem,
     BatchWriteItem,
+    CancelBulkOperation,
     CreateBackup,
     CreateGlobalTable,
     CreateTable,
@@ -89,6 +98,7 @@ operations! {
     DeleteResourcePolicy,
     DeleteTable,
     DescribeBackup,
+    DescribeBulkOperation,
     DescribeContinuousBackups,
     DescribeContributorInsights,
     DescribeEndpoints,
@@ -110,6 +120,7 @@ operations! {
     GetResourcePolicy,
     ImportTable,
     ListBackups,
+    ListBulkOperations,
     ListContributorInsights,
     ListExports,
     ListGlobalTables,
@@ -123,6 +134,7 @@ operations! {
     RestoreTableToPointInTime,
     Scan,
     SearchVectors,
+    StartBulkPutItems,
     TagResource,
     TransactGetItems,
     TransactWriteItems,
@@ -188,6 +200,7 @@ impl Service for DynamoDb {
     fn start(&self, cloud: &Arc<Cloud>) {
         self.resume(cloud);
         self.expire_in_background(cloud);
+        self.bulks.start(cloud, Arc::new(bulk::Bulks { db: self.clone() }));
         if let Err(error) = self.resume_exports(cloud).and_then(|()| self.resume_imports(cloud)) {
             tracing::error!(?error, "unfinished exports and imports cannot go on");
         }

@@ -1,6 +1,7 @@
 //! How long tables and their indexes take to be made, changed and deleted. By default that is no time at all: statuses such as
 //! `CREATING` are seen only in the answers of the requests that bring them about. Where delays were asked for, they last some
-//! seconds of the cloud's clock, and what AWS refuses meanwhile is refused here.
+//! seconds of the cloud's clock, and what AWS refuses meanwhile is refused here. Only a table that is being imported is always
+//! busy, until its import has ended.
 //!
 //! The record of a table says until when it is busy; nothing has to happen at that moment. A table whose deletion is over is
 //! removed by whoever looks at it next, and no list shows it.
@@ -19,7 +20,10 @@ use crate::table::{IndexNumber, Table};
 const CREATING: i64 = 6_000;
 const UPDATING: i64 = 4_000;
 const INDEXING: i64 = 30_000;
+const REPLICATING: i64 = 8_000;
 const DELETING: i64 = 5_000;
+/// How long an import takes at least.
+pub const IMPORTING: i64 = 10_000;
 
 /// What is being done to a table, and until when.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,6 +38,10 @@ pub enum Work {
     Updating,
     /// A global index is being filled.
     Indexing(IndexNumber),
+    /// So many replicas are being made; they are the last of the table's.
+    Replicating(usize),
+    /// Until whoever imports says that it is over.
+    Importing,
     Deleting,
 }
 
@@ -43,6 +51,8 @@ impl Work {
             Work::Creating => CREATING,
             Work::Updating => UPDATING,
             Work::Indexing(_) => INDEXING,
+            Work::Replicating(_) => REPLICATING,
+            Work::Importing => i64::MAX,
             Work::Deleting => DELETING,
         }
     }
@@ -57,8 +67,8 @@ impl Table {
     pub fn status(&self, now: i64) -> api::TableStatus {
         match self.work(now) {
             None => api::TableStatus::Active,
-            Some(Work::Creating) => api::TableStatus::Creating,
-            Some(Work::Updating | Work::Indexing(_)) => api::TableStatus::Updating,
+            Some(Work::Creating | Work::Importing) => api::TableStatus::Creating,
+            Some(Work::Updating | Work::Indexing(_) | Work::Replicating(_)) => api::TableStatus::Updating,
             Some(Work::Deleting) => api::TableStatus::Deleting,
         }
     }
@@ -67,9 +77,17 @@ impl Table {
         self.work(now) == Some(Work::Indexing(index))
     }
 
+    /// Whether the replica in a region is still being made.
+    pub fn is_replicating(&self, region: &str, now: i64) -> bool {
+        match self.work(now) {
+            Some(Work::Replicating(count)) => self.replicas.iter().rev().take(count).any(|new| new == region),
+            _ => false,
+        }
+    }
+
     /// Items can be read and written.
     pub fn serves_items(&self, now: i64) -> bool {
-        !matches!(self.work(now), Some(Work::Creating | Work::Deleting))
+        !matches!(self.work(now), Some(Work::Creating | Work::Importing | Work::Deleting))
     }
 
     /// The deletion is over.
@@ -81,8 +99,8 @@ impl Table {
     pub fn check_idle(&self, now: i64) -> Result<(), Error> {
         let doing = match self.work(now) {
             None => return Ok(()),
-            Some(Work::Creating) => "created",
-            Some(Work::Updating | Work::Indexing(_)) => "updated",
+            Some(Work::Creating | Work::Importing) => "created",
+            Some(Work::Updating | Work::Indexing(_) | Work::Replicating(_)) => "updated",
             Some(Work::Deleting) => "deleted",
         };
         Err(Error::ResourceInUse(format!(
@@ -98,9 +116,9 @@ impl DynamoDb {
         DynamoDb { delays: true, ..self }
     }
 
-    /// Makes a table busy, where that takes time.
+    /// Makes a table busy, where that takes time; imports always do.
     pub fn begin(&self, table: &mut Table, work: Work, now: i64) {
-        if self.delays {
+        if self.delays || work == Work::Importing {
             table.busy = Some(Busy { work, until: now.saturating_add(work.millis()) });
         }
     }
@@ -194,10 +212,37 @@ mod tests {
         };
         let scan = json!({ "TableName": "tab", "IndexName": "by-g" });
         assert_eq!((&index()["IndexStatus"], &index()["Backfilling"]), (&json!("CREATING"), &json!(true)));
+        let again =
+            json!({ "TableName": "tab", "GlobalSecondaryIndexUpdates": [{ "Delete": { "IndexName": "by-g" } }] });
+        assert_eq!(bench.error("UpdateTable", again).0, "LimitExceededException");
         let refused = bench.error("Scan", scan.clone());
         assert_eq!(refused.1, "Cannot read from backfilling global secondary index: by-g");
         bench.cloud.clock.advance(30_000);
         assert_eq!((&index()["IndexStatus"], &index()["Backfilling"]), (&json!("ACTIVE"), &Value::Null));
         assert_eq!(bench.ok("Scan", scan)["Count"], 1);
+    }
+
+    #[test]
+    fn replicas_are_made_in_their_time() {
+        let bench = bench();
+        bench.cloud.clock.advance(6_000);
+        let create =
+            |region: &str| json!({ "TableName": "tab", "ReplicaUpdates": [{ "Create": { "RegionName": region } }] });
+        let statuses = || {
+            let table = bench.ok("DescribeTable", json!({ "TableName": "tab" }))["Table"].clone();
+            let replicas = table["Replicas"].as_array().unwrap().iter().map(|one| one["ReplicaStatus"].clone());
+            (table["TableStatus"].clone(), replicas.collect::<Vec<_>>())
+        };
+        let there = || bench.in_region("eu-west-1", "Scan", json!({ "TableName": "tab" })).map_err(|error| error.code);
+        bench.ok("UpdateTable", create("eu-west-1"));
+        assert_eq!(statuses(), (json!("UPDATING"), vec![json!("CREATING")]));
+        assert_eq!(there(), Err("ResourceNotFoundException".into()));
+        bench.put("a", "1", json!({}));
+        assert_eq!(bench.error("UpdateTable", create("eu-west-2")), in_use("updated"));
+        bench.cloud.clock.advance(8_000);
+        assert_eq!(statuses(), (json!("ACTIVE"), vec![json!("ACTIVE")]));
+        assert_eq!(there().unwrap()["Count"], 1, "what was written meanwhile is there");
+        bench.ok("UpdateTable", create("eu-west-2"));
+        assert_eq!(statuses(), (json!("UPDATING"), vec![json!("ACTIVE"), json!("CREATING")]));
     }
 }

@@ -71,6 +71,11 @@ impl Units {
         Units { halves: bytes.div_ceil(WRITE_UNIT).max(1) as u64 * 2 }
     }
 
+    /// Of what was written: a kilobyte is a unit.
+    pub fn kilobytes(self) -> i64 {
+        (self.halves / 2).cast_signed()
+    }
+
     pub fn doubled(self) -> Units {
         Units { halves: self.halves * 2 }
     }

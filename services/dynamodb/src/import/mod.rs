@@ -10,13 +10,14 @@ pub mod source;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use service::{Arn, Cloud, Context, Principal};
+use service::{Arn, Cloud, Context, Principal, Timestamp};
 use store::Range;
 
 use crate::DynamoDb;
 use crate::error::{Error, item_from_json};
 use crate::export::{Status, failure};
 use crate::ion;
+use crate::pace::IMPORTING;
 use crate::table::Table;
 use crate::validate;
 use crate::value::Item;
@@ -127,6 +128,16 @@ impl DynamoDb {
                     import.failure = Some(failure(error));
                 }
             }
+            if db.delays {
+                cloud.clock.wait_until(Timestamp::from_millis(import.started + IMPORTING)).await;
+            }
+            let opened = db.change_table(&cx, &import.table.arn(), |table| {
+                table.busy = None;
+                Ok(())
+            });
+            if let Err(error) = opened {
+                tracing::error!(?error, "a table cannot be opened after its import");
+            }
             import.ended = Some(cx.now().millis());
             let saved = service::to_record(&import).and_then(|record| cx.store().put(import.key(), record));
             if let Err(error) = saved {
@@ -173,7 +184,7 @@ impl DynamoDb {
                     None => import.errors += 1,
                 }
             }
-            self.write(cx, &name, |table, writer| {
+            self.write_closed(cx, &name, |table, writer| {
                 for item in &good {
                     let write = Write {
                         key: item,

@@ -14,6 +14,7 @@ use crate::error::{Error, Invalid};
 use crate::export::Status;
 use crate::import::{self, Format, IMPORTS, Import};
 use crate::ops::table::new_table;
+use crate::pace::Work;
 use crate::store::Sizes;
 use crate::table::{Index, Table, Throughput};
 use crate::vector::VectorIndex;
@@ -75,6 +76,7 @@ async fn import_table(
         },
     )?;
     let now = cx.now().millis();
+    db.begin(&mut table, Work::Importing, now);
     let import = cx.store().write(|transaction| {
         table.number = change::next_number(transaction)?;
         change::add(transaction, &mut table, Sizes::default(), now)?;

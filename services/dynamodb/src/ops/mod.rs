@@ -2,6 +2,7 @@
 
 pub mod backup;
 pub mod batch;
+pub mod bulk;
 pub mod export;
 pub mod global;
 pub mod import;

@@ -17,6 +17,7 @@ use crate::global::{Global, Membership};
 use crate::limits::OnDemand;
 use crate::maintenance::purge_key;
 use crate::ops::global;
+use crate::pace::Work;
 use crate::store::{Head, RECOVERIES, Sizes, TIMES_TO_LIVE, head_key, mark_key, read_table, table_key, write_table};
 use crate::stream::{self, Actor, View};
 use crate::table::{PRIMARY, Table, TableClass, Throughput, index_prefix, table_prefix};
@@ -145,6 +146,7 @@ impl DynamoDb {
             };
             stream::enable(&mut replica, View::NewAndOldImages);
             settings.apply(&mut replica, now)?;
+            self.begin(&mut replica, Work::Creating, now);
             change::add(transaction, &mut replica, Sizes::default(), now)?;
             if replica.ttl.is_some() {
                 let key = table_key(&replica.account, &replica.region, &replica.name);

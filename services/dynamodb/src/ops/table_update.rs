@@ -5,6 +5,7 @@ use service::{Context, operation};
 
 use crate::DynamoDb;
 use crate::access;
+use crate::bulk;
 use crate::describe;
 use crate::encryption;
 use crate::error::{Error, Invalid};
@@ -56,11 +57,9 @@ async fn update_table(
     check_updated_once(updates)?;
     let online = updates.iter().filter(|update| update.create.is_some() || update.delete.is_some()).count();
     let online_vectors = vectors.iter().filter(|update| update.create.is_some() || update.delete.is_some()).count();
-    if online + online_vectors > 1 {
-        return Err(Error::LimitExceeded(
-            "Subscriber limit exceeded: Only 1 online index can be created or deleted simultaneously per table"
-                .to_owned(),
-        ));
+    let online = online + online_vectors;
+    if online > 1 {
+        return Err(one_at_a_time());
     }
     let replicas = request.replica_updates.as_deref().unwrap_or_default();
     replica::check(cx, replicas)?;
@@ -73,7 +72,8 @@ async fn update_table(
     }
     let now = cx.now().millis();
     let known = db.named_table(cx, &request.table_name)?;
-    let membership = Membership::asked(&known, db.head(cx, &known)?.sizes.of(PRIMARY).1, &request)?;
+    let known_sizes = db.head(cx, &known)?.sizes;
+    let membership = Membership::asked(&known, known_sizes.of(PRIMARY).1, &request)?;
     if let Some(leave) = replicas.iter().find_map(|update| update.disassociate.as_ref()) {
         if !alone || replicas.len() > 1 {
             return Err(Invalid::values("Disassociate must be the only change of the request").into());
@@ -84,8 +84,17 @@ async fn update_table(
         let description = describe::table(&table, &sizes, api::TableStatus::Updating, now);
         return Ok(api::UpdateTableOutput { table_description: Some(description) });
     }
+    if replicas.iter().any(|update| update.create.is_some()) && bulk::is_busy(cx.store(), &known)? {
+        return Err(Error::ResourceInUse(format!(
+            "Attempt to change a resource which is still in use: A bulk operation is in progress on table: {}",
+            known.name
+        )));
+    }
     let key = encryption::asked(cx, request.sse_specification.as_ref())?;
     let (table, removed) = db.change_table(cx, &request.table_name, |table| {
+        if online > 0 && matches!(table.work(now), Some(Work::Indexing(_))) {
+            return Err(one_at_a_time());
+        }
         table.check_idle(now)?;
         change_billing(table, &request, now)?;
         table.on_demand = OnDemand::changed(table.on_demand, request.on_demand_throughput.as_ref(), table.throughput)?;
@@ -115,7 +124,12 @@ async fn update_table(
         let known = table.next_index;
         let removed = change_indexes(table, &request, updates, now)?;
         let removed = change_vectors(table, &request, vectors)? || !removed.is_empty();
-        let work = if table.next_index > known { Work::Indexing(known) } else { Work::Updating };
+        let joining = replicas.iter().filter(|update| update.create.is_some()).count();
+        let work = match () {
+            () if table.next_index > known => Work::Indexing(known),
+            () if joining > 0 => Work::Replicating(joining),
+            () => Work::Updating,
+        };
         db.begin(table, work, now);
         Ok(removed)
     })?;
@@ -150,6 +164,7 @@ async fn update_table(
         description.sse_description = encryption::describe(table.encryption.as_ref(), api::SSEStatus::Updating);
     }
     if removed {
+        describe::removed(&mut description, &known, &table, &known_sizes, now);
         db.purge(cx.store())?;
     }
     if table.is_indexing() {
@@ -173,6 +188,12 @@ fn alone(request: &api::UpdateTableInput) -> bool {
         && request.vector_index_updates.is_none()
         && request.global_table_witness_updates.is_none()
         && (request.replica_updates.is_none() || request.disassociation_protection_enabled.is_none())
+}
+
+fn one_at_a_time() -> Error {
+    Error::LimitExceeded(
+        "Subscriber limit exceeded: Only 1 online index can be created or deleted simultaneously per table".to_owned(),
+    )
 }
 
 fn check_updated_once(updates: &[api::GlobalSecondaryIndexUpdate]) -> Result<(), Invalid> {

@@ -66,6 +66,7 @@ impl Search<'_> {
         let mut best = BinaryHeap::with_capacity(self.top + 1);
         let mut examined = 0;
         let filtered = self.filters.iter().any(Option::is_some);
+        let measure = Measure::new(self.index.distance, &self.vector);
         for (turn, found) in snapshot.scan(Range::prefix(prefix.clone())).enumerate() {
             let (key, entry) = found?;
             let (vector, rest) = entry.split_at_checked(4 * self.index.dimensions).ok_or(Corrupt)?;
@@ -73,7 +74,7 @@ impl Search<'_> {
                 continue;
             }
             examined += vector.len();
-            let score = score(self.index.distance, &self.vector, vector);
+            let score = measure.score(vector);
             let distance = if self.index.distance == Distance::DotProduct { -score } else { score };
             let nearer = best.len() < self.top
                 || best.peek().is_some_and(|worst: &Candidate| distance.total_cmp(&worst.distance) == Ordering::Less);
@@ -107,41 +108,66 @@ impl Search<'_> {
     }
 }
 
-/// The score of a packed vector, as the API reports it.
-fn score(distance: Distance, sought: &[f32], packed: &[u8]) -> f64 {
-    match distance {
-        Distance::DotProduct => sum(sought, packed, |a, b| a * b),
-        Distance::Euclidean => sum(sought, packed, |a, b| (a - b) * (a - b)).sqrt(),
-        Distance::Cosine => {
-            let squares = sum(sought, packed, |a, _| a * a) * sum(sought, packed, |_, b| b * b);
-            // A vector without a length has no direction: it is like nothing, and unlike nothing.
-            if squares == 0.0 {
-                1.0
-            } else {
-                (1.0 - sum(sought, packed, |a, b| a * b) / squares.sqrt()).clamp(0.0, 2.0)
+/// What packed vectors are compared with, and how.
+struct Measure<'a> {
+    distance: Distance,
+    sought: &'a [f32],
+    /// The square of its length.
+    square: f64,
+}
+
+impl<'a> Measure<'a> {
+    fn new(distance: Distance, sought: &'a [f32]) -> Measure<'a> {
+        let packed: Vec<u8> = sought.iter().flat_map(|number| number.to_le_bytes()).collect();
+        let [_, square] = sums(sought, &packed, |_, b| [0.0, b * b]);
+        Measure { distance, sought, square }
+    }
+
+    /// The score of a packed vector, as the API reports it.
+    fn score(&self, packed: &[u8]) -> f64 {
+        match self.distance {
+            Distance::DotProduct => sums(self.sought, packed, |a, b| [a * b])[0],
+            Distance::Euclidean => sums(self.sought, packed, |a, b| [(a - b) * (a - b)])[0].sqrt(),
+            Distance::Cosine => {
+                let [product, square] = sums(self.sought, packed, |a, b| [a * b, b * b]);
+                let squares = self.square * square;
+                // A vector without a length has no direction: it is like nothing, and unlike nothing.
+                if squares == 0.0 { 1.0 } else { (1.0 - product / squares.sqrt()).clamp(0.0, 2.0) }
             }
         }
     }
 }
 
-/// A sum over the pairs of two vectors, in several lanes at once.
-fn sum(sought: &[f32], packed: &[u8], of: impl Fn(f64, f64) -> f64) -> f64 {
+/// Sums over the pairs of two vectors, each in several lanes at once.
+fn sums<const N: usize>(sought: &[f32], packed: &[u8], of: impl Fn(f64, f64) -> [f64; N]) -> [f64; N] {
     const LANES: usize = 8;
-    let mut lanes = [0.0f64; LANES];
+    let mut lanes = [[0.0f64; LANES]; N];
     let (singles, _) = packed.as_chunks::<4>();
-    let pairs = sought.chunks(LANES).zip(singles.chunks(LANES));
-    for (sought, packed) in pairs {
-        for ((lane, a), b) in lanes.iter_mut().zip(sought).zip(packed) {
-            *lane += of(f64::from(*a), f64::from(f32::from_le_bytes(*b)));
+    let (whole, rest) = sought.as_chunks::<LANES>();
+    let (packed, packed_rest) = singles.as_chunks::<LANES>();
+    let mut add = |lane: usize, a: f32, b: [u8; 4]| {
+        let terms = of(f64::from(a), f64::from(f32::from_le_bytes(b)));
+        lanes.iter_mut().zip(terms).for_each(|(lanes, term)| lanes[lane] += term);
+    };
+    for (sought, packed) in whole.iter().zip(packed) {
+        for lane in 0..LANES {
+            add(lane, sought[lane], packed[lane]);
         }
     }
-    lanes.iter().sum()
+    for (lane, (a, b)) in rest.iter().zip(packed_rest).enumerate() {
+        add(lane, *a, *b);
+    }
+    lanes.map(|lanes| lanes.iter().sum())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    fn score(distance: Distance, sought: &[f32], packed: &[u8]) -> f64 {
+        Measure::new(distance, sought).score(packed)
+    }
 
     fn packed(vector: &[f32]) -> Vec<u8> {
         vector.iter().flat_map(|number| number.to_le_bytes()).collect()

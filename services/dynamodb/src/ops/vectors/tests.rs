@@ -226,7 +226,9 @@ fn indexes_come_and_go() {
         "ProvisionedThroughput": { "ReadCapacityUnits": 1, "WriteCapacityUnits": 1 },
     });
     assert!(bench.invalid("UpdateTable", provisioned).contains("PAY_PER_REQUEST"));
-    bench.ok("UpdateTable", update(json!({ "Delete": { "IndexName": "near" } })));
+    let deleted = bench.ok("UpdateTable", update(json!({ "Delete": { "IndexName": "near" } })));
+    let deleted = &deleted["TableDescription"]["VectorIndexes"][0];
+    assert_eq!((&deleted["IndexStatus"], &deleted["ItemCount"]), (&json!("DELETING"), &json!(1)));
     assert_eq!(
         bench.error("UpdateTable", update(json!({ "Delete": { "IndexName": "near" } }))).0,
         "ResourceNotFoundException"
