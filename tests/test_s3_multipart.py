@@ -54,6 +54,7 @@ def test_composite_checksums_need_one_of_every_part(s3, bucket):
     assert error_of(complete, [parts[0], bare[1]]) == ("InvalidRequest", text.format(2), 400)
     wrong = [parts[0], {**parts[1], "ChecksumSHA256": sha256(b"other")}]
     assert error_of(complete, wrong)[0] == "InvalidPart"
+    assert error_of(complete, parts[1:])[::2] == ("InvalidPartOrder", 400)
     assert complete(parts)["ChecksumType"] == "COMPOSITE"
     # Of one part, its own checksum is told.
     for read in (s3.head_object, s3.get_object):
@@ -69,6 +70,14 @@ def test_a_checksum_of_the_whole_needs_none(s3, bucket):
     parts = [{"PartNumber": 1, "ETag": part["ETag"]}]
     done = s3.complete_multipart_upload(MultipartUpload={"Parts": parts}, **place)
     assert (done["ChecksumCRC32"], done["ChecksumType"]) == ("y/Q5Jg==", "FULL_OBJECT")
+
+
+def test_plain_parts_have_any_numbers(s3, bucket):
+    place = begin(s3, bucket)
+    etags = {number: s3.upload_part(PartNumber=number, Body=body, **place)["ETag"] for number, body in ((7, LARGE), (9, b"b"))}
+    parts = [{"PartNumber": number, "ETag": etag} for number, etag in etags.items()]
+    s3.complete_multipart_upload(MultipartUpload={"Parts": parts}, **place)
+    assert s3.get_object(Bucket=bucket, Key="k", PartNumber=9)["Body"].read() == b"b"
 
 
 def test_a_single_part_is_the_whole(s3, bucket):

@@ -30,6 +30,7 @@ use crate::{tagging, versions};
 /// Every part but the last has at least this many bytes.
 const MIN_PART: u64 = 5 * 1024 * 1024;
 const MAX_PARTS: usize = 10_000;
+const ORDER: &str = "The list of parts was not in ascending order. Parts must be ordered by part number.";
 
 pub(super) fn checksum_type(full: bool) -> ChecksumType {
     if full { ChecksumType::FullObject } else { ChecksumType::Composite }
@@ -144,13 +145,7 @@ async fn complete_multipart_upload(
     }
     let numbers: Vec<i32> = listed.iter().map(|part| part.part_number.unwrap_or_default()).collect();
     if numbers.windows(2).any(|pair| pair[0] >= pair[1]) {
-        let text = "The list of parts was not in ascending order. Parts must be ordered by part number.";
-        return Err(Error::InvalidPartOrder(text.to_owned()));
-    }
-    let consecutive = (1..).zip(&numbers).all(|(place, number)| place == *number);
-    if bucket.directory.is_some() && !consecutive {
-        let text = "The list of parts was not consecutive. Part numbers must begin with 1 and be consecutive.";
-        return Err(Error::InvalidPartOrder(text.to_owned()));
+        return Err(Error::InvalidPartOrder(ORDER.to_owned()));
     }
     let (name, key, id) = (&bucket.name, &request.key, &request.upload_id);
     let (object, removed) = cx.store().write(|tx| {
@@ -165,6 +160,11 @@ async fn complete_multipart_upload(
                 _ => return Err(error),
             },
         };
+        // Parts that are counted from one on: those of directory buckets, and those whose checksums make one.
+        let consecutive = (1..).zip(&numbers).all(|(place, number)| place == *number);
+        if !consecutive && (bucket.directory.is_some() || (upload.algorithm.is_some() && !upload.full)) {
+            return Err(Error::InvalidPartOrder(ORDER.to_owned()));
+        }
         let parts = chosen_parts(tx, &upload, listed)?;
         let mut object = assemble(cx, &upload, &parts)?;
         object.etag = directory::etag(cx, &bucket, object.etag);
