@@ -4,6 +4,7 @@
 `start` makes clouds with other settings. Nothing sleeps for a fixed time: `wait_for` waits for a condition.
 """
 
+import datetime
 import itertools
 import json
 import os
@@ -14,8 +15,10 @@ import tempfile
 import time
 
 import boto3
+import botocore.auth
 import botocore.config
 import pytest
+import requests
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 BINARY = os.environ.get("WELKIN", str(ROOT / "target/debug/welkin"))
@@ -94,6 +97,22 @@ def start(tmp_path):
     for running in started:
         if running.process.poll() is None:
             running.kill()
+
+
+@pytest.fixture
+def advance(monkeypatch):
+    """Moves a cloud's clock on, and with it the one that boto3 signs by."""
+    real, passed = botocore.auth.get_current_datetime, datetime.timedelta()
+    monkeypatch.setattr(
+        botocore.auth, "get_current_datetime", lambda *arguments, **options: real(*arguments, **options) + passed
+    )
+
+    def move(cloud, seconds):
+        nonlocal passed
+        passed += datetime.timedelta(seconds=seconds)
+        requests.post(f"{cloud.endpoint}/_welkin/clock", json={"advanceMillis": seconds * 1000}).raise_for_status()
+
+    return move
 
 
 ACCOUNTS = itertools.count(100000000001)

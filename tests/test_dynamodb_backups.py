@@ -1,11 +1,7 @@
 """Backups, restores, exports and imports with real clients, through S3 and across crashes."""
 
-import datetime
 import gzip
 import json
-
-import botocore.auth
-import requests
 
 from conftest import error_of, wait_for
 
@@ -234,29 +230,20 @@ def test_an_export_to_nowhere_fails(boto):
     assert (done["ExportStatus"], done["FailureCode"]) == ("FAILED", "S3NoSuchBucket")
 
 
-def test_what_changed_is_exported(start, monkeypatch):
+def test_what_changed_is_exported(start, advance):
     cloud = start()
-    # The client has to sign with the cloud's time once that has been moved.
-    moved, now = [0], botocore.auth.get_current_datetime
-    shifted = lambda *arguments, **more: now(*arguments, **more) + datetime.timedelta(seconds=moved[0])
-    monkeypatch.setattr(botocore.auth, "get_current_datetime", shifted)
-
-    def advance(seconds):
-        requests.post(f"{cloud.endpoint}/_welkin/clock", json={"advanceMillis": seconds * 1000})
-        moved[0] += seconds
-
     dynamodb, s3 = cloud.client("dynamodb"), cloud.client("s3", s3={"addressing_style": "path"})
     table = make(dynamodb, "moving")
     s3.create_bucket(Bucket="changes")
     switch_on(dynamodb, "moving")
     fill(dynamodb, "moving", 3)
-    advance(60)
+    advance(cloud, 60)
     pitr = dynamodb.describe_continuous_backups(TableName="moving")["ContinuousBackupsDescription"]
     begin = int(pitr["PointInTimeRecoveryDescription"]["LatestRestorableDateTime"].timestamp())
-    advance(60)
+    advance(cloud, 60)
     dynamodb.put_item(TableName="moving", Item={"pk": {"S": "p0"}, "n": {"N": "0"}, "new": {"BOOL": True}})
     dynamodb.delete_item(TableName="moving", Key={"pk": {"S": "p1"}, "n": {"N": "1"}})
-    advance(3600)
+    advance(cloud, 3600)
     arn = dynamodb.export_table_to_point_in_time(
         TableArn=table,
         S3Bucket="changes",

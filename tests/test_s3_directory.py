@@ -424,20 +424,6 @@ def test_settings_of_buckets(s3, boto, bucket, account):
     s3.head_bucket(**owner)
 
 
-@pytest.fixture
-def advance(monkeypatch):
-    """Moves a cloud's clock on, and with it the one that requests are signed by."""
-    real, passed = botocore.auth.get_current_datetime, datetime.timedelta()
-    monkeypatch.setattr(botocore.auth, "get_current_datetime", lambda *arguments, **options: real(*arguments, **options) + passed)
-
-    def move(cloud, seconds):
-        nonlocal passed
-        passed += datetime.timedelta(seconds=seconds)
-        requests.post(f"{cloud.endpoint}/_welkin/clock", json={"advanceMillis": seconds * 1000}).raise_for_status()
-
-    return move
-
-
 def test_lifecycle_rules_act(start, advance):
     cloud = start(state=False)
     key = "123456789012"

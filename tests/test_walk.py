@@ -41,6 +41,9 @@ VALUES = {
 }
 # Where one operation wants other values than its siblings.
 OWN_VALUES = {
+    "UpdateObjectEncryption": {
+        "ObjectEncryption": {"SSEKMS": {"KMSKeyArn": "arn:aws:kms:us-east-1:000000000000:key/xxx"}}
+    },
     "AddLayerVersionPermission": {"Action": "lambda:GetLayerVersion", "Principal": "*"},
     "CreateSession": {"Bucket": "xxx--use1-az4--x-s3"},
     **{name + "ResourcePolicy": {"ResourceArn": FUNCTION} for name in ("Delete", "Get", "Put")},

@@ -25,9 +25,10 @@ fn main() -> Result {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build()?;
     match words.as_slice() {
         ["hello", address] => runtime.block_on(hello::serve(address)),
-        ["curve"] => runtime.block_on(curve::all()),
+        ["curve"] => runtime.block_on(curve::all(&["items", "keys", "containers"])),
+        ["curve", parts @ ..] => runtime.block_on(curve::all(parts)),
         [] => runtime.block_on(rows::all("")),
         [only] => runtime.block_on(rows::all(only)),
-        _ => Err("usage: benches [curve | WORD OF A ROW'S NAME]".into()),
+        _ => Err("usage: benches [curve [items] [keys] [containers] | WORD OF A ROW'S NAME]".into()),
     }
 }

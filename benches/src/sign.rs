@@ -72,6 +72,7 @@ pub fn signed(request: &Unsigned<'_>, host: &str, key: &Key) -> Result<Vec<u8>> 
         signed_headers: names.clone(),
         signature: String::new(),
         token: None,
+        own_token: None,
         expires: None,
     };
     let text = signature.string_to_sign(&canonical);

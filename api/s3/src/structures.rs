@@ -513,6 +513,7 @@ wire::structures! {
         request_payer: Option<RequestPayer> = wire::Member::new("RequestPayer", &REQUEST_PAYER).header("x-amz-request-payer");
         expected_bucket_owner: Option<String> = wire::Member::new("ExpectedBucketOwner", &wire::simple::STRING).header("x-amz-expected-bucket-owner");
         object_if_match: Option<String> = wire::Member::new("ObjectIfMatch", &wire::simple::STRING).header("x-amz-object-if-match");
+        bypass_governance_retention: Option<bool> = wire::Member::new("BypassGovernanceRetention", &wire::simple::BOOLEAN).header("x-amz-bypass-governance-retention");
     }
     DeleteObjectOutput DELETE_OBJECT_OUTPUT = "DeleteObjectOutput" {
         delete_marker: Option<bool> = wire::Member::new("DeleteMarker", &wire::simple::BOOLEAN).header("x-amz-delete-marker");

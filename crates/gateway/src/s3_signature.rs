@@ -32,16 +32,38 @@ pub(crate) fn check(parts: &Parts, query: &[(String, String)]) -> Result<(), Api
     let authorization = header(&parts.headers, "authorization");
     let v4 = get("X-Amz-Algorithm").is_some() || get("X-Amz-Signature").is_some();
     let v2 = query.iter().any(|(key, _)| key == "Signature" || key == "AWSAccessKeyId");
+    let signed = match authorization {
+        Some(authorization) if authorization.starts_with(ALGORITHM) => {
+            authorization.split([',', ' ']).find_map(|part| part.strip_prefix("SignedHeaders="))
+        }
+        _ => get("X-Amz-SignedHeaders").filter(|_| v4),
+    };
     match (authorization, v4, v2) {
         (Some(authorization), true, _) | (Some(authorization), _, true) => {
             let text = "Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, Signature query string parameter or the Authorization header should be specified";
             Err(argument(text, "Authorization", authorization))
         }
-        (Some(authorization), ..) => of_header(parts, authorization),
-        (None, true, _) => of_query(get),
+        (Some(authorization), ..) => of_header(parts, authorization).and_then(|()| all_signed(parts, signed)),
+        (None, true, _) => of_query(get).and_then(|()| all_signed(parts, signed)),
         (None, false, true) => of_old_query(query),
         (None, false, false) => Ok(()),
     }
+}
+
+/// What S3 has headers of its own for must be signed.
+fn all_signed(parts: &Parts, signed: Option<&str>) -> Result<(), ApiError> {
+    let is_signed = |name: &str| signed.is_some_and(|list| list.split(';').any(|one| one.eq_ignore_ascii_case(name)));
+    let open: Vec<&str> = parts
+        .headers
+        .keys()
+        .map(|name| name.as_str())
+        .filter(|name| name.starts_with("x-amz-") && !is_signed(name))
+        .collect();
+    if open.is_empty() {
+        return Ok(());
+    }
+    let text = "There were headers present in the request which were not signed";
+    Err(ApiError::new(403, "AccessDenied", text).with("HeadersNotSigned", open.join(", ")))
 }
 
 /// The date of the signature and that of its scope.
@@ -190,6 +212,7 @@ mod tests {
     }
 
     const SCOPE: &str = "AKID/20261121/us-east-1/s3/aws4_request";
+    const SIGNED: &str = "host;x-amz-content-sha256;x-amz-date";
 
     #[test]
     fn headers() {
@@ -199,9 +222,11 @@ mod tests {
             said(&headers, &[]).2
         };
         let signed =
-            |scope: &str| with(&format!("AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=aa"));
+            |scope: &str| with(&format!("AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders={SIGNED}, Signature=aa"));
         let malformed = |text: &str| format!("The authorization header is malformed; {text}");
         assert_eq!(signed(SCOPE), "");
+        let open = with(&format!("AWS4-HMAC-SHA256 Credential={SCOPE}, SignedHeaders=host;x-amz-date, Signature=aa"));
+        assert_eq!(open, "There were headers present in the request which were not signed");
         assert_eq!(with("Basic x"), "Unsupported Authorization Type");
         assert_eq!(with("AWS4-HMAC-SHA256 x"), malformed("the authorization component \"x\" is malformed."));
         assert_eq!(

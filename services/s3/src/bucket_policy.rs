@@ -22,6 +22,7 @@ const OF_BUCKETS: &[&str] = &[
     "DeleteBucketWebsite",
     "GetAccelerateConfiguration",
     "GetAnalyticsConfiguration",
+    "GetBucketABAC",
     "GetBucketAcl",
     "GetBucketCORS",
     "GetBucketLocation",
@@ -49,6 +50,7 @@ const OF_BUCKETS: &[&str] = &[
     "ListTagsForResource",
     "PutAccelerateConfiguration",
     "PutAnalyticsConfiguration",
+    "PutBucketABAC",
     "PutBucketAcl",
     "PutBucketCORS",
     "PutBucketLogging",
@@ -76,11 +78,13 @@ const OF_OBJECTS: &[&str] = &[
     "AbortMultipartUpload",
     "BypassGovernanceRetention",
     "DeleteObject",
+    "DeleteObjectAnnotation",
     "DeleteObjectTagging",
     "DeleteObjectVersion",
     "DeleteObjectVersionTagging",
     "GetObject",
     "GetObjectAcl",
+    "GetObjectAnnotation",
     "GetObjectAttributes",
     "GetObjectLegalHold",
     "GetObjectRetention",
@@ -94,9 +98,11 @@ const OF_OBJECTS: &[&str] = &[
     "GetObjectVersionTorrent",
     "InitiateReplication",
     "ListMultipartUploadParts",
+    "ListObjectAnnotations",
     "ObjectOwnerOverrideToBucketOwner",
     "PutObject",
     "PutObjectAcl",
+    "PutObjectAnnotation",
     "PutObjectLegalHold",
     "PutObjectRetention",
     "PutObjectTagging",
@@ -401,8 +407,49 @@ fn is_identity(name: &str) -> bool {
 }
 
 /// The keys must be known, and those of listings be asked of listings.
+/// `StringEquals`, perhaps of all or any of several values, perhaps only where the key is there.
+fn known_operator(operator: &str) -> bool {
+    const KINDS: [&str; 27] = [
+        "arnequals",
+        "arnlike",
+        "arnnotequals",
+        "arnnotlike",
+        "binaryequals",
+        "bool",
+        "dateequals",
+        "dategreaterthan",
+        "dategreaterthanequals",
+        "datelessthan",
+        "datelessthanequals",
+        "datenotequals",
+        "ipaddress",
+        "notipaddress",
+        "null",
+        "numericequals",
+        "numericgreaterthan",
+        "numericgreaterthanequals",
+        "numericlessthan",
+        "numericlessthanequals",
+        "numericnotequals",
+        "stringequals",
+        "stringequalsignorecase",
+        "stringlike",
+        "stringnotequals",
+        "stringnotequalsignorecase",
+        "stringnotlike",
+    ];
+    let lower = operator.to_ascii_lowercase();
+    let bare = ["forallvalues:", "foranyvalue:"].iter().find_map(|set| lower.strip_prefix(set)).unwrap_or(&lower);
+    let bare = bare.strip_suffix("ifexists").unwrap_or(bare);
+    KINDS.contains(&bare)
+}
+
 fn check_condition(condition: &Map<String, Value>, actions: Option<&[&str]>) -> Result<(), Error> {
-    for keys in condition.values().filter_map(Value::as_object) {
+    for (operator, keys) in condition {
+        if !known_operator(operator) {
+            return Err(malformed(format!("Invalid Condition type : {operator}.")));
+        }
+        let Some(keys) = keys.as_object() else { continue };
         for key in keys.keys() {
             let lower = key.to_ascii_lowercase();
             let known = |name: &&str| lower == *name || (name.ends_with('/') && lower.starts_with(*name));

@@ -6,13 +6,17 @@ use service::ApiError;
 service::errors! {
     pub enum Error {
         AccessDenied = 403 "AccessDenied",
+        AnnotationLimitExceeded = 400 "AnnotationLimitExceeded",
+        AnnotationNameTooLong = 400 "AnnotationNameTooLong",
         AccessControlListNotSupported = 400 "AccessControlListNotSupported",
         BadDigest = 400 "BadDigest",
         BadRequest = 400 "BadRequest",
         EntityTooLarge = 400 "EntityTooLarge",
         IllegalLocationConstraint = 400 "IllegalLocationConstraintException",
+        InvalidAnnotationName = 400 "InvalidAnnotationName",
         InvalidBucketAcl = 400 "InvalidBucketAclWithObjectOwnership",
         InvalidPartOrder = 400 "InvalidPartOrder",
+        InvalidPrefix = 400 "InvalidPrefix",
         InvalidRequest = 400 "InvalidRequest",
         InvalidStorageClass = 400 "InvalidStorageClass",
         InvalidTag = 400 "InvalidTag",
@@ -20,6 +24,7 @@ service::errors! {
         MalformedXml = 400 "MalformedXML",
         NotImplemented = 501 "NotImplemented",
         OperationAborted = 409 "OperationAborted",
+        UnsupportedMediaType = 415 "UnsupportedMediaType",
     }
 }
 
@@ -74,6 +79,11 @@ impl Error {
 
     pub fn no_such_key(key: &str) -> Error {
         ApiError::new(404, "NoSuchKey", "The specified key does not exist.").with("Key", key).into()
+    }
+
+    pub fn no_such_annotation(key: &str, name: &str) -> Error {
+        let text = "The specified annotation does not exist on this object.";
+        ApiError::new(404, "NoSuchAnnotation", text).with("Key", key).with("AnnotationName", name).into()
     }
 
     pub fn no_such_version(key: &str, id: &str) -> Error {

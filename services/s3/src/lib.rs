@@ -9,6 +9,7 @@
 
 mod access;
 mod acl;
+mod annotation;
 mod blob;
 mod bucket;
 mod bucket_policy;
@@ -81,9 +82,11 @@ service::operations! { S3, s3_api:
     DeleteBucketTagging,
     DeleteBucketWebsite,
     DeleteObject,
+    DeleteObjectAnnotation,
     DeleteObjectTagging,
     DeleteObjects,
     DeletePublicAccessBlock,
+    GetBucketAbac,
     GetBucketAccelerateConfiguration,
     GetBucketAcl,
     GetBucketAnalyticsConfiguration,
@@ -106,6 +109,7 @@ service::operations! { S3, s3_api:
     GetBucketWebsite,
     GetObject,
     GetObjectAcl,
+    GetObjectAnnotation,
     GetObjectAttributes,
     GetObjectLegalHold,
     GetObjectLockConfiguration,
@@ -122,10 +126,12 @@ service::operations! { S3, s3_api:
     ListBuckets,
     ListDirectoryBuckets,
     ListMultipartUploads,
+    ListObjectAnnotations,
     ListObjectVersions,
     ListObjects,
     ListObjectsV2,
     ListParts,
+    PutBucketAbac,
     PutBucketAccelerateConfiguration,
     PutBucketAcl,
     PutBucketAnalyticsConfiguration,
@@ -146,6 +152,7 @@ service::operations! { S3, s3_api:
     PutBucketWebsite,
     PutObject,
     PutObjectAcl,
+    PutObjectAnnotation,
     PutObjectLegalHold,
     PutObjectLockConfiguration,
     PutObjectRetention,
@@ -154,6 +161,7 @@ service::operations! { S3, s3_api:
     RenameObject,
     RestoreObject,
     SelectObjectContent,
+    UpdateObjectEncryption,
     UploadPart,
     UploadPartCopy,
 }
@@ -199,6 +207,21 @@ impl S3 {
 }
 
 impl S3 {
+    /// What is said of a version changed: that is told, and said of its replica too.
+    fn described(
+        &self,
+        tx: &mut Transaction<'_>,
+        cx: &Context,
+        bucket: &store::Bucket,
+        key: &str,
+        object: &mut store::Object,
+        event: Option<&str>,
+    ) -> Result<(), StoreError> {
+        replicate::schedule_change(tx, &self.replications, cx, bucket, key, object)?;
+        versions::save(tx, &bucket.name, key, object)?;
+        event.map_or(Ok(()), |event| self.tell(tx, cx, bucket, key, object, event))
+    }
+
     /// A version was written: it is told of, and copied where a rule says so.
     fn written(
         &self,
@@ -240,6 +263,9 @@ impl Service for S3 {
                 Error::invalid_argument("Invalid attribute name specified.", name, list)
             }
             _ if violation.path.starts_with("accessControlPolicy") => acl::malformed(),
+            member if member.eq_ignore_ascii_case("kmsKeyArn") && violation.path.starts_with("objectEncryption") => {
+                Error::InvalidRequest(ops::BAD_ARN.to_owned())
+            }
             // What is inside another member came in the body.
             _ if violation.path.contains('.') => Error::malformed_xml(),
             "storageClass" => Error::InvalidStorageClass("The storage class you specified is not valid".to_owned()),

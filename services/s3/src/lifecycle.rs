@@ -92,18 +92,21 @@ pub enum Action {
 }
 
 /// What the rules ask of a current object now.
-pub fn of_current(rules: &[LifecycleRule], key: &str, object: &Object, now: i64) -> Action {
+pub fn of_current(rules: &[LifecycleRule], sizes: Sizes, key: &str, object: &Object, now: i64) -> Action {
     if expiration(rules, key, object).is_some_and(|(due, _)| due <= now) {
         return Action::Expire;
     }
     let mut chosen: Option<(i64, &str)> = None;
     for rule in rules.iter().filter(enabled) {
         let filter = Filter::of(rule);
-        if !filter.admits(key, object) || too_small(&filter, object) {
+        if !filter.admits(key, object) {
             continue;
         }
         for transition in rule.transitions.iter().flatten() {
             let Transition { date, days, storage_class: Some(class) } = transition else { continue };
+            if sizes.keep(&filter, object, class.as_str()) {
+                continue;
+            }
             let due = match (days, date) {
                 (_, Some(date)) => date.millis(),
                 (days, None) => due_after(object.modified, days.unwrap_or_default()),
@@ -114,8 +117,20 @@ pub fn of_current(rules: &[LifecycleRule], key: &str, object: &Object, now: i64)
     chosen.map_or(Action::Keep, |(_, class)| Action::Move(class.to_owned()))
 }
 
-fn too_small(filter: &Filter<'_>, object: &Object) -> bool {
-    object.size < SMALL && filter.greater.is_none() && filter.less.is_none()
+/// Which small objects are left where they are by rules that say nothing of sizes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sizes {
+    /// All that are smaller than 128 KiB.
+    Small,
+    /// Those, unless they would go to an archive.
+    SmallUnlessArchived,
+}
+
+impl Sizes {
+    fn keep(self, filter: &Filter<'_>, object: &Object, class: &str) -> bool {
+        let archived = self == Sizes::SmallUnlessArchived && matches!(class, "GLACIER" | "DEEP_ARCHIVE");
+        object.size < SMALL && filter.greater.is_none() && filter.less.is_none() && !archived
+    }
 }
 
 /// Of several transitions that are due, the one to the farthest class counts.
@@ -127,7 +142,14 @@ fn choose<'a>(chosen: &mut Option<(i64, &'a str)>, due: i64, class: &'a str, obj
 }
 
 /// What the rules ask of an older version now. `newer`: how many noncurrent versions are newer.
-pub fn of_noncurrent(rules: &[LifecycleRule], key: &str, object: &Object, newer: usize, now: i64) -> Action {
+pub fn of_noncurrent(
+    rules: &[LifecycleRule],
+    sizes: Sizes,
+    key: &str,
+    object: &Object,
+    newer: usize,
+    now: i64,
+) -> Action {
     let since = object.superseded.unwrap_or(object.modified);
     let beyond = |kept: Option<i32>| newer >= usize::try_from(kept.unwrap_or_default()).unwrap_or_default();
     let mut chosen: Option<(i64, &str)> = None;
@@ -142,7 +164,7 @@ pub fn of_noncurrent(rules: &[LifecycleRule], key: &str, object: &Object, newer:
         {
             return Action::Expire;
         }
-        if object.deleted || too_small(&filter, object) {
+        if object.deleted {
             continue;
         }
         for transition in rule.noncurrent_version_transitions.iter().flatten() {
@@ -151,7 +173,7 @@ pub fn of_noncurrent(rules: &[LifecycleRule], key: &str, object: &Object, newer:
             else {
                 continue;
             };
-            if beyond(*newer_noncurrent_versions) {
+            if beyond(*newer_noncurrent_versions) && !sizes.keep(&filter, object, class.as_str()) {
                 let due = due_after(since, noncurrent_days.unwrap_or_default());
                 choose(&mut chosen, due, class.as_str(), object, now);
             }
@@ -175,12 +197,18 @@ pub fn drops_marker(rules: &[LifecycleRule], key: &str, marker: &Object, now: i6
     })
 }
 
+/// When the rules abort an upload that was begun then, and the rule that does.
+pub fn abortion<'a>(rules: &'a [LifecycleRule], key: &str, initiated: i64) -> Option<(i64, &'a LifecycleRule)> {
+    let due = |rule: &'a LifecycleRule| {
+        let days = rule.abort_incomplete_multipart_upload.as_ref()?.days_after_initiation?;
+        key.starts_with(Filter::of(rule).prefix).then(|| (due_after(initiated, days), rule))
+    };
+    rules.iter().filter(enabled).filter_map(due).min_by_key(|(due, _)| *due)
+}
+
 /// Whether an upload that was begun then is aborted now.
 pub fn aborts(rules: &[LifecycleRule], key: &str, initiated: i64, now: i64) -> bool {
-    rules.iter().filter(enabled).any(|rule| {
-        let days = rule.abort_incomplete_multipart_upload.as_ref().and_then(|abort| abort.days_after_initiation);
-        days.is_some_and(|days| due_after(initiated, days) <= now) && key.starts_with(Filter::of(rule).prefix)
-    })
+    abortion(rules, key, initiated).is_some_and(|(due, _)| due <= now)
 }
 
 fn argument(text: impl Into<String>) -> Error {

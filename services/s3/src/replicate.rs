@@ -4,22 +4,25 @@
 //! - A version that a rule is for is `PENDING` from the transaction on that wrote it, which also schedules the job that copies
 //!   it, as the rule's role: `COMPLETED`, or `FAILED` where the role may not.
 //! - A replica has the version's own id, and is `REPLICA`. Replicas are not replicated again.
+//! - Tags, lists of access, locks and annotations that change later change for the replica too; those of a replica for what it
+//!   was made of, where a rule of its own bucket says so.
 //! - Deletions of versions are not replicated; delete markers are where the rule says so.
 
-use std::sync::Arc;
+mod copy;
 
-use jobs::{Handler, Job, Outcome, Policy, Queue};
+use jobs::{Policy, Queue};
 use s3_api::{ReplicationConfiguration, ReplicationRule};
 use serde::{Deserialize, Serialize};
-use service::{Access, Cloud, Context, Principal, StoreError, Transaction};
+use service::{Context, StoreError, Transaction};
 
-use crate::blob::{Blobs, Draft, Place, duplicate};
-use crate::range::Span;
-use crate::store::{Bucket, Object, Versioning, find_bucket, load_bucket, version_key};
-use crate::{Error, config, versions};
+pub use copy::Replicator;
+
+use crate::store::{Bucket, Object};
+use crate::{Error, config};
 
 pub const POLICY: Policy = Policy { concurrency: 4, delays: &[60_000, 300_000], maximum_age: 24 * 3_600_000 };
 const MAX_RULES: usize = 1000;
+const REPLICA: &str = "REPLICA";
 
 /// A version that is to be copied.
 #[derive(Serialize, Deserialize)]
@@ -27,6 +30,9 @@ struct Task {
     bucket: String,
     key: String,
     version: String,
+    /// Only what is said of it: the body is there already.
+    #[serde(default)]
+    description: bool,
 }
 
 fn prefix(rule: &ReplicationRule) -> &str {
@@ -35,6 +41,20 @@ fn prefix(rule: &ReplicationRule) -> &str {
         None => filter.prefix.as_deref(),
     });
     of_filter.flatten().or(rule.prefix.as_deref()).unwrap_or_default()
+}
+
+/// Whether a rule is for objects that are encrypted with a key of KMS.
+fn takes_kms(rule: &ReplicationRule) -> bool {
+    let criteria = rule.source_selection_criteria.as_ref();
+    let encrypted = criteria.and_then(|criteria| criteria.sse_kms_encrypted_objects.as_ref());
+    encrypted.is_some_and(|encrypted| encrypted.status.as_str() == "Enabled")
+}
+
+/// Whether a rule is for changes to replicas.
+fn takes_replicas(rule: &ReplicationRule) -> bool {
+    let criteria = rule.source_selection_criteria.as_ref();
+    let replicas = criteria.and_then(|criteria| criteria.replica_modifications.as_ref());
+    replicas.is_some_and(|replicas| replicas.status.as_str() == "Enabled")
 }
 
 /// The rule of a version: the one of the highest priority.
@@ -58,6 +78,7 @@ fn rule_for<'a>(
             };
         rule.status.as_str() == "Enabled"
             && wanted
+            && (object.kms.is_none() || takes_kms(rule))
             && key.starts_with(prefix(rule))
             && (!object.deleted || tags.peek().is_none())
             && tags.all(|tag| object.tags.get(&tag.key) == Some(&tag.value))
@@ -91,18 +112,38 @@ pub fn check(configuration: &ReplicationConfiguration) -> Result<(), Error> {
         {
             return invalid(format!("Found duplicate priorities in rules: {priority}"));
         }
-        let destination = &rule.destination;
-        let unsupported = destination.encryption_configuration.is_some()
-            || destination.access_control_translation.is_some()
-            || rule.source_selection_criteria.as_ref().is_some_and(|criteria| {
-                criteria.sse_kms_encrypted_objects.is_some()
-                    || criteria.replica_modifications.as_ref().is_some_and(|own| own.status.as_str() == "Enabled")
-            })
-            || rule.existing_object_replication.as_ref().is_some_and(|existing| existing.status.as_str() == "Enabled");
-        if unsupported {
-            let text = "Replication with KMS, ownership overrides, replica modifications or existing objects is not implemented.";
-            return Err(Error::NotImplemented(text.to_owned()));
+        check_destination(rule)?;
+    }
+    Ok(())
+}
+
+fn check_destination(rule: &ReplicationRule) -> Result<(), Error> {
+    let destination = &rule.destination;
+    let invalid = |text: &str| Err(Error::InvalidRequest(text.to_owned()));
+    if rule.existing_object_replication.as_ref().is_some_and(|existing| existing.status.as_str() == "Enabled") {
+        return Err(Error::NotImplemented("Replication of existing objects is not implemented.".to_owned()));
+    }
+    let key = destination.encryption_configuration.as_ref().and_then(|set| set.replica_kms_key_id.as_ref());
+    match (takes_kms(rule), key) {
+        (true, None) => {
+            return invalid("EncryptionConfiguration must be specified if SseKmsEncryptedObjects is present.");
         }
+        (false, Some(_)) => {
+            return invalid("SseKmsEncryptedObjects must be specified if EncryptionConfiguration is present.");
+        }
+        _ => {}
+    }
+    if destination.access_control_translation.is_some() && destination.account.is_none() {
+        return invalid("Account must be specified if AccessControlTranslation is present.");
+    }
+    let timed = destination.replication_time.as_ref().filter(|time| time.status.as_str() == "Enabled");
+    let measured = destination.metrics.as_ref().is_some_and(|metrics| metrics.status.as_str() == "Enabled");
+    if timed.is_some() && !measured {
+        return invalid("Replication Time Control requires Metrics to be enabled.");
+    }
+    let minutes = timed.and_then(|time| time.time.minutes);
+    if timed.is_some() && minutes != Some(15) {
+        return invalid("The only valid value for minutes in a replication time is 15.");
     }
     Ok(())
 }
@@ -116,7 +157,7 @@ pub fn schedule(
     key: &str,
     object: &mut Object,
 ) -> Result<bool, StoreError> {
-    if object.replication.is_some() || object.customer_key.is_some() || object.kms.is_some() {
+    if object.replication.is_some() {
         return Ok(false);
     }
     let set: Option<ReplicationConfiguration> = config::find(tx, bucket, "replication")?;
@@ -125,124 +166,43 @@ pub fn schedule(
         return Ok(false);
     }
     object.replication = Some("PENDING".to_owned());
-    let task = Task { bucket: bucket.name.clone(), key: key.to_owned(), version: object.version_id() };
-    let payload = serde_json::to_vec(&task).map_err(|error| StoreError::Corrupt(error.to_string()))?;
-    queue.schedule(tx, &cx.random().uuid(), cx.now(), payload)?;
+    enter(tx, queue, cx, (bucket, key), object, false)?;
     Ok(true)
 }
 
-/// Copies versions.
-pub struct Replicator {
-    pub blobs: Arc<Blobs>,
-}
-
-impl Handler for Replicator {
-    async fn run(&self, cloud: &Arc<Cloud>, job: &Job) -> Outcome {
-        let Ok(task) = serde_json::from_slice::<Task>(&job.payload) else { return Outcome::Done };
-        let status = match self.copy(cloud, &task) {
-            Ok(status) => status,
-            Err(error) => {
-                let error = service::ApiError::from(error);
-                tracing::info!(bucket = task.bucket, key = task.key, code = error.code, "a version is not replicated");
-                Some("FAILED")
-            }
-        };
-        let Some(status) = status else { return Outcome::Done };
-        let set = cloud.store.write(|tx| {
-            let found = versions::version(tx, &task.bucket, &task.key, &task.version)?;
-            let Some(mut object) = found else { return Ok(()) };
-            object.replication = Some(status.to_owned());
-            versions::save(tx, &task.bucket, &task.key, &object)
-        });
-        if set.is_ok() { Outcome::Done } else { Outcome::Failed }
-    }
-}
-
-impl Replicator {
-    /// How it went; nothing where the version is gone or no rule is for it any more.
-    fn copy(&self, cloud: &Arc<Cloud>, task: &Task) -> Result<Option<&'static str>, Error> {
-        let Task { bucket, key, version } = task;
-        let Ok(source) = find_bucket(&cloud.store, bucket) else { return Ok(None) };
-        let snapshot = cloud.store.snapshot();
-        let Some(object) = versions::version(&snapshot, bucket, key, version)? else { return Ok(None) };
-        let set: Option<ReplicationConfiguration> = config::find(&cloud.store, &source, "replication")?;
-        let Some(set) = set else { return Ok(Some("FAILED")) };
-        let Some(rule) = rule_for(&set, key, &object) else { return Ok(Some("FAILED")) };
-        let name = rule.destination.bucket.strip_prefix("arn:aws:s3:::").unwrap_or_default();
-        let destination = find_bucket(&cloud.store, name)?;
-        authorize(cloud, &set.role, &source, &destination, key, object.deleted)?;
-        let mut replica = object.clone();
-        replica.replication = Some("REPLICA".to_owned());
-        replica.acl = None;
-        replica.superseded = None;
-        replica.restore = None;
-        replica.upload = None;
-        if let Some(class) = &rule.destination.storage_class {
-            replica.storage_class = (class.as_str() != "STANDARD").then(|| class.as_str().to_owned());
-        }
-        let root = &cloud.config.files;
-        // Opening the body keeps its files while they are linked.
-        let whole = Span { start: 0, len: object.size };
-        let body = self.blobs.open(root, &cloud.store, &snapshot, &object.body, whole, None)?;
-        if body.is_none() {
-            return Ok(None);
-        }
-        let draft: Draft = duplicate(Place::of(cloud), &cloud.random, &snapshot, &object.body)?;
-        replica.body = draft.segments.clone();
-        let entered = cloud.store.write(|tx| {
-            let destination = load_bucket(tx, name)?;
-            if destination.versioning != Versioning::Enabled {
-                return Err(Error::invalid_bucket_state("The destination does not keep versions."));
-            }
-            if versions::version(tx, name, key, version)?.is_some() {
-                return Ok(None);
-            }
-            draft.commit(tx);
-            place(tx, name, key, &mut replica)?;
-            Ok(Some(()))
-        })?;
-        if entered.is_some() {
-            draft.keep();
-        }
-        Ok(Some("COMPLETED"))
-    }
-}
-
-/// Enters a replica under the id that it has, which tells its place among the versions of its key.
-fn place(tx: &mut Transaction<'_>, bucket: &str, key: &str, replica: &mut Object) -> Result<(), StoreError> {
-    replica.seq = replica.version.as_deref().and_then(versions::seq_of).unwrap_or_default();
-    let taken = tx.contains(version_key(bucket, key, replica.seq).as_slice())?;
-    if taken || versions::current(tx, bucket, key)?.is_some_and(|current| current.seq == replica.seq) {
-        return Err(StoreError::Corrupt(format!("the place of a replica of {key} is taken")));
-    }
-    versions::enter(tx, bucket, key, replica)
-}
-
-/// Whether the role may read there and write here.
-fn authorize(
-    cloud: &Arc<Cloud>,
-    role: &str,
-    source: &Bucket,
-    destination: &Bucket,
+/// Schedules that what is said of a version, which just changed, is said of its replica too. The caller saves the version.
+pub fn schedule_change(
+    tx: &mut Transaction<'_>,
+    queue: &Queue,
+    cx: &Context,
+    bucket: &Bucket,
     key: &str,
-    marker: bool,
-) -> Result<(), Error> {
-    let denied = || Error::AccessDenied("Access Denied".to_owned());
-    let role = cloud.directory().role(role)?.ok_or_else(denied)?;
-    let principal = Principal::AssumedRole {
-        account: role.account.clone(),
-        role_path: role.path,
-        role: role.name,
-        role_id: role.id,
-        session: "s3-replication".to_owned(),
-    };
-    let cx = cloud.context(principal, &role.account, &source.region);
-    let s3 = cloud.service("s3").ok_or_else(denied)?;
-    let action = if marker { "s3:ReplicateDelete" } else { "s3:ReplicateObject" };
-    let needed = [("s3:GetObjectVersionForReplication", source), (action, destination)];
-    for (action, bucket) in needed {
-        let access = Access::new(action, format!("arn:aws:s3:::{}/{key}", bucket.name)).owned_by(&bucket.account);
-        cloud.stages().authorize(&cx, &**s3, &access)?;
+    object: &mut Object,
+) -> Result<(), StoreError> {
+    // What was there before there was a rule has no replica.
+    let Some(status) = object.replication.clone() else { return Ok(()) };
+    let set: Option<ReplicationConfiguration> = config::find(tx, bucket, "replication")?;
+    let Some(set) = set else { return Ok(()) };
+    let Some(rule) = rule_for(&set, key, object) else { return Ok(()) };
+    if status == REPLICA {
+        if !takes_replicas(rule) {
+            return Ok(());
+        }
+    } else {
+        object.replication = Some("PENDING".to_owned());
     }
-    Ok(())
+    enter(tx, queue, cx, (bucket, key), object, true)
+}
+
+fn enter(
+    tx: &mut Transaction<'_>,
+    queue: &Queue,
+    cx: &Context,
+    (bucket, key): (&Bucket, &str),
+    object: &Object,
+    description: bool,
+) -> Result<(), StoreError> {
+    let task = Task { bucket: bucket.name.clone(), key: key.to_owned(), version: object.version_id(), description };
+    let payload = serde_json::to_vec(&task).map_err(|error| StoreError::Corrupt(error.to_string()))?;
+    queue.schedule(tx, &cx.random().uuid(), cx.now(), payload)
 }

@@ -10,7 +10,9 @@ use serde::{Deserialize, Serialize};
 use service::{Key, Snapshot, Store, StoreError, Transaction, from_record, to_record};
 
 use crate::Error;
+use crate::annotation;
 use crate::checksum::{Algorithm, Checksum};
+use crate::lifecycle::Sizes;
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Bucket {
@@ -38,8 +40,17 @@ pub struct Bucket {
     pub configured: BTreeSet<String>,
     #[serde(default)]
     pub requester_pays: bool,
+    /// MFA delete was spoken of; it is off.
+    #[serde(default)]
+    pub mfa_known: bool,
     #[serde(default)]
     pub acl: Option<Acl>,
+    /// Lifecycle rules move small objects to archives.
+    #[serde(default)]
+    pub archives_small: bool,
+    /// The tags of the bucket are conditions of policies.
+    #[serde(default)]
+    pub abac: bool,
     /// Of a directory bucket: where it lies.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub directory: Option<Directory>,
@@ -55,6 +66,10 @@ pub struct Directory {
 }
 
 impl Bucket {
+    pub fn sizes(&self) -> Sizes {
+        if self.archives_small { Sizes::SmallUnlessArchived } else { Sizes::Small }
+    }
+
     /// Access control lists say nothing: every object is the bucket owner's.
     pub fn enforces_owner(&self) -> bool {
         self.ownership.as_deref() == Some("BucketOwnerEnforced")
@@ -215,6 +230,8 @@ pub struct Object {
     /// The multipart upload that it was made by.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub upload: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub annotations: Option<annotation::Set>,
     /// How many times something was written behind its end.
     #[serde(default, skip_serializing_if = "is_default")]
     pub appended: u32,

@@ -107,8 +107,8 @@ impl Sweep {
             return Ok(());
         }
         let action = match latest {
-            true => of_current(rules, key, object, now.millis()),
-            false => of_noncurrent(rules, key, object, place.newer, now.millis()),
+            true => of_current(rules, bucket.sizes(), key, object, now.millis()),
+            false => of_noncurrent(rules, bucket.sizes(), key, object, place.newer, now.millis()),
         };
         match action {
             Action::Keep => Ok(()),

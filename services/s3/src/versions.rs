@@ -8,7 +8,7 @@
 
 use service::{Range, Snapshot, StoreError, Transaction, to_record};
 
-use crate::blob::forget;
+use crate::annotation::release;
 use crate::record;
 use crate::store::{Bucket, Object, Segment, Versioning, decode, null_key, object_key, version_key, versions_of_key};
 
@@ -120,16 +120,14 @@ fn remove_null(
 ) -> Result<Vec<Segment>, StoreError> {
     if let Some(object) = current.take_if(|object| object.version.is_none()) {
         tx.delete(object_key(bucket, key));
-        forget(tx, &object.body);
-        return Ok(object.body);
+        return release(tx, &object);
     }
     let Some(seq) = decode::<u64>(tx.get(null_key(bucket, key).as_slice())?)? else { return Ok(Vec::new()) };
     let place = version_key(bucket, key, seq);
-    let body = parsed(tx.get(place.as_slice())?)?.map(|object| object.body).unwrap_or_default();
-    forget(tx, &body);
+    let removed = parsed(tx.get(place.as_slice())?)?.map(|object| release(tx, &object)).transpose()?;
     tx.delete(place);
     tx.delete(null_key(bucket, key));
-    Ok(body)
+    Ok(removed.unwrap_or_default())
 }
 
 /// Makes room for a new newest version: gives it its id and place, and moves the current object aside or, as the null
@@ -262,7 +260,7 @@ pub fn delete_version(
             tx.delete(null_key(bucket, key));
         }
     }
-    forget(tx, &object.body);
+    let removed = release(tx, object)?;
     if was_current || current.is_none() {
         let newest = tx.scan(Range::prefix(versions_of_key(bucket, key)), 1)?.into_iter().next();
         if let Some(mut newest) = parsed(newest.map(|(_, record)| record))?
@@ -276,7 +274,7 @@ pub fn delete_version(
             tx.put(object_key(bucket, key), record::encode(&newest)?);
         }
     }
-    Ok(Deleted { removed: object.body.clone(), marker: object.deleted, found: true, ..Deleted::default() })
+    Ok(Deleted { removed, marker: object.deleted, found: true, ..Deleted::default() })
 }
 
 #[cfg(test)]

@@ -33,20 +33,20 @@ fn days_end_at_midnight() {
     let rules = [rule(|rule| rule.expiration = expires(1))];
     assert_eq!(expiration(&rules, "a/x", &object).map(|(due, _)| due), Some(12 * DAY));
     assert_eq!(expiration(&rules, "b", &object), None);
-    assert_eq!(of_current(&rules, "a/x", &object, 12 * DAY - 1), Action::Keep);
-    assert_eq!(of_current(&rules, "a/x", &object, 12 * DAY), Action::Expire);
+    assert_eq!(of_current(&rules, Sizes::Small, "a/x", &object, 12 * DAY - 1), Action::Keep);
+    assert_eq!(of_current(&rules, Sizes::Small, "a/x", &object, 12 * DAY), Action::Expire);
     let off = [rule(|rule| {
         rule.expiration = expires(1);
         rule.status = ExpirationStatus::Disabled;
     })];
-    assert_eq!(of_current(&off, "a/x", &object, 99 * DAY), Action::Keep);
+    assert_eq!(of_current(&off, Sizes::Small, "a/x", &object, 99 * DAY), Action::Keep);
 }
 
 #[test]
 fn the_farthest_class_counts() {
     let object = Object { size: SMALL, ..Object::default() };
     let rules = [rule(|rule| rule.transitions = Some(vec![to(30, "STANDARD_IA"), to(90, "GLACIER")]))];
-    let after = |days: i64, object: &Object| of_current(&rules, "a/x", object, days * DAY);
+    let after = |days: i64, object: &Object| of_current(&rules, Sizes::Small, "a/x", object, days * DAY);
     assert_eq!(after(29, &object), Action::Keep);
     assert_eq!(after(30, &object), Action::Move("STANDARD_IA".into()));
     assert_eq!(after(90, &object), Action::Move("GLACIER".into()));
@@ -62,9 +62,9 @@ fn older_versions() {
         rule.noncurrent_version_expiration =
             Some(NoncurrentVersionExpiration { noncurrent_days: Some(3), newer_noncurrent_versions: Some(2) });
     })];
-    assert_eq!(of_noncurrent(&rules, "a/x", &object, 2, 8 * DAY - 1), Action::Keep);
-    assert_eq!(of_noncurrent(&rules, "a/x", &object, 2, 8 * DAY), Action::Expire);
-    assert_eq!(of_noncurrent(&rules, "a/x", &object, 1, 8 * DAY), Action::Keep);
+    assert_eq!(of_noncurrent(&rules, Sizes::Small, "a/x", &object, 2, 8 * DAY - 1), Action::Keep);
+    assert_eq!(of_noncurrent(&rules, Sizes::Small, "a/x", &object, 2, 8 * DAY), Action::Expire);
+    assert_eq!(of_noncurrent(&rules, Sizes::Small, "a/x", &object, 1, 8 * DAY), Action::Keep);
 }
 
 #[test]

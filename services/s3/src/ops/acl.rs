@@ -13,7 +13,7 @@ use wire::Unit;
 use super::{bucket_of, check_owner, find, load, on_bucket, on_existing, owner};
 use crate::acl;
 use crate::store::{Acl, Bucket, load_bucket, save_bucket};
-use crate::{Error, S3, versions};
+use crate::{Error, S3};
 
 /// BlockPublicAcls refuses public lists.
 pub(super) fn blocked(cx: &Context, action: &str, resource: &str) -> Error {
@@ -80,13 +80,14 @@ impl BucketHeaders<'_> {
     /// The list of a request that sets one: in headers or in a body.
     fn asked(&self, body: Option<&AccessControlPolicy>, owner: &str, bucket_owner: Option<&str>) -> Result<Acl, Error> {
         let list = self.list(owner, bucket_owner)?;
-        let body = body.filter(|body| body.grants.is_some() || body.owner.is_some());
-        match (list, body) {
+        let stated = body.filter(|body| body.grants.is_some() || body.owner.is_some());
+        match (list, stated) {
             (Some(_), Some(_)) => {
                 Err(ApiError::new(400, "UnexpectedContent", "This request does not support content").into())
             }
             (Some(list), None) => Ok(list),
             (None, Some(body)) => acl::of_body(body, owner),
+            (None, None) if body.is_some() => Err(acl::malformed()),
             (None, None) => {
                 let text = "Your request was missing a required header";
                 Err(ApiError::new(400, "MissingSecurityHeader", text).with("MissingHeaderName", "x-amz-acl").into())
@@ -204,8 +205,7 @@ async fn put_object_acl(s3: &S3, cx: &Context, request: PutObjectAclRequest) -> 
             return Err(blocked(cx, "s3:PutObjectAcl", &format!("{}/{}", bucket.name, request.key)));
         }
         object.acl = (list != Acl::private(&bucket.account)).then_some(list);
-        versions::save(tx, &bucket.name, &request.key, &object)?;
-        Ok(s3.tell(tx, cx, &bucket, &request.key, &object, "ObjectAcl:Put")?)
+        Ok(s3.described(tx, cx, &bucket, &request.key, &mut object, Some("ObjectAcl:Put"))?)
     })?;
     Ok(PutObjectAclOutput::default())
 }

@@ -8,8 +8,9 @@ use super::read::is_readable;
 use super::write::{asked, description, now};
 use super::{
     COPY_SOURCE, Conditions, MAX_PUT, Written, bucket_of, charge, check_key, commit, expiration, find, on_existing,
-    root,
+    on_object, root,
 };
+use crate::annotation::Copies;
 use crate::blob::{Draft, Place, duplicate, receive};
 use crate::checksum::{Algorithm, Checksum};
 use crate::cipher::Key;
@@ -19,8 +20,7 @@ use crate::integrity::{self, Integrity, show};
 use crate::precondition::Preconditions;
 use crate::range::Span;
 use crate::store::{Object, find_bucket};
-use crate::tagging;
-use crate::{Error, S3};
+use crate::{Error, S3, tagging, versions};
 
 /// The object that a copy is made of.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,6 +73,15 @@ impl Source {
             return Err(service::ApiError::new(403, "InvalidObjectState", text).into());
         }
         Ok(object)
+    }
+
+    fn has_annotations(&self, cx: &Context) -> Result<bool, Error> {
+        let snapshot = cx.store().snapshot();
+        let object = match &self.version {
+            None => versions::current(&snapshot, &self.bucket, &self.key)?,
+            Some(id) => versions::version(&snapshot, &self.bucket, &self.key, id)?,
+        };
+        Ok(object.is_some_and(|object| object.annotations.is_some()))
     }
 
     /// What reading it needs to be allowed.
@@ -155,6 +164,12 @@ operation! {
         let source = Source::parse(&request.copy_source)?;
         let mut all = vec![source.access(cx)?];
         let writes = asked!(request).access(cx, &request.bucket, &request.key)?;
+        let general = find_bucket(cx.store(), &request.bucket)?.directory.is_none();
+        if general && takes_annotations(request) && source.has_annotations(cx)? {
+            let id = source.version.as_deref();
+            all.push(on_existing(cx, "s3:GetObjectAnnotation", &source.bucket, &source.key, id)?);
+            all.push(on_object(cx, "s3:PutObjectAnnotation", &request.bucket, &request.key)?);
+        }
         all.extend(writes.into_iter().map(|mut access| {
             access = access.with("s3:x-amz-copy-source", format!("{}/{}", source.bucket, source.key));
             match &request.metadata_directive {
@@ -165,6 +180,12 @@ operation! {
         Ok::<_, Error>(all)
     })(),
     handler: copy_object
+}
+
+/// Annotations are copied unless the client says otherwise, or the copy will be encrypted with a key of its own.
+fn takes_annotations(request: &CopyObjectRequest) -> bool {
+    let excluded = request.annotation_directive.as_ref().is_some_and(|directive| directive.as_str() == "EXCLUDE");
+    !excluded && request.sse_customer_algorithm.is_none()
 }
 
 async fn copy_object(s3: &S3, cx: &Context, request: CopyObjectRequest) -> Result<CopyObjectOutput, Error> {
@@ -187,13 +208,19 @@ async fn copy_object(s3: &S3, cx: &Context, request: CopyObjectRequest) -> Resul
         return Err(Error::InvalidRequest(text.to_owned()));
     }
     let new_description = description!(&request)?;
-    refuse::headers(&bucket, &[("x-amz-website-redirect-location", new_description.redirect.is_some())])?;
+    let annotated = request.annotation_directive.as_ref().is_some_and(|directive| directive.as_str() == "COPY");
+    let headers = [
+        ("x-amz-website-redirect-location", new_description.redirect.is_some()),
+        ("x-amz-object-annotation-directive", annotated),
+    ];
+    refuse::headers(&bucket, &headers)?;
     let new_tags = tagging::of_header(request.tagging.as_deref())?;
     let wanted = integrity::algorithm(request.checksum_algorithm.as_ref())?;
     let owner = request.expected_source_bucket_owner.as_deref();
     let source_key = source_key!(&request);
     let opaque = find_bucket(cx.store(), &source.bucket)?.directory.is_some();
-    let (original, copied) = loop {
+    let with_annotations = takes_annotations(&request) && bucket.directory.is_none();
+    let (original, copied, annotations) = loop {
         let snapshot = cx.store().snapshot();
         let original = source.find(s3, cx, &snapshot, owner, &source_conditions!(request))?;
         let from = encryption::unlock(cx, (&source.bucket, &source.key), &original, source_key.clone())?;
@@ -203,10 +230,17 @@ async fn copy_object(s3: &S3, cx: &Context, request: CopyObjectRequest) -> Resul
             );
             return Err(Error::InvalidRequest(text));
         }
-        if let Some(copied) =
-            copy_body(s3, cx, snapshot, &original, (wanted, opaque), (from.as_ref(), &settings.encryption)).await?
-        {
-            break (original, copied);
+        let annotations = match with_annotations {
+            true => {
+                let keys = (from.as_ref(), settings.encryption.key.as_ref());
+                Copies::make(&s3.blobs, cx, &snapshot, &original, keys).await?
+            }
+            false => Some(Copies::default()),
+        };
+        let copied =
+            copy_body(s3, cx, snapshot, &original, (wanted, opaque), (from.as_ref(), &settings.encryption)).await?;
+        if let (Some(copied), Some(annotations)) = (copied, annotations) {
+            break (original, copied, annotations);
         }
     };
     let retagged = request.tagging_directive.as_ref().is_some_and(|directive| directive.as_str() == "REPLACE");
@@ -233,8 +267,8 @@ async fn copy_object(s3: &S3, cx: &Context, request: CopyObjectRequest) -> Resul
         ..Object::default()
     };
     let conditions = Conditions { if_match: request.if_match, if_none_match: request.if_none_match };
-    let written = Written { bucket: &bucket.name, key: &request.key, event: "ObjectCreated:Copy" };
-    let object = commit(s3, cx, &written, object, copied.draft, &conditions)?;
+    let written = Written { bucket: &bucket.name, key: &request.key, event: "ObjectCreated:Copy", annotations };
+    let object = commit(s3, cx, written, object, copied.draft, &conditions)?;
     let mut result = CopyObjectResult {
         e_tag: Some(object.quoted_etag()),
         last_modified: Some(Timestamp::from_millis(object.modified)),

@@ -10,12 +10,15 @@ use service::{Context, Timestamp, operation};
 use wire::Unit;
 
 use super::{on_bucket, setting_of};
-use crate::store::{Bucket, Object, find_bucket};
+use crate::lifecycle::Sizes;
+use crate::store::{Bucket, Object, Upload, find_bucket};
 use crate::{Error, S3, config, lifecycle, sweep};
 
-/// The only size there is: smaller objects are not moved by themselves.
-fn default_size() -> Option<TransitionDefaultMinimumObjectSize> {
-    Some(TransitionDefaultMinimumObjectSize::from("all_storage_classes_128K"))
+fn shown(sizes: Sizes) -> Option<TransitionDefaultMinimumObjectSize> {
+    Some(match sizes {
+        Sizes::Small => TransitionDefaultMinimumObjectSize::AllStorageClasses128k,
+        Sizes::SmallUnlessArchived => TransitionDefaultMinimumObjectSize::VariesByStorageClass,
+    })
 }
 
 operation! {
@@ -37,7 +40,7 @@ async fn get_bucket_lifecycle_configuration(
     };
     Ok(GetBucketLifecycleConfigurationOutput {
         rules: Some(set.rules),
-        transition_default_minimum_object_size: default_size().filter(|_| bucket.directory.is_none()),
+        transition_default_minimum_object_size: shown(bucket.sizes()).filter(|_| bucket.directory.is_none()),
     })
 }
 
@@ -54,9 +57,7 @@ async fn put_bucket_lifecycle_configuration(
 ) -> Result<PutBucketLifecycleConfigurationOutput, Error> {
     let mut configuration = request.lifecycle_configuration.ok_or_else(Error::malformed_xml)?;
     let size = request.transition_default_minimum_object_size.as_ref();
-    if size.is_some_and(|size| size.as_str() == "varies_by_storage_class") {
-        return Err(Error::header_not_implemented("x-amz-transition-default-minimum-object-size"));
-    }
+    let archives_small = size.is_some_and(|size| size.as_str() == "varies_by_storage_class");
     let directory = find_bucket(cx.store(), &request.bucket)?.directory.is_some();
     lifecycle::check(&configuration)?;
     if directory {
@@ -66,12 +67,18 @@ async fn put_bucket_lifecycle_configuration(
         rule.id.get_or_insert_with(|| cx.random().alphanumeric(48));
     }
     let owner = request.expected_bucket_owner.as_deref();
-    cx.store().write(|tx| {
-        config::set(tx, &request.bucket, owner, "lifecycle", Some(&configuration), |_, _| Ok(()))?;
-        Ok::<_, Error>(sweep::schedule(tx, &s3.lifecycles, &request.bucket, cx.now())?)
+    let sizes = cx.store().write(|tx| {
+        let mut sizes = Sizes::Small;
+        config::set(tx, &request.bucket, owner, "lifecycle", Some(&configuration), |_, bucket| {
+            bucket.archives_small = archives_small;
+            sizes = bucket.sizes();
+            Ok(())
+        })?;
+        sweep::schedule(tx, &s3.lifecycles, &request.bucket, cx.now())?;
+        Ok::<_, Error>(sizes)
     })?;
-    let size = if directory { None } else { default_size() };
-    Ok(PutBucketLifecycleConfigurationOutput { transition_default_minimum_object_size: size })
+    let transition_default_minimum_object_size = shown(sizes).filter(|_| !directory);
+    Ok(PutBucketLifecycleConfigurationOutput { transition_default_minimum_object_size })
 }
 
 operation! {
@@ -103,4 +110,15 @@ pub(super) fn expiration(cx: &Context, bucket: &Bucket, key: &str, object: &Obje
         let id = utf8_percent_encode(rule.id.as_deref().unwrap_or_default(), NON_ALPHANUMERIC);
         format!("expiry-date=\"{date}\", rule-id=\"{id}\"")
     }))
+}
+
+/// When a rule will abort an upload, and the id of the rule: `x-amz-abort-date` and `x-amz-abort-rule-id`.
+pub(super) fn abortion(cx: &Context, bucket: &Bucket, upload: &Upload) -> Result<Option<(Timestamp, String)>, Error> {
+    if !bucket.configured.contains("lifecycle") {
+        return Ok(None);
+    }
+    let set: Option<BucketLifecycleConfiguration> = config::find(cx.store(), bucket, "lifecycle")?;
+    let rules = set.map(|set| set.rules).unwrap_or_default();
+    Ok(lifecycle::abortion(&rules, &upload.key, upload.initiated)
+        .map(|(due, rule)| (Timestamp::from_millis(due), rule.id.clone().unwrap_or_default())))
 }

@@ -15,7 +15,7 @@ use super::read::hold_status;
 use super::{bucket_of, check_owner, find, load, on_bucket, on_object};
 use crate::lock::{check_date, missing_configuration};
 use crate::store::{self, Bucket, Versioning, load_bucket, save_bucket};
-use crate::{Error, S3, versions};
+use crate::{Error, S3};
 
 operation! {
     S3, GetObjectLockConfiguration,
@@ -148,7 +148,7 @@ operation! {
 }
 
 async fn put_object_retention(
-    _: &S3,
+    s3: &S3,
     cx: &Context,
     request: PutObjectRetentionRequest,
 ) -> Result<PutObjectRetentionOutput, Error> {
@@ -169,7 +169,7 @@ async fn put_object_retention(
         }
         let mut object = load(tx, &bucket.name, &request.key, request.version_id.as_deref())?;
         object.lock.retain(next.map(|(mode, until)| (mode, until.millis())), bypass, now)?;
-        Ok::<_, Error>(versions::save(tx, &bucket.name, &request.key, &object)?)
+        Ok::<_, Error>(s3.described(tx, cx, &bucket, &request.key, &mut object, None)?)
     })?;
     Ok(PutObjectRetentionOutput::default())
 }
@@ -200,7 +200,7 @@ operation! {
 }
 
 async fn put_object_legal_hold(
-    _: &S3,
+    s3: &S3,
     cx: &Context,
     request: PutObjectLegalHoldRequest,
 ) -> Result<PutObjectLegalHoldOutput, Error> {
@@ -216,7 +216,7 @@ async fn put_object_legal_hold(
         locked(&bucket)?;
         let mut object = load(tx, &bucket.name, &request.key, request.version_id.as_deref())?;
         object.lock.hold = Some(hold);
-        Ok::<_, Error>(versions::save(tx, &bucket.name, &request.key, &object)?)
+        Ok::<_, Error>(s3.described(tx, cx, &bucket, &request.key, &mut object, None)?)
     })?;
     Ok(PutObjectLegalHoldOutput::default())
 }

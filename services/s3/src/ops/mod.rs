@@ -1,6 +1,8 @@
 //! One file a noun. What they share is here: what a call needs to be allowed, and the write of an object.
 
+mod abac;
 mod acl;
+mod annotation;
 mod attributes;
 mod bucket;
 mod configurations;
@@ -23,13 +25,15 @@ mod tag;
 #[cfg(test)]
 mod tests;
 mod torrent;
+mod update_encryption;
 mod versioning;
 mod website;
 mod write;
 
-use lifecycle::expiration;
+use lifecycle::{abortion, expiration};
 pub(crate) use list::KEPT;
 pub(crate) use multipart::drop_parts;
+pub(crate) use update_encryption::BAD_ARN;
 pub(crate) use write::{now, trailing};
 
 use std::path::Path;
@@ -38,6 +42,7 @@ use std::sync::Arc;
 use s3_api::{Owner, RequestCharged, RequestPayer};
 use service::{Access, Context, Principal, Snapshot, Transaction};
 
+use crate::annotation::Copies;
 use crate::blob::Draft;
 use crate::bucket::canonical_id;
 use crate::directory::{self, access::no_session};
@@ -72,7 +77,15 @@ fn on_bucket(cx: &Context, action: &str, bucket: &str) -> Result<Access, Error> 
         return directory::access::access(cx, action, &record, false);
     }
     check_region(cx, &record)?;
-    Ok(Access::new(action, format!("arn:aws:s3:::{bucket}")).owned_by(&record.account))
+    Ok(with_tags(Access::new(action, format!("arn:aws:s3:::{bucket}")).owned_by(&record.account), &record))
+}
+
+/// The tags of a bucket are conditions where its owner wants them to be.
+fn with_tags(mut access: Access, bucket: &Bucket) -> Access {
+    for (key, value) in bucket.tags.iter().flatten().filter(|_| bucket.abac) {
+        access = access.with(format!("aws:ResourceTag/{key}"), value).with(format!("s3:BucketTag/{key}"), value);
+    }
+    access
 }
 
 /// `action` on an object.
@@ -86,7 +99,8 @@ fn object_access(cx: &Context, action: &str, bucket: &Bucket, key: &str) -> Resu
         return directory::access::access(cx, action, bucket, true);
     }
     check_region(cx, bucket)?;
-    Ok(Access::new(action, format!("arn:aws:s3:::{}/{key}", bucket.name)).owned_by(&bucket.account))
+    let access = Access::new(action, format!("arn:aws:s3:::{}/{key}", bucket.name)).owned_by(&bucket.account);
+    Ok(with_tags(access, bucket))
 }
 
 /// The bucket of a request, which must belong to whom the client thinks it does.
@@ -296,29 +310,32 @@ struct Written<'a> {
     key: &'a str,
     /// `ObjectCreated:Put`
     event: &'a str,
+    annotations: Copies,
 }
 
 /// Puts an object in its place, and lets go of the one before. Returns it with its version.
 fn commit(
     s3: &S3,
     cx: &Context,
-    written: &Written<'_>,
+    written: Written<'_>,
     mut object: Object,
     draft: Draft,
     conditions: &Conditions,
 ) -> Result<Object, Error> {
-    let Written { bucket, key, event } = *written;
+    let Written { bucket, key, event, annotations } = written;
     let removed = cx.store().write(|tx| {
         let bucket = bucket_in(tx, bucket)?;
         let current = versions::current(tx, &bucket.name, key)?;
         let (if_match, if_none_match) = (conditions.if_match.as_deref(), conditions.if_none_match.as_deref());
         check_write(if_match, if_none_match, key, current.as_ref())?;
         draft.commit(tx);
+        annotations.enter(tx, cx, &mut object)?;
         let removed = versions::put(tx, cx.random(), &bucket, key, &mut object, current)?;
         s3.written(tx, cx, &bucket, key, &mut object, event)?;
         Ok::<_, Error>(removed)
     })?;
     draft.keep();
+    annotations.keep();
     s3.blobs.remove(root(cx), &removed);
     Ok(object)
 }

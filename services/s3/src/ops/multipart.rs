@@ -12,7 +12,7 @@ use service::{Context, Range, Timestamp, Transaction, from_record, operation, to
 
 use super::list::{Naming, page_size};
 use super::write::{asked, description, now};
-use super::{bucket_of, charge, check_key, expiration, on_bucket, on_object, owner, root};
+use super::{abortion, bucket_of, charge, check_key, expiration, on_bucket, on_object, owner, root};
 use crate::blob::forget;
 use crate::bucket::canonical_id;
 use crate::checksum::{Algorithm, Checksum, of_parts};
@@ -101,7 +101,10 @@ async fn create_multipart_upload(
         tx.put(upload_key(&bucket.name, &upload.key, &upload.id), to_record(&upload)?);
         Ok::<_, Error>(())
     })?;
+    let (abort_date, abort_rule_id) = abortion(cx, &bucket, &upload)?.unzip();
     let mut output = CreateMultipartUploadOutput {
+        abort_date,
+        abort_rule_id,
         bucket: Some(bucket.name.clone()),
         key: Some(request.key),
         upload_id: Some(upload.id.clone()),
@@ -220,6 +223,14 @@ fn chosen_parts(tx: &Transaction<'_>, upload: &Upload, listed: &[CompletedPart])
         let (number, etag) = (claim.part_number.unwrap_or_default(), claim.e_tag.as_deref().unwrap_or_default());
         let etag = etag.trim_matches('"');
         let invalid = || Error::invalid_part(&upload.id, number, etag);
+        let claimed = stated!(claim);
+        if let Some(algorithm) = upload.algorithm.filter(|_| !upload.full && claimed.is_empty()) {
+            let name = algorithm.name().to_ascii_lowercase();
+            let text = format!(
+                "The upload was created using a {name} checksum. The complete request must include the checksum for each part. It was missing for part {number} in the request."
+            );
+            return Err(Error::InvalidRequest(text));
+        }
         let part = load_part(tx, &upload.id, number)?.ok_or_else(invalid)?;
         if etag != part.etag {
             return Err(invalid());
@@ -227,7 +238,7 @@ fn chosen_parts(tx: &Transaction<'_>, upload: &Upload, listed: &[CompletedPart])
         let differs = |(algorithm, value): &(Algorithm, String)| {
             *algorithm != part.checksum.algorithm || *value != part.checksum.value
         };
-        if stated!(claim).iter().any(differs) {
+        if claimed.iter().any(differs) {
             return Err(invalid());
         }
         parts.push(part);

@@ -11,7 +11,7 @@ use super::list::page_size;
 use super::multipart::{checksum_type, initiator};
 use super::read::key_of;
 use super::write::{check_length, now, trailing};
-use super::{MAX_PUT, bucket_of, charge, on_object, owner, root};
+use super::{MAX_PUT, abortion, bucket_of, charge, on_object, owner, root};
 use crate::blob::{Place, Received, forget, receive};
 use crate::checksum::{Algorithm, Checksum};
 use crate::cipher::Key;
@@ -99,15 +99,20 @@ async fn upload_part(s3: &S3, cx: &Context, request: UploadPartRequest) -> Resul
     let named = named.as_ref();
     let stated = stated!(request);
     let says = !stated.is_empty() || named.is_some();
+    let mismatch = |actual: &str| {
+        let expected = default.name().to_ascii_lowercase();
+        Error::InvalidRequest(format!(
+            "Checksum Type mismatch occurred, expected checksum Type: {expected}, actual checksum Type: {actual}"
+        ))
+    };
+    // A checksum of checksums needs one with every part; that of the whole is computed where a part brings none.
+    if upload.algorithm.is_some() && !upload.full && !says {
+        return Err(mismatch("null"));
+    }
     let mut integrity = Integrity::new(stated, named, request.content_md5.clone(), default)?;
     if integrity.algorithm() != default {
         if upload.algorithm.is_some() && says {
-            let (expected, actual) =
-                (default.name().to_ascii_lowercase(), integrity.algorithm().name().to_ascii_lowercase());
-            let text = format!(
-                "Checksum Type mismatch occurred, expected checksum Type: {expected}, actual checksum Type: {actual}"
-            );
-            return Err(Error::InvalidRequest(text));
+            return Err(mismatch(&integrity.algorithm().name().to_ascii_lowercase()));
         }
         // The upload keeps CRC64NVME whatever its parts are checked with.
         integrity = integrity.keeping(default);
@@ -232,7 +237,10 @@ async fn list_parts(_: &S3, cx: &Context, request: ListPartsRequest) -> Result<L
         show!(shown, upload.algorithm.map(|_| &part.checksum));
         Ok::<_, Error>(Some(shown))
     })?;
+    let (abort_date, abort_rule_id) = abortion(cx, &bucket, &upload)?.unzip();
     Ok(ListPartsOutput {
+        abort_date,
+        abort_rule_id,
         bucket: Some(bucket.name.clone()),
         key: Some(upload.key.clone()),
         upload_id: Some(upload.id.clone()),

@@ -7,6 +7,7 @@ use s3_api::{
 use service::{Context, Principal, Timestamp, operation};
 
 use super::{bucket_of, charge, expiration, find, on_existing, root};
+use crate::checksum::Checksum;
 use crate::classes::is_archive;
 use crate::encryption::{check, show_encryption, unlock};
 use crate::integrity::show;
@@ -67,7 +68,12 @@ macro_rules! describe {
         let retention = object.lock.retention.as_ref();
         let description = object.description.clone();
         let over = |given: &Option<String>, own: Option<String>| given.clone().or(own);
-        let checksum = object.checksum.as_ref().filter(|_| request.checksum_mode.is_some() && !selection.partial);
+        let part = request.part_number.and_then(|number| part_checksum(object, number));
+        let checksum = match request.part_number {
+            Some(_) if !object.parts.is_empty() => part.as_ref(),
+            _ => object.checksum.as_ref().filter(|_| !selection.partial || request.part_number.is_some()),
+        };
+        let checksum = checksum.filter(|_| request.checksum_mode.is_some());
         let mut output = $output {
             accept_ranges: Some("bytes".to_owned()),
             last_modified: Some(Timestamp::from_millis(object.modified)),
@@ -107,6 +113,13 @@ macro_rules! describe {
         show_encryption!(output, object.kms.as_ref(), md5);
         output
     }};
+}
+
+/// The checksum of a part, where parts have their own. What kind it is follows from the object's.
+fn part_checksum(object: &Object, number: i32) -> Option<Checksum> {
+    let own = object.checksum.as_ref()?;
+    let value = object.parts.iter().find(|part| part.number == number)?.checksum.clone()?;
+    Some(Checksum { value, ..own.clone() })
 }
 
 pub(super) fn hold_status(on: bool) -> ObjectLockLegalHoldStatus {

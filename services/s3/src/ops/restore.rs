@@ -38,7 +38,10 @@ operation! {
 async fn restore_object(s3: &S3, cx: &Context, request: RestoreObjectRequest) -> Result<RestoreObjectOutput, Error> {
     let asked = request.restore_request.as_ref().ok_or_else(Error::malformed_xml)?;
     if asked.r#type.is_some() || asked.select_parameters.is_some() || asked.output_location.is_some() {
-        return Err(Error::NotImplemented("Restoring with a selection is not implemented.".to_owned()));
+        // Glacier Select takes no new customers.
+        let text = "The specified method is not allowed against this resource.";
+        let error = ApiError::new(405, "MethodNotAllowed", text);
+        return Err(error.with("Method", "POST").with("ResourceType", "RESTORE").into());
     }
     let days = asked.days.ok_or_else(Error::malformed_xml)?;
     if days <= 0 {

@@ -29,15 +29,8 @@ async fn select_object_content(
         return Err(refuse::operation("SelectObjectContent", true));
     }
     let key = key_of!(&request);
-    if request.input_serialization.parquet.is_some() {
-        if !cfg!(feature = "parquet") {
-            return Err(Error::NotImplemented(
-                "This build cannot select from Parquet: it lacks the feature.".to_owned(),
-            ));
-        }
-        if request.scan_range.is_some() {
-            return Err(Error::NotImplemented("Selecting from a range of Parquet is not implemented.".to_owned()));
-        }
+    if request.input_serialization.parquet.is_some() && !cfg!(feature = "parquet") {
+        return Err(Error::NotImplemented("This build cannot select from Parquet: it lacks the feature.".to_owned()));
     }
     loop {
         let snapshot = cx.store().snapshot();

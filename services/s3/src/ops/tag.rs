@@ -14,7 +14,6 @@ use super::write::request_tags;
 use super::{bucket_of, check_owner, find, load, on_bucket, on_existing};
 use crate::store::{load_bucket, save_bucket};
 use crate::tagging::{BUCKET_LIMIT, OBJECT_LIMIT, Tags, of_list, to_list};
-use crate::versions;
 use crate::{Error, S3};
 
 operation! {
@@ -98,9 +97,8 @@ fn set_object_tags(
         let record = load_bucket(tx, bucket)?;
         let mut object = load(tx, bucket, key, id)?;
         object.tags = tags;
-        versions::save(tx, bucket, key, &object)?;
         let event = if object.tags.is_empty() { "ObjectTagging:Delete" } else { "ObjectTagging:Put" };
-        s3.tell(tx, cx, &record, key, &object, event)?;
+        s3.described(tx, cx, &record, key, &mut object, Some(event))?;
         Ok(object.shown_version())
     })
 }

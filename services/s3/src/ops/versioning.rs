@@ -3,10 +3,10 @@
 use s3_api::{
     BucketVersioningStatus, ChecksumAlgorithm, CommonPrefix, DeleteMarkerEntry, GetBucketVersioning,
     GetBucketVersioningOutput, GetBucketVersioningRequest, ListObjectVersions, ListObjectVersionsOutput,
-    ListObjectVersionsRequest, ObjectVersion, ObjectVersionStorageClass, PutBucketVersioning,
+    ListObjectVersionsRequest, MFADeleteStatus, ObjectVersion, ObjectVersionStorageClass, PutBucketVersioning,
     PutBucketVersioningRequest, VersionEntry,
 };
-use service::{ApiError, Context, Timestamp, operation};
+use service::{ApiError, Context, Principal, Timestamp, operation};
 use wire::Unit;
 
 use super::list::{Naming, access, page_size};
@@ -33,7 +33,8 @@ async fn get_bucket_versioning(
         Versioning::Enabled => Some(BucketVersioningStatus::Enabled),
         Versioning::Suspended => Some(BucketVersioningStatus::Suspended),
     };
-    Ok(GetBucketVersioningOutput { status, mfa_delete: None })
+    let mfa_delete = bucket.mfa_known.then_some(MFADeleteStatus::Disabled);
+    Ok(GetBucketVersioningOutput { status, mfa_delete })
 }
 
 operation! {
@@ -42,18 +43,28 @@ operation! {
     handler: put_bucket_versioning
 }
 
+/// Why MFA delete cannot be enabled: it takes the device of the account's root, and no root has one here.
+fn without_device(cx: &Context, mfa: Option<&str>) -> Error {
+    match (cx.principal(), mfa) {
+        (_, None) => Error::AccessDenied("Mfa Authentication must be used for this request".to_owned()),
+        (Principal::AssumedRole { .. }, _) => {
+            let text = "DevPay and Mfa are mutually exclusive authorization methods.";
+            Error::InvalidRequest(text.to_owned())
+        }
+        (Principal::Root { .. }, _) => Error::AccessDenied("Access Denied".to_owned()),
+        _ => Error::AccessDenied("This operation may only be performed by the bucket owner".to_owned()),
+    }
+}
+
 async fn put_bucket_versioning(_: &S3, cx: &Context, request: PutBucketVersioningRequest) -> Result<Unit, Error> {
     let configuration = &request.versioning_configuration;
     let illegal = || {
         let text = "The Versioning element must be specified";
         Error::from(ApiError::new(400, "IllegalVersioningConfigurationException", text))
     };
-    if configuration.mfa_delete.as_ref().is_some_and(|mfa| mfa.as_str() == "Enabled") {
-        // A device would be the root user's; there is none here whose code could be checked.
-        return Err(match request.mfa {
-            None => Error::AccessDenied("Mfa Authentication must be used for this request".to_owned()),
-            Some(_) => Error::NotImplemented("MFA delete is not implemented.".to_owned()),
-        });
+    let guarded = configuration.mfa_delete.as_ref().is_some_and(|mfa| mfa.as_str() == "Enabled");
+    if guarded || request.mfa.is_some() {
+        return Err(without_device(cx, request.mfa.as_deref()));
     }
     let versioning = match configuration.status.as_ref().ok_or_else(illegal)?.as_str() {
         "Enabled" => Versioning::Enabled,
@@ -72,6 +83,7 @@ async fn put_bucket_versioning(_: &S3, cx: &Context, request: PutBucketVersionin
             return Err(Error::invalid_bucket_state(text));
         }
         bucket.versioning = versioning;
+        bucket.mfa_known |= configuration.mfa_delete.is_some();
         Ok::<_, Error>(save_bucket(tx, &bucket)?)
     })?;
     Ok(Unit {})

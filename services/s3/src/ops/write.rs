@@ -7,6 +7,7 @@ use service::{Access, Context, Timestamp, operation};
 
 use super::{Conditions, MAX_PUT, Written, bucket_of, charge, check_key, commit, expiration, on_object};
 use crate::acl;
+use crate::annotation::Copies;
 use crate::blob::{Place, receive};
 use crate::checksum::Algorithm;
 use crate::directory::{self, name, refuse};
@@ -354,8 +355,8 @@ async fn put_object(s3: &S3, cx: &Context, request: PutObjectRequest) -> Result<
     };
     let conditions = Conditions { if_match: request.if_match, if_none_match: request.if_none_match };
     let event = if form { "ObjectCreated:Post" } else { "ObjectCreated:Put" };
-    let written = Written { bucket: &bucket.name, key: &request.key, event };
-    let object = commit(s3, cx, &written, object, received.draft, &conditions)?;
+    let written = Written { bucket: &bucket.name, key: &request.key, event, annotations: Copies::default() };
+    let object = commit(s3, cx, written, object, received.draft, &conditions)?;
     let mut output = PutObjectOutput {
         e_tag: Some(object.quoted_etag()),
         size: None,

@@ -7,6 +7,7 @@ use serde_json::Value as Json;
 
 use super::eval::{Record, below};
 use super::parse::Step;
+use super::window::Window;
 use super::{Result, SelectError};
 
 /// The longest record.
@@ -26,6 +27,7 @@ pub enum Reader {
     Parquet {
         buffer: Vec<u8>,
         from: Vec<Step>,
+        range: Option<std::ops::Range<u64>>,
     },
 }
 
@@ -59,10 +61,19 @@ fn single(text: Option<&str>, default: &str, name: &str) -> Result<Option<u8>> {
 }
 
 impl Reader {
-    pub fn new(input: &InputSerialization, from: &[Step]) -> Result<Reader> {
+    pub fn new(
+        input: &InputSerialization,
+        from: &[Step],
+        #[cfg_attr(
+            not(feature = "parquet"),
+            expect(unused_variables, reason = "other formats are read record by record")
+        )]
+        window: Option<&Window>,
+    ) -> Result<Reader> {
         #[cfg(feature = "parquet")]
         if let (None, None, Some(_)) = (&input.csv, &input.json, &input.parquet) {
-            return Ok(Reader::Parquet { buffer: Vec::new(), from: from.to_vec() });
+            let range = window.map(Window::range);
+            return Ok(Reader::Parquet { buffer: Vec::new(), from: from.to_vec(), range });
         }
         match (&input.csv, &input.json) {
             (Some(csv), None) => Ok(Reader::Csv(Csv::new(csv)?)),
@@ -92,10 +103,10 @@ impl Reader {
         match self {
             Reader::Csv(csv) => csv.read(bytes, end),
             #[cfg(feature = "parquet")]
-            Reader::Parquet { buffer, from } => {
+            Reader::Parquet { buffer, from, range } => {
                 buffer.extend_from_slice(bytes);
                 match end {
-                    true => super::parquet::records(std::mem::take(buffer), from),
+                    true => super::parquet::records(std::mem::take(buffer), from, range.as_ref()),
                     false if buffer.len() > MAX_DOCUMENT => {
                         Err(SelectError::new("OverMaxRecordSize", "The Parquet file is too large."))
                     }
@@ -249,7 +260,7 @@ mod tests {
     fn csv(change: impl FnOnce(&mut CSVInput)) -> Reader {
         let mut csv = CSVInput::default();
         change(&mut csv);
-        Reader::new(&InputSerialization { csv: Some(csv), ..Default::default() }, &[]).unwrap()
+        Reader::new(&InputSerialization { csv: Some(csv), ..Default::default() }, &[], None).unwrap()
     }
 
     fn rows(reader: &mut Reader, text: &str, size: usize) -> Vec<Vec<String>> {
@@ -290,7 +301,7 @@ mod tests {
     fn json() {
         let read = |kind: &str, from: &[Step], text: &str| {
             let json = Some(JSONInput { r#type: Some(JSONType::from(kind)) });
-            let mut reader = Reader::new(&InputSerialization { json, ..Default::default() }, from).unwrap();
+            let mut reader = Reader::new(&InputSerialization { json, ..Default::default() }, from, None).unwrap();
             rows(&mut reader, text, 3).concat()
         };
         assert_eq!(read("LINES", &[], "{\"a\":1}\n{\"a\":2}"), ["{\"a\":1}", "{\"a\":2}"]);

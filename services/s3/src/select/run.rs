@@ -50,10 +50,12 @@ impl Selection {
         let query = parse(&request.expression)?;
         let input = &request.input_serialization;
         let compression = input.compression_type.as_ref().map_or("NONE", |kind| kind.as_str());
+        let window = Window::new(request.scan_range.as_ref(), input, size)?;
         Ok(Selection {
-            reader: Reader::new(input, &query.from)?,
+            reader: Reader::new(input, &query.from, window.as_ref())?,
             packed: Packed::new(compression)?,
-            window: Window::new(request.scan_range.as_ref(), input, size)?,
+            // A file of columns is needed as a whole; its reader leaves out what is not in the range.
+            window: window.filter(|_| input.parquet.is_none()),
             writer: Writer::new(&request.output_serialization)?,
             gathered: vec![Gathered::default(); query.aggregates.len()],
             query,

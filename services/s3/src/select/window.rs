@@ -53,6 +53,12 @@ impl Window {
         Ok(Some(Window { start, end, delimiter, header, at: 0, record: 0, recent: Vec::new() }))
     }
 
+    /// The range itself, for files that are not read record by record.
+    #[cfg(feature = "parquet")]
+    pub fn range(&self) -> std::ops::Range<u64> {
+        self.start..self.end
+    }
+
     /// Nothing that is still to come can be let through.
     pub fn is_past(&self) -> bool {
         self.record >= self.end
