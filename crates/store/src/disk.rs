@@ -51,6 +51,8 @@ impl Disk {
                 },
             )?;
         let options = || {
+            // An index or filter in one piece is megabytes for a large file, and was read again for each request once a
+            // million objects' files had more of them than the cache holds. New files of the first level live too briefly.
             let partitioned = PartitioningPolicy::new([false, true]);
             KeyspaceCreateOptions::default()
                 .max_memtable_size(MEMTABLE_BYTES)
