@@ -258,4 +258,21 @@ mod tests {
         bench.ok("UpdateTable", create("eu-west-2"));
         assert_eq!(statuses(), (json!("UPDATING"), vec![json!("ACTIVE"), json!("CREATING")]));
     }
+
+    #[test]
+    fn vectors_are_searched_when_they_are_there() {
+        let bench = bench();
+        bench.cloud.clock.advance(6_000);
+        let create = json!({ "Create": {
+            "IndexName": "near", "VectorAttribute": { "AttributeName": "v" }, "Dimensions": 1,
+            "DistanceFunction": "COSINE", "Projection": { "ProjectionType": "ALL" },
+        } });
+        bench.ok("UpdateTable", json!({ "TableName": "tab", "VectorIndexUpdates": [create] }));
+        let search = json!({ "TableName": "tab", "IndexName": "near", "SearchVector": [{ "N": "1" }], "TopK": 1 });
+        assert_eq!(bench.invalid("SearchVectors", search.clone()), "The table does not have the specified index: near");
+        bench.cloud.clock.advance(10_000);
+        assert_eq!(bench.invalid("SearchVectors", search.clone()), "Cannot search backfilling vector index: near");
+        bench.cloud.clock.advance(20_000);
+        bench.ok("SearchVectors", search);
+    }
 }
