@@ -99,6 +99,8 @@ def test_uploads_tell_where_a_page_ends(ask):
     assert answer.elements("Upload") == ["Key", "UploadId", "Initiator", "Owner", "StorageClass", "Initiated"]
     answer = ask("GET", f"/{ask.bucket}?uploads&delimiter=/&max-uploads=1")
     assert (answer.member("IsTruncated"), answer.member("NextKeyMarker")) == ("true", "d/")
+    answer = ask("GET", f"/{ask.bucket}?uploads&delimiter=/&prefix=d")
+    assert (listed(answer), answer.member("NextKeyMarker")) == (["d/"], "")
     assert listed(ask("GET", f"/{ask.bucket}?uploads&delimiter=/&key-marker=d/")) == ["m"]
     assert listed(ask("GET", f"/{ask.bucket}?uploads&delimiter=/&key-marker=d/0")) == ["m"]
 

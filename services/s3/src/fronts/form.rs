@@ -223,7 +223,10 @@ fn signer(cloud: &Cloud, fields: &Fields) -> Result<Caller, ApiError> {
     };
     if aws_lc_rs::constant_time::verify_slices_are_equal(expected.as_bytes(), given.as_bytes()).is_err() {
         let text = "The request signature we calculated does not match the signature you provided. Check your key and signing method.";
-        return Err(ApiError::new(403, "SignatureDoesNotMatch", text).with("AWSAccessKeyId", id));
+        let bytes = policy.bytes().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(" ");
+        let error = ApiError::new(403, "SignatureDoesNotMatch", text).with("AWSAccessKeyId", id);
+        let error = error.with("StringToSign", policy).with("SignatureProvided", given);
+        return Err(error.with("StringToSignBytes", bytes));
     }
     Ok(Caller::Holder(credential))
 }

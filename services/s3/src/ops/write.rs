@@ -282,10 +282,19 @@ pub(super) fn describe(mut description: Description) -> Result<Description, Erro
 }
 
 /// The algorithm of the checksum that a request names, or sends behind its body.
-pub(crate) fn trailing(named: Option<&ChecksumAlgorithm>, trailer: Option<&str>) -> Option<ChecksumAlgorithm> {
+pub(crate) fn trailing(
+    named: Option<&ChecksumAlgorithm>,
+    trailer: Option<&str>,
+) -> Result<Option<ChecksumAlgorithm>, Error> {
     let mut trailers = trailer.unwrap_or_default().split(',').map(str::trim);
-    let mut name = || trailers.find_map(|name| name.strip_prefix("x-amz-checksum-"));
-    named.cloned().or_else(|| name().map(|name| ChecksumAlgorithm::from(name.to_ascii_uppercase().as_str())))
+    let behind = trailers.find_map(|name| name.strip_prefix("x-amz-checksum-"));
+    match (named, behind) {
+        (Some(named), Some(behind)) if !named.as_str().eq_ignore_ascii_case(behind) => {
+            let text = "Value for x-amz-sdk-checksum-algorithm header is invalid.";
+            Err(Error::InvalidRequest(text.to_owned()))
+        }
+        (named, behind) => Ok(named.cloned().or(behind.map(|name| name.to_ascii_uppercase().as_str().into()))),
+    }
 }
 
 /// What is announced to be too large is not even read.
@@ -323,7 +332,7 @@ async fn put_object(s3: &S3, cx: &Context, request: PutObjectRequest) -> Result<
         };
     }
     let tags = tagging::of_header(request.tagging.as_deref())?;
-    let named = trailing(request.checksum_algorithm.as_ref(), request.trailer.as_deref());
+    let named = trailing(request.checksum_algorithm.as_ref(), request.trailer.as_deref())?;
     let named = named.as_ref();
     let stated = stated!(request);
     let locked = settings.lock.retention.is_some() || settings.lock.event.is_some();
