@@ -54,6 +54,7 @@ def test_composite_checksums_need_one_of_every_part(s3, bucket):
     assert error_of(complete, [parts[0], bare[1]]) == ("InvalidRequest", text.format(2), 400)
     wrong = [parts[0], {**parts[1], "ChecksumSHA256": sha256(b"other")}]
     assert error_of(complete, wrong)[0] == "InvalidPart"
+    assert error_of(complete, parts[1:])[::2] == ("InvalidPartOrder", 400)
     assert complete(parts)["ChecksumType"] == "COMPOSITE"
     # Of one part, its own checksum is told.
     for read in (s3.head_object, s3.get_object):
@@ -69,6 +70,14 @@ def test_a_checksum_of_the_whole_needs_none(s3, bucket):
     parts = [{"PartNumber": 1, "ETag": part["ETag"]}]
     done = s3.complete_multipart_upload(MultipartUpload={"Parts": parts}, **place)
     assert (done["ChecksumCRC32"], done["ChecksumType"]) == ("y/Q5Jg==", "FULL_OBJECT")
+
+
+def test_plain_parts_have_any_numbers(s3, bucket):
+    place = begin(s3, bucket)
+    etags = {number: s3.upload_part(PartNumber=number, Body=body, **place)["ETag"] for number, body in ((7, LARGE), (9, b"b"))}
+    parts = [{"PartNumber": number, "ETag": etag} for number, etag in etags.items()]
+    s3.complete_multipart_upload(MultipartUpload={"Parts": parts}, **place)
+    assert s3.get_object(Bucket=bucket, Key="k", PartNumber=9)["Body"].read() == b"b"
 
 
 def test_a_single_part_is_the_whole(s3, bucket):
@@ -99,3 +108,90 @@ def test_headers_that_are_not_signed(boto, bucket):
     assert "<Message>There were headers present in the request which were not signed</Message>" in refused.text
     assert "<HeadersNotSigned>x-amz-meta-b</HeadersNotSigned>" in refused.text
     assert requests.put(url, data=b"x", headers={"x-amz-meta-a": "1", "content-type": "text/plain"}).status_code == 200
+
+
+def test_pages_of_uploads(s3, bucket):
+    keys = ["a", "a", "b/1", "b/2", "b/3/x", "c", "c", "c/1", "d/1", "e"]
+    for key in keys:
+        s3.create_multipart_upload(Bucket=bucket, Key=key)
+
+    def walk(size, **query):
+        found, marker = [], {}
+        while True:
+            page = s3.list_multipart_uploads(Bucket=bucket, MaxUploads=size, **query, **marker)
+            entries = [one["Key"] for one in page.get("Uploads", [])] + [one["Prefix"] for one in page.get("CommonPrefixes", [])]
+            assert len(entries) <= size
+            found += sorted(entries)
+            if not page["IsTruncated"]:
+                return found
+            assert len(entries) == size
+            marker = {"KeyMarker": page["NextKeyMarker"], "UploadIdMarker": page["NextUploadIdMarker"]}
+
+    for size in (1, 2, 3, 1000):
+        assert walk(size) == keys
+        assert walk(size, Delimiter="/") == ["a", "a", "b/", "c", "c", "c/", "d/", "e"]
+        assert walk(size, Prefix="b/", Delimiter="/") == ["b/1", "b/2", "b/3/"]
+        assert walk(size, Prefix="c") == ["c", "c", "c/1"]
+    inside = s3.list_multipart_uploads(Bucket=bucket, Delimiter="/", KeyMarker="b/2")
+    assert [one["Prefix"] for one in inside["CommonPrefixes"]] == ["c/", "d/"]
+
+
+def test_a_checksum_behind_the_body_is_the_one_that_is_named(s3, bucket, cloud, account):
+    from botocore.auth import S3SigV4Auth
+    from botocore.awsrequest import AWSRequest
+    from botocore.credentials import Credentials
+
+    class Unsigned(S3SigV4Auth):
+        def payload(self, request):
+            return "STREAMING-UNSIGNED-PAYLOAD-TRAILER"
+
+    def put(algorithm):
+        body = b"9\r\n123456789\r\n0\r\nx-amz-checksum-crc32:y/Q5Jg==\r\n\r\n"
+        headers = {
+            "x-amz-decoded-content-length": "9",
+            "x-amz-trailer": "x-amz-checksum-crc32",
+            "x-amz-sdk-checksum-algorithm": algorithm,
+            "content-encoding": "aws-chunked",
+        }
+        request = AWSRequest("PUT", f"{cloud.endpoint}/{bucket}/k", data=body, headers=headers)
+        Unsigned(Credentials(account, "x"), "s3", "us-east-1").add_auth(request)
+        return requests.put(request.url, data=body, headers=dict(request.headers))
+
+    assert put("CRC32").headers["x-amz-checksum-crc32"] == "y/Q5Jg=="
+    refused = put("SHA1")
+    assert refused.status_code == 400
+    assert "<Message>Value for x-amz-sdk-checksum-algorithm header is invalid.</Message>" in refused.text
+
+
+def elements(text):
+    import xml.etree.ElementTree
+
+    return {one.tag: one.text for one in xml.etree.ElementTree.fromstring(text)}
+
+
+def test_a_wrong_signature_is_told_with_what_was_signed(cloud, user, bucket):
+    everything = {"Effect": "Allow", "Action": "*", "Resource": "*"}
+    s3 = user("signer", everything)("s3", signature_version="s3v4")
+    url = s3.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": "k"})
+    told = elements(requests.get(url.replace("/k?", "/other?")).text)
+    assert told["Code"] == "SignatureDoesNotMatch"
+    assert told["CanonicalRequest"].startswith(f"GET\n/{bucket}/other\n")
+    for name in ("StringToSign", "CanonicalRequest"):
+        assert bytes.fromhex(told[f"{name}Bytes"]).decode() == told[name]
+    form = s3.generate_presigned_post(bucket, "k")
+    told = elements(requests.post(form["url"], data={**form["fields"], "x-amz-signature": "0"}, files={"file": b"x"}).text)
+    assert told["Code"] == "SignatureDoesNotMatch" and told["SignatureProvided"] == "0"
+    assert told["StringToSign"] == form["fields"]["policy"]
+    assert bytes.fromhex(told["StringToSignBytes"]).decode() == told["StringToSign"]
+
+
+def test_a_form_tells_how_much_it_takes(s3, bucket):
+    def post(low, high, size):
+        form = s3.generate_presigned_post(bucket, "k", Conditions=[["content-length-range", low, high]])
+        return requests.post(form["url"], data=form["fields"], files={"file": b"x" * size})
+
+    small = elements(post(10, 20, 3).text)
+    assert (small["Code"], small["ProposedSize"], small["MinSizeAllowed"]) == ("EntityTooSmall", "3", "10")
+    large = elements(post(10, 20, 300_000).text)
+    assert (large["Code"], large["ProposedSize"], large["MaxSizeAllowed"]) == ("EntityTooLarge", "300000", "20")
+    assert post(10, 20, 20).status_code == 204

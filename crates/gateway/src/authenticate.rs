@@ -153,9 +153,10 @@ impl Authenticator {
                 return Err(error);
             }
             let error = error.with("AWSAccessKeyId", v4.access_key_id.as_str());
-            let error = error.with("StringToSign", v4.string_to_sign(&canonical));
-            let error = error.with("SignatureProvided", v4.signature.as_str());
-            return Err(error.with("CanonicalRequest", canonical.text()));
+            let (to_sign, canonical) = (v4.string_to_sign(&canonical), canonical.text());
+            let error = error.with("StringToSign", to_sign.as_str()).with("SignatureProvided", v4.signature.as_str());
+            let error = error.with("StringToSignBytes", spaced(&to_sign)).with("CanonicalRequest", canonical.as_str());
+            return Err(error.with("CanonicalRequestBytes", spaced(&canonical)));
         }
         Ok(issued(credential, Some(key)))
     }
@@ -228,6 +229,11 @@ impl Authenticator {
             signing_key: None,
         })
     }
+}
+
+/// The bytes of a text in hexadecimal, as S3 shows what it signed.
+fn spaced(text: &str) -> String {
+    text.bytes().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(" ")
 }
 
 fn issued(credential: Arc<Credential>, signing_key: Option<Vec<u8>>) -> Caller {

@@ -94,7 +94,7 @@ impl Gateway {
         let query = wire::rest::parse_query(parts.uri.query().unwrap_or(""));
         let path = match &host.bucket {
             Some(bucket) => format!("/{bucket}{}", parts.uri.path()),
-            None => parts.uri.path().to_owned(),
+            None => express_path(parts.uri.path(), header(&parts.headers, "user-agent").unwrap_or_default()),
         };
         let request_id = match host.service.as_deref() {
             Some("s3") => self.cloud.random.upper_alphanumeric(16),
@@ -370,6 +370,19 @@ impl Gateway {
     }
 }
 
+/// The path of a request that says its bucket there. Of a directory bucket the JavaScript SDK writes `/bucket//key` where it
+/// was given an IP address; from anybody else that is a key that begins with a slash.
+fn express_path(path: &str, agent: &str) -> String {
+    match path.split_once("//") {
+        Some((bucket, rest))
+            if agent.starts_with("aws-sdk-js/") && bucket.ends_with("--x-s3") && !bucket[1..].contains('/') =>
+        {
+            format!("{bucket}/{rest}")
+        }
+        _ => path.to_owned(),
+    }
+}
+
 /// The query without what only signs it.
 fn parameters(query: &[(String, String)]) -> Cow<'_, [(String, String)]> {
     let signs = |key: &str| key.starts_with("X-Amz-") && key != "X-Amz-Expected-Bucket-Owner";
@@ -541,4 +554,24 @@ fn verified(body: ByteStream, hash: String) -> ByteStream {
         }
     });
     ByteStream::new(stream, len)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_of_directory_buckets() {
+        let javascript = "aws-sdk-js/3.900.0 ua/2.1";
+        assert_eq!(express_path("/a--use1-az4--x-s3//k//l", javascript), "/a--use1-az4--x-s3/k//l");
+        assert_eq!(express_path("/a--use1-az4--x-s3//", javascript), "/a--use1-az4--x-s3/");
+        for (path, agent) in [
+            ("/a--use1-az4--x-s3//k", "Boto3/1.44.5"),
+            ("/a--use1-az4--x-s3/k//l", javascript),
+            ("/plain//k", javascript),
+            ("//k", javascript),
+        ] {
+            assert_eq!(express_path(path, agent), path);
+        }
+    }
 }

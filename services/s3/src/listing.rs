@@ -7,7 +7,7 @@ use std::ops::Bound;
 use service::{Bytes, Key, Range, Scan, Snapshot, StoreError};
 
 use crate::record;
-use crate::store::{Object, objects_key, versions_key};
+use crate::store::{Object, objects_key, uploads_key, versions_key};
 
 /// What to list.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -234,8 +234,16 @@ impl Iterator for Merged {
     }
 }
 
+/// What the keys of a bucket's uploads begin with whose own keys begin with a text.
+pub fn uploads_below(bucket: &str, text: &str) -> Vec<u8> {
+    let mut key = Vec::from(uploads_key(bucket).text(text));
+    // Text parts end with two bytes; what begins with the text does not.
+    key.truncate(key.len() - 2);
+    key
+}
+
 /// The part of a range beyond everything that begins with `prefix`.
-fn beyond(range: &Range, prefix: Vec<u8>) -> Range {
+pub fn beyond(range: &Range, prefix: Vec<u8>) -> Range {
     match Range::prefix(prefix).to {
         Bound::Excluded(end) | Bound::Included(end) => range.clone().starting_at(end),
         // Nothing sorts after the prefix.

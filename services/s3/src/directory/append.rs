@@ -61,7 +61,7 @@ pub async fn put(
     check_write(if_match, if_none_match, key, current.as_ref())?;
     admit(current.as_ref(), offset, metadata)?;
     let own = current.as_ref().and_then(|object| object.checksum.as_ref()).map(|checksum| checksum.algorithm);
-    let named = ops::trailing(request.checksum_algorithm.as_ref(), request.trailer.as_deref());
+    let named = ops::trailing(request.checksum_algorithm.as_ref(), request.trailer.as_deref())?;
     let stated = stated!(request);
     let says = !stated.is_empty() || named.is_some();
     let default = own.unwrap_or(Algorithm::Crc64Nvme);

@@ -6,8 +6,8 @@
 use service::{Range, Snapshot, decode_token, encode_token, from_record};
 
 use crate::Error;
-use crate::listing::{Entry, Listing, Query};
-use crate::store::{Bucket, Upload, uploads_key};
+use crate::listing::{Entry, Listing, Query, beyond, uploads_below};
+use crate::store::{Bucket, Upload};
 
 /// Checks a prefix and a delimiter; other buckets take any.
 pub fn check(bucket: &Bucket, prefix: &str, delimiter: &str) -> Result<(), Error> {
@@ -40,18 +40,24 @@ pub fn add_uploads(snapshot: &Snapshot, bucket: &Bucket, query: &Query, listing:
     if bucket.directory.is_none() || query.delimiter.is_empty() || query.limit == 0 {
         return Ok(());
     }
-    let mut begins = Vec::from(uploads_key(&bucket.name).text(&query.prefix));
-    // Text parts end with two bytes; what begins with the prefix does not.
-    begins.truncate(begins.len() - 2);
     let last = listing.entries.last().filter(|_| listing.truncated).map(|entry| entry.name().to_owned());
+    let whole = Range::prefix(uploads_below(&bucket.name, &query.prefix));
+    let mut from = whole.clone().starting_at(uploads_below(&bucket.name, &query.after));
     let mut found: Vec<String> = Vec::new();
-    for entry in snapshot.scan(Range::prefix(begins)) {
-        let upload: Upload = from_record(&entry?.1)?;
-        let Some(common) = query.common_prefix(&upload.key) else { continue };
-        let within = *common > *query.after && last.as_deref().is_none_or(|last| common <= last);
-        if within && found.last().is_none_or(|last| last != common) {
-            found.push(common.to_owned());
+    'seek: while found.len() <= query.limit {
+        for entry in snapshot.scan(from) {
+            let upload: Upload = from_record(&entry?.1)?;
+            if last.as_deref().is_some_and(|last| *upload.key > *last && !upload.key.starts_with(last)) {
+                break 'seek;
+            }
+            let Some(common) = query.common_prefix(&upload.key) else { continue };
+            if *common > *query.after {
+                found.push(common.to_owned());
+            }
+            from = beyond(&whole, uploads_below(&bucket.name, common));
+            continue 'seek;
         }
+        break;
     }
     for common in found {
         let place = listing.entries.binary_search_by(|entry| entry.name().cmp(&common));

@@ -57,7 +57,7 @@ impl Rules for Express<'_> {
         let lower = action.to_ascii_lowercase();
         let name = if lower == "*" { "*" } else { lower.strip_prefix("s3express:").unwrap_or_default() };
         let known = |known: &&str| glob(name.as_bytes(), known.to_ascii_lowercase().as_bytes());
-        match ACTIONS.iter().any(|action| known(action)) {
+        match ACTIONS.iter().any(known) {
             true => Ok(()),
             false => Err(detailed("Policy has invalid action", action.to_owned())),
         }

@@ -19,9 +19,10 @@ use crate::checksum::{Algorithm, Checksum, of_parts};
 use crate::directory::{self, listing, refuse};
 use crate::encryption::show_encryption;
 use crate::integrity::{self, show, stated};
+use crate::listing::{Query, beyond, uploads_below};
 use crate::precondition::check_write;
 use crate::store::{
-    Object, ObjectPart, Part, Segment, Upload, load_bucket, load_part, load_upload, parts_key, upload_key, uploads_key,
+    Object, ObjectPart, Part, Segment, Upload, load_bucket, load_part, load_upload, parts_key, upload_key,
 };
 use crate::{Error, S3};
 use crate::{tagging, versions};
@@ -29,6 +30,7 @@ use crate::{tagging, versions};
 /// Every part but the last has at least this many bytes.
 const MIN_PART: u64 = 5 * 1024 * 1024;
 const MAX_PARTS: usize = 10_000;
+const ORDER: &str = "The list of parts was not in ascending order. Parts must be ordered by part number.";
 
 pub(super) fn checksum_type(full: bool) -> ChecksumType {
     if full { ChecksumType::FullObject } else { ChecksumType::Composite }
@@ -65,7 +67,7 @@ fn upload_id(cx: &Context) -> String {
 
 operation! {
     S3, CreateMultipartUpload,
-    access: |_, cx, request| (|| asked!(request).access(cx, &request.bucket, &request.key))(),
+    access: |_, cx, request| asked!(request).access(cx, &request.bucket, &request.key),
     handler: create_multipart_upload
 }
 
@@ -143,13 +145,7 @@ async fn complete_multipart_upload(
     }
     let numbers: Vec<i32> = listed.iter().map(|part| part.part_number.unwrap_or_default()).collect();
     if numbers.windows(2).any(|pair| pair[0] >= pair[1]) {
-        let text = "The list of parts was not in ascending order. Parts must be ordered by part number.";
-        return Err(Error::InvalidPartOrder(text.to_owned()));
-    }
-    let consecutive = (1..).zip(&numbers).all(|(place, number)| place == *number);
-    if bucket.directory.is_some() && !consecutive {
-        let text = "The list of parts was not consecutive. Part numbers must begin with 1 and be consecutive.";
-        return Err(Error::InvalidPartOrder(text.to_owned()));
+        return Err(Error::InvalidPartOrder(ORDER.to_owned()));
     }
     let (name, key, id) = (&bucket.name, &request.key, &request.upload_id);
     let (object, removed) = cx.store().write(|tx| {
@@ -164,6 +160,11 @@ async fn complete_multipart_upload(
                 _ => return Err(error),
             },
         };
+        // Parts that are counted from one on: those of directory buckets, and those whose checksums make one.
+        let consecutive = (1..).zip(&numbers).all(|(place, number)| place == *number);
+        if !consecutive && (bucket.directory.is_some() || (upload.algorithm.is_some() && !upload.full)) {
+            return Err(Error::InvalidPartOrder(ORDER.to_owned()));
+        }
         let parts = chosen_parts(tx, &upload, listed)?;
         let mut object = assemble(cx, &upload, &parts)?;
         object.etag = directory::etag(cx, &bucket, object.etag);
@@ -382,43 +383,46 @@ async fn list_multipart_uploads(
     let mut prefixes: Vec<String> = Vec::new();
     let mut last = (String::new(), String::new());
     let mut truncated = false;
-    // Text parts end with two bytes; what begins with the prefix does not.
-    let begins = |text: &str| {
-        let mut key = Vec::from(uploads_key(&bucket.name).text(text));
-        key.truncate(key.len() - 2);
-        key
-    };
-    let mut range = Range::prefix(begins(&prefix));
+    let query = Query { prefix: prefix.clone(), delimiter: delimiter.clone(), ..Query::default() };
+    let whole = Range::prefix(uploads_below(&bucket.name, &prefix));
+    let mut from = whole.clone();
     if key_marker >= prefix {
-        range = range.starting_at(begins(&key_marker));
+        // A common prefix that the marker lies in was listed.
+        let listed = query.common_prefix(&key_marker).filter(|_| key_marker.starts_with(&prefix));
+        from = match listed {
+            Some(common) => beyond(&whole, uploads_below(&bucket.name, common)),
+            None => from.starting_at(uploads_below(&bucket.name, &key_marker)),
+        };
     }
-    for entry in cx.store().scan(range) {
-        let upload: Upload = from_record(&entry?.1)?;
-        let after =
-            upload.key > key_marker || (upload.key == key_marker && !id_marker.is_empty() && upload.id > id_marker);
-        if !upload.key.starts_with(&prefix) || !(key_marker.is_empty() || after) {
-            continue;
-        }
-        let rest = upload.key.get(prefix.len()..).unwrap_or_default();
-        let common = rest.find(&delimiter).filter(|_| !delimiter.is_empty());
-        let common = common.and_then(|at| upload.key.get(..prefix.len() + at + delimiter.len())).map(str::to_owned);
-        if common.as_ref().is_some_and(|common| prefixes.last() == Some(common) || key_marker.starts_with(common)) {
-            continue;
-        }
-        if uploads.len() + prefixes.len() == usize::try_from(limit).unwrap_or_default() {
-            truncated = limit > 0;
-            break;
-        }
-        match common {
-            Some(common) => {
-                last = (common.clone(), String::new());
-                prefixes.push(common);
+    let snapshot = cx.store().snapshot();
+    'seek: loop {
+        for entry in snapshot.scan(from) {
+            let upload: Upload = from_record(&entry?.1)?;
+            let after =
+                upload.key > key_marker || (upload.key == key_marker && !id_marker.is_empty() && upload.id > id_marker);
+            if !(key_marker.is_empty() || after) {
+                continue;
             }
-            None => {
-                last = (upload.key.clone(), upload.id.clone());
-                uploads.push(show_upload(upload, naming, &bucket.account));
+            let common = query.common_prefix(&upload.key).map(str::to_owned);
+            if uploads.len() + prefixes.len() == usize::try_from(limit).unwrap_or_default() {
+                truncated = limit > 0;
+                break 'seek;
+            }
+            match common {
+                // What else it stands for is passed over.
+                Some(common) => {
+                    from = beyond(&whole, uploads_below(&bucket.name, &common));
+                    last = (common.clone(), String::new());
+                    prefixes.push(common);
+                    continue 'seek;
+                }
+                None => {
+                    last = (upload.key.clone(), upload.id.clone());
+                    uploads.push(show_upload(upload, naming, &bucket.account));
+                }
             }
         }
+        break;
     }
     Ok(ListMultipartUploadsOutput {
         bucket: Some(bucket.name.clone()),

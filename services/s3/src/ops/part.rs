@@ -95,7 +95,7 @@ async fn upload_part(s3: &S3, cx: &Context, request: UploadPartRequest) -> Resul
     let default = upload.algorithm.unwrap_or(Algorithm::Crc64Nvme);
     let provided = key_of!(&request);
     let key = part_key_of(cx, &bucket.name, &upload, provided.clone())?;
-    let named = trailing(request.checksum_algorithm.as_ref(), request.trailer.as_deref());
+    let named = trailing(request.checksum_algorithm.as_ref(), request.trailer.as_deref())?;
     let named = named.as_ref();
     let stated = stated!(request);
     let says = !stated.is_empty() || named.is_some();
