@@ -241,3 +241,34 @@ def test_a_table_is_closed_while_it_is_imported(start):
     wait_for(lambda: status() == "COMPLETED", "the end of the import")
     assert dynamodb.describe_table(TableName="slow")["Table"]["TableStatus"] == "ACTIVE"
     assert dynamodb.scan(TableName="slow")["Count"] == 1
+
+
+def test_what_an_import_leaves_out_is_logged(boto):
+    dynamodb, s3, logs = boto("dynamodb"), boto("s3", s3={"addressing_style": "path"}), boto("logs")
+    bucket = "imports-" + boto("sts").get_caller_identity()["Account"]
+    s3.create_bucket(Bucket=bucket)
+    lines = ['{"Item":{"pk":{"S":"one"}}}', '{"Item":{"pk":{"N":"1"}}}', "nonsense"]
+    s3.put_object(Bucket=bucket, Key="a.json", Body="\n".join(lines).encode())
+    started = dynamodb.import_table(
+        S3BucketSource={"S3Bucket": bucket},
+        InputFormat="DYNAMODB_JSON",
+        TableCreationParameters={
+            "TableName": "logged",
+            "BillingMode": "PAY_PER_REQUEST",
+            "AttributeDefinitions": [{"AttributeName": "pk", "AttributeType": "S"}],
+            "KeySchema": [{"AttributeName": "pk", "KeyType": "HASH"}],
+        },
+    )["ImportTableDescription"]
+    describe = lambda: dynamodb.describe_import(ImportArn=started["ImportArn"])["ImportTableDescription"]
+    wait_for(lambda: describe()["ImportStatus"] != "IN_PROGRESS", "the end of the import")
+    done = describe()
+    assert (done["ImportStatus"], done["ImportedItemCount"], done["ErrorCount"]) == ("COMPLETED", 1, 2)
+    assert done["CloudWatchLogGroupArn"].endswith(":log-group:/aws-dynamodb/imports:*")
+    [stream] = logs.describe_log_streams(logGroupName="/aws-dynamodb/imports")["logStreams"]
+    events = logs.get_log_events(logGroupName="/aws-dynamodb/imports", logStreamName=stream["logStreamName"], startFromHead=True)
+    told = [json.loads(event["message"]) for event in events["events"]]
+    assert [one["itemS3Pointer"] for one in told] == [{"bucket": bucket, "key": "a.json", "itemIndex": at} for at in (1, 2)]
+    assert told[0]["errorMessages"] == [
+        "One or more parameter values were invalid: Type mismatch for key pk expected: S actual: N"
+    ]
+    assert all(one["importArn"] == started["ImportArn"] for one in told)

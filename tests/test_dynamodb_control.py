@@ -5,7 +5,7 @@ import datetime
 
 import pytest
 
-from conftest import error_of
+from conftest import error_of, wait_for
 
 KEYS = {
     "BillingMode": "PAY_PER_REQUEST",
@@ -158,16 +158,37 @@ def test_streams_of_kinesis_are_not_there(dynamodb, table, account):
         assert error_of(call, TableName="gone", StreamArn=stream)[0] == "ResourceNotFoundException"
 
 
-def test_replicas_do_not_scale_by_themselves(dynamodb, table):
-    dynamodb.update_table(TableName="tab", ReplicaUpdates=[{"Create": {"RegionName": "eu-west-1"}}])
-    described = dynamodb.describe_table_replica_auto_scaling(TableName="tab")["TableAutoScalingDescription"]
-    assert described["TableName"] == "tab" and described["TableStatus"] == "ACTIVE"
-    assert {replica["RegionName"] for replica in described["Replicas"]} >= {"eu-west-1"}
-    scaling = {"MinimumUnits": 1, "MaximumUnits": 10}
-    code, _, status = error_of(
-        dynamodb.update_table_replica_auto_scaling, TableName="tab", ProvisionedWriteCapacityAutoScalingUpdate=scaling
-    )
-    assert (code, status) == ("NotImplemented", 501)
+def test_replicas_scale_with_what_is_written(start, advance):
+    cloud = start(state=False)
+    here, there = cloud.client("dynamodb"), cloud.client("dynamodb", region="eu-west-1")
+    units = {"ReadCapacityUnits": 5, "WriteCapacityUnits": 5}
+    here.create_table(TableName="tab", **{**KEYS, "BillingMode": "PROVISIONED"}, ProvisionedThroughput=units)
+    here.update_table(TableName="tab", ReplicaUpdates=[{"Create": {"RegionName": "eu-west-1"}}])
+    tracking = {"TargetValue": 50.0}
+    scaling = {
+        "MinimumUnits": 1,
+        "MaximumUnits": 40,
+        "ScalingPolicyUpdate": {"PolicyName": "half", "TargetTrackingScalingPolicyConfiguration": tracking},
+    }
+    here.update_table_replica_auto_scaling(TableName="tab", ProvisionedWriteCapacityAutoScalingUpdate=scaling)
+    described = there.describe_table_replica_auto_scaling(TableName="tab")["TableAutoScalingDescription"]
+    for replica in described["Replicas"]:
+        shown = replica["ReplicaProvisionedWriteCapacityAutoScalingSettings"]
+        assert shown["ScalingPolicies"] == [
+            {"PolicyName": "half", "TargetTrackingScalingPolicyConfiguration": tracking}
+        ]
+    writes = lambda client: client.describe_table(TableName="tab")["Table"]["ProvisionedThroughput"]["WriteCapacityUnits"]
+    advance(cloud, 60)
+    for _ in range(2):
+        for batch in range(12):
+            puts = [{"PutRequest": {"Item": {"pk": {"S": f"{batch}-{n}"}}}} for n in range(25)]
+            there.batch_write_item(RequestItems={"tab": puts})
+        advance(cloud, 60)
+    # 300 units a minute are 5 a second, and those are to be half of what there is.
+    wait_for(lambda: (writes(here), writes(there)) == (10, 10), "the capacity's growth")
+    for _ in range(17):
+        advance(cloud, 60)
+    wait_for(lambda: (writes(here), writes(there)) == (1, 1), "the capacity's shrinking")
 
 
 def test_settings_of_global_tables(cloud, account):

@@ -1,12 +1,13 @@
 """Vector indexes with real clients: creating them, writing, searching, crashes, and who may search."""
 
+import json
 import math
 import random
 import struct
 import time
 
 
-from conftest import error_of
+from conftest import error_of, wait_for
 
 STRING = lambda *names: [{"AttributeName": name, "AttributeType": "S"} for name in names]
 
@@ -163,3 +164,39 @@ def test_large_indexes_are_searched_at_once(start):
     began = time.monotonic()
     assert len(search(dynamodb, "many", sought, top=100)) == 100
     assert time.monotonic() - began < 5
+
+
+def test_imported_and_restored_tables_have_their_indexes(boto):
+    dynamodb, s3 = boto("dynamodb"), boto("s3", s3={"addressing_style": "path"})
+    bucket = "vectors-" + boto("sts").get_caller_identity()["Account"]
+    s3.create_bucket(Bucket=bucket)
+    lines = [json.dumps({"Item": item(key, numbers)}) for key, numbers in (("a", [1, 0, 0]), ("b", [0, 1, 0]), ("short", [1]))]
+    s3.put_object(Bucket=bucket, Key="in.json", Body="\n".join(lines).encode())
+    started = dynamodb.import_table(
+        S3BucketSource={"S3Bucket": bucket},
+        InputFormat="DYNAMODB_JSON",
+        TableCreationParameters={
+            "TableName": "imported",
+            "BillingMode": "PAY_PER_REQUEST",
+            "AttributeDefinitions": STRING("pk"),
+            "KeySchema": [{"AttributeName": "pk", "KeyType": "HASH"}],
+            "VectorIndexes": [index()],
+        },
+    )["ImportTableDescription"]
+    assert started["TableCreationParameters"]["VectorIndexes"] == [index()]
+    describe = lambda: dynamodb.describe_import(ImportArn=started["ImportArn"])["ImportTableDescription"]
+    wait_for(lambda: describe()["ImportStatus"] != "IN_PROGRESS", "the end of the import")
+    assert (describe()["ImportedItemCount"], describe()["ErrorCount"]) == (2, 1)
+    assert search(dynamodb, "imported", [1, 0, 0]) == [("a", 0), ("b", 1)]
+    dynamodb.update_continuous_backups(
+        TableName="imported", PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True}
+    )
+    restore = lambda name, **more: dynamodb.restore_table_to_point_in_time(
+        SourceTableName="imported", TargetTableName=name, UseLatestRestorableTime=True, **more
+    )
+    restore("again")
+    assert search(dynamodb, "again", [0, 1, 0]) == [("b", 0), ("a", 1)]
+    restore("without", VectorIndexOverride=[])
+    assert "VectorIndexes" not in dynamodb.describe_table(TableName="without")["Table"]
+    code, message, _ = error_of(restore, "other", VectorIndexOverride=[index(function="EUCLIDEAN")])
+    assert code == "ValidationException" and "near" in message

@@ -200,10 +200,17 @@ def test_lists_show_less(boto, role):
         assert not less & set(listed) and listed["LoggingConfig"]["LogFormat"] == "Text"
 
 
-def test_the_key_of_an_environment_is_shown(boto, role):
-    client, key = boto("lambda"), "arn:aws:kms:us-east-1:000000000000:key/1"
-    made = client.create_function(FunctionName="f", Runtime="python3.11", Handler="app.handler", Role=role, Code={"ZipFile": ECHO}, KMSKeyArn=key)
-    assert made["KMSKeyArn"] == key
+def test_keys_that_are_not_there_are_refused(boto, role, account):
+    client, key = boto("lambda"), f"arn:aws:kms:us-east-1:{account}:key/2f0b6b1c-5e0a-4d0e-9a53-0f1a3a3c0e11"
+    function = {"FunctionName": "f", "Runtime": "python3.11", "Handler": "app.handler", "Role": role, "Code": {"ZipFile": ECHO}}
+    refused = (
+        "InvalidParameterValueException",
+        "Lambda was unable to configure access to your environment variables because the KMS key is invalid for CreateGrant. "
+        f"Please check your KMS key settings. KMS Exception: NotFoundException KMS Message: Key '{key}' does not exist",
+    )
+    assert error_of(client.create_function, **function, KMSKeyArn=key)[:2] == refused
+    assert error_of(client.get_function, FunctionName="f")[0] == "ResourceNotFoundException"
+    client.create_function(**function)
     client.get_waiter("function_active_v2").wait(FunctionName="f", WaiterConfig={"Delay": 0.1, "MaxAttempts": 600})
-    assert client.update_function_configuration(FunctionName="f", Description="x")["KMSKeyArn"] == key
+    assert error_of(client.update_function_configuration, FunctionName="f", KMSKeyArn=key)[:2] == refused
     assert "KMSKeyArn" not in client.update_function_configuration(FunctionName="f", KMSKeyArn="")

@@ -151,3 +151,20 @@ def test_restoring_with_a_selection(s3, bucket):
     s3.put_object(Bucket=bucket, Key="k", Body=b"x", StorageClass="GLACIER")
     refused = error_of(s3.restore_object, Bucket=bucket, Key="k", RestoreRequest={"Type": "SELECT"})
     assert refused[0::2] == ("MethodNotAllowed", 405)
+
+
+def test_settings_of_new_buckets_are_actions_of_their_own(user, account):
+    red = {"StringEquals": {"aws:RequestTag/team": "red"}}
+    statements = [
+        {"Effect": "Allow", "Action": "s3:CreateBucket", "Resource": "*"},
+        {"Effect": "Allow", "Action": "s3:TagResource", "Resource": "*", "Condition": red},
+    ]
+    s3 = user("maker", *statements)("s3")
+    create = lambda name, **options: error_of(s3.create_bucket, Bucket=f"{name}-{account}", **options)[0]
+    tagged = lambda team: {"CreateBucketConfiguration": {"Tags": [{"Key": "team", "Value": team}]}}
+    s3.create_bucket(Bucket=f"plain-{account}")
+    s3.create_bucket(Bucket=f"red-{account}", **tagged("red"))
+    assert create("blue", **tagged("blue")) == "AccessDenied"
+    assert create("locked", ObjectLockEnabledForBucket=True) == "AccessDenied"
+    assert create("owned", ObjectOwnership="ObjectWriter") == "AccessDenied"
+    assert create("listed", ACL="private", ObjectOwnership="ObjectWriter") == "AccessDenied"

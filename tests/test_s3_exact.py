@@ -197,3 +197,8 @@ def test_texts_of_bad_settings(ask):
     statement = '{"Effect":"Deny","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::%s/*","Condition":{"Foo":{"aws:x":"b"}}}'
     policy = '{"Version":"2012-10-17","Statement":[%s]}' % (statement % ask.bucket)
     assert ask("PUT", f"/{ask.bucket}?policy", policy).error == (400, "MalformedPolicy", "Invalid Condition type : Foo.")
+
+
+def test_blocks_of_nothing(ask, boto):
+    refused = error_of(boto("s3").put_public_access_block, Bucket=ask.bucket, PublicAccessBlockConfiguration={})
+    assert refused == ("InvalidRequest", "Must specify at least one configuration.", 400)

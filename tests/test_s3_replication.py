@@ -1,6 +1,8 @@
 """Replication of what is encrypted, of whose a replica is, and of what is said of a version later."""
 
+import io
 import json
+import zipfile
 
 import pytest
 from conftest import error_of, wait_for
@@ -175,3 +177,44 @@ def test_whose_a_replica_is(s3, cloud, role, account):
     completed(s3, source, "ours")
     # Only its writer reads it now: the owner of the bucket does not.
     assert error_of(theirs.get_object, Bucket=destination, Key="ours")[0] == "AccessDenied"
+
+
+CODE = """
+exports.handler = async (event) => { await fetch(process.env.SINK, { method: "PUT", body: JSON.stringify(event) }); };
+"""
+
+
+def test_failures_are_told(s3, boto, cloud, account, pair):
+    source, destination = pair
+    iam, function = boto("iam"), boto("lambda")
+    trust = json.dumps(TRUST).replace("s3.amazonaws.com", "lambda.amazonaws.com")
+    runner = iam.create_role(RoleName="f", AssumeRolePolicyDocument=trust)["Role"]["Arn"]
+    helpless = iam.create_role(RoleName="helpless", AssumeRolePolicyDocument=json.dumps(TRUST))["Role"]["Arn"]
+    sink = f"sink-{account}"
+    s3.create_bucket(Bucket=sink, ObjectOwnership="ObjectWriter")
+    s3.delete_public_access_block(Bucket=sink)
+    s3.put_bucket_acl(Bucket=sink, ACL="public-read-write")
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as package:
+        package.writestr("index.js", CODE)
+    arn = function.create_function(
+        FunctionName="told", Runtime="nodejs22.x", Role=runner, Handler="index.handler", Code={"ZipFile": archive.getvalue()},
+        Environment={"Variables": {"SINK": f"{cloud.endpoint}/{sink}/event"}},
+    )["FunctionArn"]  # fmt: skip
+    function.get_waiter("function_active_v2").wait(FunctionName="told")
+    function.add_permission(
+        FunctionName="told", StatementId="s3", Action="lambda:InvokeFunction", Principal="s3.amazonaws.com"
+    )
+    events = ["s3:Replication:OperationFailedReplication"]
+    told = {"LambdaFunctionConfigurations": [{"Id": "n", "LambdaFunctionArn": arn, "Events": events}]}
+    s3.put_bucket_notification_configuration(Bucket=source, NotificationConfiguration=told)
+    follow(s3, helpless, source, destination)
+    s3.put_object(Bucket=source, Key="k", Body=b"x")
+    wait_for(lambda: s3.list_objects_v2(Bucket=sink)["KeyCount"], "the notification", 60)
+    assert s3.head_object(Bucket=source, Key="k")["ReplicationStatus"] == "FAILED"
+    [record] = json.loads(s3.get_object(Bucket=sink, Key="event")["Body"].read())["Records"]
+    assert record["eventName"] == "Replication:OperationFailedReplication"
+    assert record["userIdentity"] == {"principalId": "s3.amazonaws.com"}
+    data = record["replicationEventData"]
+    assert (data["replicationRuleId"], data["destinationBucket"]) == ("all", f"arn:aws:s3:::{destination}")
+    assert (data["s3Operation"], data["failureReason"]) == ("OBJECT_PUT", "SrcGetObjectNotPermitted")

@@ -417,7 +417,7 @@ def test_configurations(s3, bucket):
     s3.put_bucket_metrics_configuration(Bucket=bucket, Id="m", MetricsConfiguration={"Id": "m"})
     assert s3.list_bucket_metrics_configurations(Bucket=bucket)["MetricsConfigurationList"] == [{"Id": "m"}]
     wrong = error_of(s3.put_bucket_metrics_configuration, Bucket=bucket, Id="m", MetricsConfiguration={"Id": "n"})
-    assert wrong[0] == "InvalidConfigurationId"
+    assert wrong[0] == "IdMismatch"
     s3.delete_bucket_metrics_configuration(Bucket=bucket, Id="m")
     assert error_of(s3.delete_bucket_metrics_configuration, Bucket=bucket, Id="m")[0] == "NoSuchConfiguration"
     tiering = {"Id": "t", "Status": "Enabled", "Tierings": [{"Days": 90, "AccessTier": "ARCHIVE_ACCESS"}]}

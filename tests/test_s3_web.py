@@ -139,7 +139,7 @@ def test_signatures_of_forms(boto, s3, cloud, bucket):
                                       Conditions=[{"success_action_redirect": "http://x.y/?a=b"}])
     answer = requests.post(post["url"], data=post["fields"], files={"file": b"1"}, allow_redirects=False)
     assert answer.status_code == 303, answer.text
-    assert answer.headers["location"].startswith(f"http://x.y/?a=b&bucket={bucket.replace('-', '%2D')}&key=own%2Fv4&etag=%22")
+    assert answer.headers["location"].startswith(f"http://x.y/?a=b&bucket={bucket}&key=own%2Fv4&etag=%22")
     post["fields"]["x-amz-signature"] = "0" * 64
     assert "SignatureDoesNotMatch" in requests.post(post["url"], data=post["fields"], files={"file": b"1"}).text
 

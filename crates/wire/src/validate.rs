@@ -360,20 +360,25 @@ fn matches(pattern: &'static str, value: &str) -> bool {
 }
 
 /// Java's names of character classes, in the words of the engine at hand. It knows no Unicode properties: `\p{L}`
-/// and the like match any character, because refusing a good value would be worse.
+/// and the like match any character beyond ASCII, because refusing a good value would be worse.
 fn java_classes(pattern: &str) -> String {
-    const ASCII: [(&str, &str); 6] = [
+    const CLASSES: [(&str, &str); 7] = [
         (r"\p{Alnum}", "a-zA-Z0-9"),
         (r"\p{Alpha}", "a-zA-Z"),
         (r"\p{Digit}", "0-9"),
         (r"\p{Graph}", "!-~"),
         (r"\p{Print}", " -~"),
         (r"\p{ASCII}", r"\x00-\x7F"),
+        (r"\p{Z}", r" \x{80}-\x{10FFFF}"),
     ];
-    let mut text = ASCII.iter().fold(pattern.to_owned(), |text, (from, to)| text.replace(from, to));
+    let mut text = pattern.to_owned();
     while let Some(start) = text.find(r"\p{") {
         let end = text[start..].find('}').map_or(text.len(), |end| start + end + 1);
-        text.replace_range(start..end, r"\w\x{80}-\x{10FFFF}");
+        let known = CLASSES.iter().find(|(name, _)| *name == &text[start..end]);
+        let class = known.map_or(r"\w\x{80}-\x{10FFFF}", |(_, class)| class);
+        let before = text[..start].replace(r"\[", "").replace(r"\]", "");
+        let inside = before.rfind('[') > before.rfind(']');
+        text.replace_range(start..end, &if inside { class.to_owned() } else { format!("[{class}]") });
     }
     // \uHHHH → \x{HHHH}
     let mut out = String::with_capacity(text.len());
@@ -393,4 +398,18 @@ fn java_classes(pattern: &str) -> String {
         }
     }
     out + rest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn java_classes_inside_and_outside_of_brackets() {
+        assert!(matches(r"\p{Print}+", "half of it"));
+        assert!(!matches(r"\p{Print}+", "half\tof"));
+        assert!(matches(r"[\p{Alnum}_-]*", "a_1-b") && !matches(r"[\p{Alnum}_-]*", "a b"));
+        assert!(matches(r"([\p{L}\p{Z}\p{N}_.:/=+\-@]*)", "한국 a:b") && !matches(r"[\p{L}_.]*", "a!"));
+        assert!(matches(r"\[\p{Digit}\]", "[7]") && !matches(r"\[\p{Digit}\]", "[77]"));
+    }
 }

@@ -190,7 +190,8 @@ impl DynamoDb {
             let result = cx.store().write(|transaction| {
                 let mut writer = Writer::new(transaction, Actor::Request, cx.now().millis());
                 writer.collection_limit = self.collection_limit;
-                writer.spent = self.throttle.as_ref().filter(|_| as_a_whole).map(|_| Vec::new());
+                let counted = self.throttle.is_some() || tables.iter().any(|table| !table.scaling.is_empty());
+                writer.spent = (counted && as_a_whole).then(Vec::new);
                 let value = change(&tables, &mut writer)?;
                 writer.finish();
                 Ok::<_, Failure>((value, writer.spent))

@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 
 use dynamodb_api as api;
+use serde::{Deserialize, Serialize};
 
 use crate::size::Units;
 use crate::table::{IndexNumber, PRIMARY, Scope, Table};
 use crate::vector;
 
 /// Whether units were spent on reading or on writing; only transactions report the difference.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Direction {
     Read,
     Write,

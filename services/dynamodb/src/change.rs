@@ -11,7 +11,7 @@ use crate::codec::Corrupt;
 use crate::error::Error;
 use crate::maintenance::purge_key;
 use crate::store::{Head, NEXT_NUMBER, head_key, mark_key, read_table, table_key, write_table};
-use crate::store::{RECOVERIES, Sizes, TIMES_TO_LIVE};
+use crate::store::{RECOVERIES, SCALINGS, Sizes, TIMES_TO_LIVE};
 use crate::stream;
 use crate::table::{Table, index_prefix};
 
@@ -88,6 +88,11 @@ fn follow(transaction: &mut Transaction<'_>, before: &Table, table: &mut Table, 
         if let Some(gone) = old {
             transaction.put(purge_key(&index_prefix(table.number, gone)), Vec::new());
         }
+    }
+    match (before.scaling.is_empty(), table.scaling.is_empty()) {
+        (true, false) => transaction.put(mark_key(SCALINGS, &key), Vec::new()),
+        (false, true) => transaction.delete(mark_key(SCALINGS, &key)),
+        _ => {}
     }
     if before.stream != table.stream {
         match table.open_stream() {

@@ -145,9 +145,9 @@ fn global(
 ) -> api::GlobalSecondaryIndexDescription {
     let (bytes, items) = sizes.of(index.number);
     let warm = Warm::effective(index.warm, index.throughput);
-    let building = index.backfill.is_some() || table.is_building(index.number, now);
+    let filling = table.filling(index.number, index.backfill.as_ref(), now);
     let status = match table_status {
-        _ if building => api::IndexStatus::Creating,
+        _ if filling.is_some() => api::IndexStatus::Creating,
         api::TableStatus::Creating => api::IndexStatus::Creating,
         api::TableStatus::Deleting => api::IndexStatus::Deleting,
         _ => api::IndexStatus::Active,
@@ -156,7 +156,7 @@ fn global(
         index_name: Some(index.name.clone()),
         key_schema: Some(key_schema(&index.keys)),
         projection: Some(projection(&index.projection)),
-        backfilling: building.then_some(true),
+        backfilling: filling,
         provisioned_throughput: Some(throughput(index.throughput)),
         index_size_bytes: Some(bytes),
         item_count: Some(items),

@@ -37,6 +37,7 @@ mod pace;
 mod parameters;
 mod partiql;
 mod read;
+mod scaling;
 mod schema;
 mod selection;
 mod size;
@@ -65,6 +66,7 @@ pub use streams::Streams;
 pub struct DynamoDb {
     cache: Arc<cache::Cache>,
     throttle: Option<Arc<throttle::Throttle>>,
+    meter: Arc<scaling::Meter>,
     /// How many bytes an item collection may have.
     collection_limit: i64,
     /// See [`pace`].
@@ -77,6 +79,7 @@ impl Default for DynamoDb {
         DynamoDb {
             cache: Arc::default(),
             throttle: None,
+            meter: Arc::default(),
             collection_limit: collection::LIMIT,
             delays: false,
             bulks: bulk::queue(),
@@ -146,6 +149,7 @@ operations! {
     UpdateItem,
     UpdateKinesisStreamingDestination,
     UpdateTable,
+    UpdateTableReplicaAutoScaling,
     UpdateTimeToLive,
 }
 
@@ -200,6 +204,7 @@ impl Service for DynamoDb {
     fn start(&self, cloud: &Arc<Cloud>) {
         self.resume(cloud);
         self.expire_in_background(cloud);
+        self.scale_in_background(cloud);
         self.bulks.start(cloud, Arc::new(bulk::Bulks { db: self.clone() }));
         if let Err(error) = self.resume_exports(cloud).and_then(|()| self.resume_imports(cloud)) {
             tracing::error!(?error, "unfinished exports and imports cannot go on");
@@ -209,6 +214,7 @@ impl Service for DynamoDb {
     fn reset(&self) {
         self.cache.clear();
         self.throttle.iter().for_each(|throttle| throttle.clear());
+        self.meter.clear();
     }
 }
 

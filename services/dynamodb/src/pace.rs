@@ -20,6 +20,8 @@ use crate::table::{IndexNumber, Table};
 const CREATING: i64 = 6_000;
 const UPDATING: i64 = 4_000;
 const INDEXING: i64 = 30_000;
+/// Of which so many pass before it is filled.
+const PREPARING: i64 = 10_000;
 const REPLICATING: i64 = 8_000;
 const DELETING: i64 = 5_000;
 /// How long an import takes at least.
@@ -75,6 +77,15 @@ impl Table {
 
     pub fn is_building(&self, index: IndexNumber, now: i64) -> bool {
         self.work(now) == Some(Work::Indexing(index))
+    }
+
+    /// Of an index that is being made, whether its filling has begun; nothing of one that is ready.
+    pub fn filling(&self, index: IndexNumber, backfill: Option<&Vec<u8>>, now: i64) -> Option<bool> {
+        match (backfill, &self.busy) {
+            (Some(after), _) => Some(!after.is_empty()),
+            (None, Some(busy)) if self.is_building(index, now) => Some(busy.until - now <= INDEXING - PREPARING),
+            _ => None,
+        }
     }
 
     /// Whether the replica in a region is still being made.
@@ -211,13 +222,15 @@ mod tests {
             table["GlobalSecondaryIndexes"][0].clone()
         };
         let scan = json!({ "TableName": "tab", "IndexName": "by-g" });
+        assert_eq!((&index()["IndexStatus"], &index()["Backfilling"]), (&json!("CREATING"), &json!(false)));
+        bench.cloud.clock.advance(10_000);
         assert_eq!((&index()["IndexStatus"], &index()["Backfilling"]), (&json!("CREATING"), &json!(true)));
         let again =
             json!({ "TableName": "tab", "GlobalSecondaryIndexUpdates": [{ "Delete": { "IndexName": "by-g" } }] });
         assert_eq!(bench.error("UpdateTable", again).0, "LimitExceededException");
         let refused = bench.error("Scan", scan.clone());
         assert_eq!(refused.1, "Cannot read from backfilling global secondary index: by-g");
-        bench.cloud.clock.advance(30_000);
+        bench.cloud.clock.advance(20_000);
         assert_eq!((&index()["IndexStatus"], &index()["Backfilling"]), (&json!("ACTIVE"), &Value::Null));
         assert_eq!(bench.ok("Scan", scan)["Count"], 1);
     }
@@ -244,5 +257,22 @@ mod tests {
         assert_eq!(there().unwrap()["Count"], 1, "what was written meanwhile is there");
         bench.ok("UpdateTable", create("eu-west-2"));
         assert_eq!(statuses(), (json!("UPDATING"), vec![json!("ACTIVE"), json!("CREATING")]));
+    }
+
+    #[test]
+    fn vectors_are_searched_when_they_are_there() {
+        let bench = bench();
+        bench.cloud.clock.advance(6_000);
+        let create = json!({ "Create": {
+            "IndexName": "near", "VectorAttribute": { "AttributeName": "v" }, "Dimensions": 1,
+            "DistanceFunction": "COSINE", "Projection": { "ProjectionType": "ALL" },
+        } });
+        bench.ok("UpdateTable", json!({ "TableName": "tab", "VectorIndexUpdates": [create] }));
+        let search = json!({ "TableName": "tab", "IndexName": "near", "SearchVector": [{ "N": "1" }], "TopK": 1 });
+        assert_eq!(bench.invalid("SearchVectors", search.clone()), "The table does not have the specified index: near");
+        bench.cloud.clock.advance(10_000);
+        assert_eq!(bench.invalid("SearchVectors", search.clone()), "Cannot search backfilling vector index: near");
+        bench.cloud.clock.advance(20_000);
+        bench.ok("SearchVectors", search);
     }
 }

@@ -34,6 +34,9 @@ pub const TIMES_TO_LIVE: &[u8] = b"dynamodb/ttl/";
 /// Marks of the tables whose past is kept.
 pub const RECOVERIES: &[u8] = b"dynamodb/recovery/";
 
+/// Marks of the tables whose capacity is scaled.
+pub const SCALINGS: &[u8] = b"dynamodb/scaling/";
+
 /// The mark of a table, by the table's key.
 pub fn mark_key(marks: &[u8], table_key: &[u8]) -> Vec<u8> {
     [marks, table_key.strip_prefix(TABLES.as_bytes()).unwrap_or_default()].concat()

@@ -12,6 +12,7 @@ use crate::history::Recovery;
 use crate::key::{self, KeyAttribute, KeySchema};
 use crate::limits::{OnDemand, Warm};
 use crate::pace::Busy;
+use crate::scaling::Scaling;
 use crate::size;
 use crate::stream::TableStream;
 use crate::value::{Item, equal};
@@ -61,6 +62,8 @@ pub struct Table {
     pub replicas: Vec<String>,
     #[serde(default)]
     pub global: Global,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub scaling: Vec<Scaling>,
     pub policy: Option<ResourcePolicy>,
     /// Contributor insights, of the table itself under the empty name and of its indexes.
     #[serde(default)]
@@ -437,6 +440,7 @@ pub(crate) mod tests {
             restored: None,
             replicas: vec![],
             global: Global::default(),
+            scaling: vec![],
             policy: None,
             insights: [].into(),
             encryption: None,

@@ -128,6 +128,9 @@ impl DynamoDb {
 
     /// Takes what was consumed.
     pub fn charge(&self, cx: &Context, table: &Table, direction: Direction, consumed: &Consumed) {
+        if !table.scaling.is_empty() {
+            self.meter.count(table, direction, consumed, cx.now().millis());
+        }
         let Some(throttle) = &self.throttle else { return };
         for (index, units) in consumed.by_index() {
             if let Some((index, rate)) = bucket(table, index, direction) {

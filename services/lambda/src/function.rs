@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 
 use compute::environment::{Level, LogFormat};
 use lambda_api as api;
-use service::Timestamp;
+use managed_keys::ManagedKey;
+use service::{Context, Timestamp};
 
 use crate::arn::{LATEST, Reference};
 use crate::error::Error;
@@ -137,7 +138,27 @@ impl From<api::UpdateFunctionConfigurationRequest> for Settings {
     }
 }
 
+/// Checks the key that an environment is to be encrypted with: the account's managed key `aws/lambda` is the only one there is.
+fn check_key(cx: &Context, name: &str) -> Result<(), Error> {
+    if ManagedKey::need(cx, cx.account(), cx.region(), "lambda")?.is_named(name) {
+        return Ok(());
+    }
+    Err(Error::InvalidParameterValue(format!(
+        "Lambda was unable to configure access to your environment variables because the KMS key is invalid for CreateGrant. \
+         Please check your KMS key settings. KMS Exception: NotFoundException KMS Message: {}",
+        managed_keys::not_found(name, cx.account(), cx.region())
+    )))
+}
+
 impl Settings {
+    /// Checks what only the rest of the cloud knows.
+    pub fn check(&self, cx: &Context) -> Result<(), Error> {
+        match self.kms_key_arn.as_deref() {
+            None | Some("") => Ok(()),
+            Some(name) => check_key(cx, name),
+        }
+    }
+
     /// Applies what is given to a configuration.
     pub fn apply(self, configuration: &mut Configuration) -> Result<(), Error> {
         if let Some(runtime) = &self.runtime {

@@ -62,7 +62,7 @@ fn kind(event: &str, happening: &Happening<'_>) -> Option<(&'static str, Value)>
 
 /// What the bus is told of what happened to an object.
 pub fn notice(cx: &Context, happening: &Happening<'_>) -> Option<Notice> {
-    let Happening { bucket, key, object, event, due } = happening;
+    let Happening { bucket, key, object, event, due, .. } = happening;
     let (detail_type, further) = kind(event, happening)?;
     let mut shown = json!({ "key": key });
     let sized =
@@ -114,7 +114,7 @@ mod tests {
         let cx = Bench::new().await.cx();
         let bucket = Bucket { name: "b".into(), account: "1".into(), region: "r".into(), ..Bucket::default() };
         let object = Object { size: 3, etag: "e".into(), ..Object::default() };
-        let of = |event| notice(&cx, &Happening { bucket: &bucket, key: "a b", object: &object, event, due: cx.now() });
+        let of = |event| notice(&cx, &Happening::new(&bucket, "a b", &object, event, cx.now()));
         let created = of("ObjectCreated:Put").unwrap().detail;
         assert_eq!((&created["object"]["key"], &created["object"]["size"]), (&json!("a b"), &json!(3)));
         assert_eq!(created["reason"], "PutObject");

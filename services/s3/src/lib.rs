@@ -25,6 +25,7 @@ mod error;
 mod event_bus;
 mod fronts;
 mod integrity;
+mod inventory;
 mod lifecycle;
 mod listing;
 mod lock;
@@ -172,6 +173,7 @@ pub struct S3 {
     notifications: Arc<Queue>,
     lifecycles: Arc<Queue>,
     replications: Arc<Queue>,
+    inventories: Arc<Queue>,
     logs: Arc<logs::Logs>,
     /// Where the bodies lie, known once the cloud has started.
     files: OnceLock<PathBuf>,
@@ -184,6 +186,7 @@ impl Default for S3 {
             notifications: Queue::new("s3/notification", notify::POLICY),
             lifecycles: Queue::new("s3/lifecycle", sweep::POLICY),
             replications: Queue::new("s3/replication", replicate::POLICY),
+            inventories: Queue::new("s3/inventory", inventory::POLICY),
             logs: Arc::default(),
             files: OnceLock::new(),
         }
@@ -201,7 +204,7 @@ impl S3 {
         object: &store::Object,
         event: &str,
     ) -> Result<(), StoreError> {
-        let happening = notify::Happening { bucket, key, object, event, due: cx.now() };
+        let happening = notify::Happening::new(bucket, key, object, event, cx.now());
         notify::schedule(tx, &self.notifications, cx, &happening)
     }
 }
@@ -387,7 +390,11 @@ impl Service for S3 {
         let sweep = sweep::Sweep { queue, notifications, blobs: self.blobs.clone() };
         self.lifecycles.start(cloud, Arc::new(sweep));
         self.logs.start(cloud);
-        self.replications.start(cloud, Arc::new(replicate::Replicator { blobs: self.blobs.clone() }));
+        self.inventories.start(cloud, Arc::new(inventory::Inventories { queue: self.inventories.clone() }));
+        self.replications.start(
+            cloud,
+            Arc::new(replicate::Replicator { blobs: self.blobs.clone(), notifications: self.notifications.clone() }),
+        );
     }
 
     fn reset(&self) {

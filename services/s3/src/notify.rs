@@ -111,6 +111,14 @@ pub struct Happening<'a> {
     /// `ObjectCreated:Put`
     pub event: &'a str,
     pub due: Timestamp,
+    /// What records tell of this event beside what they tell of all: a member's name and value.
+    pub data: Option<(&'static str, Value)>,
+}
+
+impl<'a> Happening<'a> {
+    pub fn new(bucket: &'a Bucket, key: &'a str, object: &'a Object, event: &'a str, due: Timestamp) -> Happening<'a> {
+        Happening { bucket, key, object, event, due, data: None }
+    }
 }
 
 /// Schedules the notifications of a change, in its transaction.
@@ -120,7 +128,7 @@ pub fn schedule(
     cx: &Context,
     happening: &Happening<'_>,
 ) -> Result<(), StoreError> {
-    let Happening { bucket, key, object, event, due } = happening;
+    let Happening { bucket, key, object, event, due, data } = happening;
     let set: Option<NotificationConfiguration> = config::find(tx, bucket, "notification")?;
     let Some(set) = set else { return Ok(()) };
     let notification = |function, event, trace| Notification {
@@ -146,7 +154,10 @@ pub fn schedule(
         if !wanted || !passes(function.filter.as_ref(), key) {
             continue;
         }
-        let record = record(cx, bucket, key, object, event, *due, function.id.as_deref().unwrap_or_default());
+        let mut record = record(cx, bucket, key, object, event, *due, function.id.as_deref().unwrap_or_default());
+        if let Some((name, value)) = data {
+            record[name] = value.clone();
+        }
         let event = json!({ "Records": [record] });
         enter(notification(Some(function.lambda_function_arn), event, cx.origin().trace.clone()))?;
     }
@@ -209,6 +220,7 @@ fn record(
     let caller = match cx.principal() {
         Principal::Root { account } => account.clone(),
         Principal::Anonymous => "Anonymous".to_owned(),
+        Principal::Service { .. } => PRINCIPAL.to_owned(),
         principal => format!("AWS:{}", principal.user_id()),
     };
     let mut record = json!({
@@ -218,7 +230,7 @@ fn record(
         "eventTime": time.iso8601_millis(),
         "eventName": event,
         "userIdentity": { "principalId": caller },
-        "requestParameters": { "sourceIPAddress": cx.origin().source_ip },
+        "requestParameters": { "sourceIPAddress": if caller == PRINCIPAL { PRINCIPAL } else { &cx.origin().source_ip } },
         "responseElements": {
             "x-amz-request-id": cx.request_id(),
             "x-amz-id-2": wire::error::host_id(cx.request_id()),

@@ -91,6 +91,26 @@ pub struct DefaultRetention {
     pub mode: String,
     pub days: Option<i32>,
     pub years: Option<i32>,
+    /// New versions are held until an event, and so long afterwards.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event: Option<Span>,
+}
+
+/// Days, or years.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Span {
+    pub days: Option<i32>,
+    pub years: Option<i32>,
+}
+
+/// Keeps a version until somebody says that an event happened, and for a time afterwards.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EventHold {
+    /// It has not happened yet.
+    pub on: bool,
+    /// `GOVERNANCE` or `COMPLIANCE`
+    pub mode: String,
+    pub after: Span,
 }
 
 /// An access control list.
@@ -122,6 +142,8 @@ pub struct Lock {
     /// `GOVERNANCE` or `COMPLIANCE`, and until when in milliseconds.
     pub retention: Option<(String, i64)>,
     pub hold: Option<bool>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event: Option<EventHold>,
 }
 
 /// A copy of an archived object that can be read for a time.

@@ -129,7 +129,7 @@ impl Sweep {
                 return Ok(Vec::new());
             };
             let tell = |tx: &mut Transaction<'_>, object: &Object, event: &str| {
-                let happening = Happening { bucket, key, object, event, due: now };
+                let happening = Happening::new(bucket, key, object, event, now);
                 notify::schedule(tx, &self.notifications, cx, &happening)
             };
             match change {

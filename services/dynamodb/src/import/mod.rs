@@ -4,6 +4,7 @@
 //! putting an item twice does no harm. Items that the table refuses are counted and left out.
 
 mod csv;
+pub mod log;
 pub mod packing;
 pub mod source;
 
@@ -14,7 +15,7 @@ use service::{Arn, Cloud, Context, Principal, Timestamp};
 use store::Range;
 
 use crate::DynamoDb;
-use crate::error::{Error, item_from_json};
+use crate::error::{Error, Invalid, item_from_json};
 use crate::export::{Status, failure};
 use crate::ion;
 use crate::pace::IMPORTING;
@@ -23,6 +24,7 @@ use crate::validate;
 use crate::value::Item;
 use crate::write::{Action, Write, check_put};
 
+use self::log::LeftOut;
 use self::source::Source;
 
 pub const IMPORTS: &str = "dynamodb/import/";
@@ -156,9 +158,10 @@ impl DynamoDb {
                     continue;
                 }
                 found = true;
-                let (body, read) = import.source().read(cx, file.key).await?;
+                let (body, read) = import.source().read(cx, file.key.clone()).await?;
                 import.bytes += read;
-                self.take_file(cx, import, &body)?;
+                let left_out = self.take_file(cx, import, &body)?;
+                log::tell(cx, import, &file.key, &left_out).await;
             }
             if !more {
                 break;
@@ -167,7 +170,8 @@ impl DynamoDb {
         if found { Ok(()) } else { Err(source::none_found()) }
     }
 
-    fn take_file(&self, cx: &Context, import: &mut Import, body: &[u8]) -> Result<(), Error> {
+    /// Puts the items of a file; says what was left out.
+    fn take_file(&self, cx: &Context, import: &mut Import, body: &[u8]) -> Result<Vec<LeftOut>, Error> {
         let text = || std::str::from_utf8(body).map_err(|_| source::unreadable("it is not UTF-8"));
         let mut items: Vec<Option<Item>> = match &import.format {
             Format::Json => text()?.lines().filter(|line| !line.trim().is_empty()).map(json_item).collect(),
@@ -175,13 +179,15 @@ impl DynamoDb {
             Format::Csv { delimiter, header, .. } => csv::items(text()?, *delimiter, header.as_deref(), &import.table),
         };
         let name = import.table.arn();
-        for step in items.chunks_mut(STEP) {
+        let mut left_out = Vec::new();
+        for (number, step) in items.chunks_mut(STEP).enumerate() {
             let mut good = Vec::with_capacity(step.len());
-            for item in step {
+            for (at, item) in step.iter_mut().enumerate() {
                 import.processed += 1;
-                match item.take().filter(|item| check_put(&import.table, item).is_ok()) {
-                    Some(item) => good.push(item),
-                    None => import.errors += 1,
+                let item = item.take().ok_or_else(|| Invalid::new("The record cannot be parsed as an item"));
+                match item.and_then(|item| check_put(&import.table, &item).map(|()| item)) {
+                    Ok(item) => good.push(item),
+                    Err(Invalid(reason)) => left_out.push((number * STEP + at, reason)),
                 }
             }
             self.write_closed(cx, &name, |table, writer| {
@@ -199,7 +205,8 @@ impl DynamoDb {
             })?;
             import.imported += good.len() as i64;
         }
-        Ok(())
+        import.errors += left_out.len() as i64;
+        Ok(left_out)
     }
 }
 

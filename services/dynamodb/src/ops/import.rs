@@ -197,7 +197,7 @@ fn summary(import: &Import) -> api::ImportSummary {
         input_format: Some(format(import)),
         start_time: Some(Timestamp::from_millis(import.started)),
         end_time: import.ended.map(Timestamp::from_millis),
-        ..Default::default()
+        cloud_watch_log_group_arn: Some(import::log::group_arn(import)),
     }
 }
 
@@ -237,7 +237,7 @@ fn description(import: &Import) -> api::ImportTableDescription {
         imported_item_count: ended.then_some(import.imported),
         failure_code,
         failure_message,
-        ..Default::default()
+        cloud_watch_log_group_arn: Some(import::log::group_arn(import)),
     }
 }
 

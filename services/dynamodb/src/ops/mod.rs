@@ -12,6 +12,7 @@ pub mod kinesis;
 pub mod policy;
 pub mod query;
 pub mod replica;
+pub mod replica_scaling;
 pub mod restore;
 pub mod scan;
 pub mod settings;

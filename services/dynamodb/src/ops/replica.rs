@@ -4,11 +4,11 @@
 //! conflict that the last writer would have to win.
 
 use dynamodb_api as api;
-use service::{Context, operation};
+use service::Context;
 use store::{Range, Transaction};
 
 use crate::DynamoDb;
-use crate::access;
+use crate::capacity::Direction;
 use crate::change;
 use crate::codec::{self, Corrupt};
 use crate::encryption;
@@ -18,7 +18,9 @@ use crate::limits::OnDemand;
 use crate::maintenance::purge_key;
 use crate::ops::global;
 use crate::pace::Work;
-use crate::store::{Head, RECOVERIES, Sizes, TIMES_TO_LIVE, head_key, mark_key, read_table, table_key, write_table};
+use crate::store::{
+    Head, RECOVERIES, SCALINGS, Sizes, TIMES_TO_LIVE, head_key, mark_key, read_table, table_key, write_table,
+};
 use crate::stream::{self, Actor, View};
 use crate::table::{PRIMARY, Table, TableClass, Throughput, index_prefix, table_prefix};
 use crate::write::{Failure, Writer};
@@ -144,6 +146,7 @@ impl DynamoDb {
                 busy: None,
                 ..source.clone()
             };
+            replica.scaling.retain(|scaling| scaling.direction == Direction::Write);
             stream::enable(&mut replica, View::NewAndOldImages);
             settings.apply(&mut replica, now)?;
             self.begin(&mut replica, Work::Creating, now);
@@ -151,6 +154,10 @@ impl DynamoDb {
             if replica.ttl.is_some() {
                 let key = table_key(&replica.account, &replica.region, &replica.name);
                 transaction.put(mark_key(TIMES_TO_LIVE, &key), Vec::new());
+            }
+            if !replica.scaling.is_empty() {
+                let key = table_key(&replica.account, &replica.region, &replica.name);
+                transaction.put(mark_key(SCALINGS, &key), Vec::new());
             }
             for other in &source.replicas {
                 let mut other = sibling(transaction, &source, other)?;
@@ -369,6 +376,7 @@ pub fn remove(transaction: &mut Transaction<'_>, table: &Table, now: i64) -> Res
     global::leave(transaction, table)?;
     transaction.delete(mark_key(TIMES_TO_LIVE, &key));
     transaction.delete(mark_key(RECOVERIES, &key));
+    transaction.delete(mark_key(SCALINGS, &key));
     transaction.delete(key);
     transaction.delete(head_key(table.number));
     transaction.put(purge_key(&table_prefix(table.number)), Vec::new());
@@ -403,34 +411,6 @@ fn copy_step(
     }
     writer.finish();
     Ok(entries.last().map(|(key, _)| key.to_vec()))
-}
-
-operation! {
-    DynamoDb, api::DescribeTableReplicaAutoScaling,
-    action: "dynamodb:DescribeTableReplicaAutoScaling" on |cx, request| access::table_arn(cx, &request.table_name),
-    handler: describe_table_replica_auto_scaling
-}
-
-/// No table scales by itself yet, so there is nothing to tell of but the replicas.
-async fn describe_table_replica_auto_scaling(
-    db: &DynamoDb,
-    cx: &Context,
-    request: api::DescribeTableReplicaAutoScalingInput,
-) -> Result<api::DescribeTableReplicaAutoScalingOutput, Error> {
-    let table = db.named_table(cx, &request.table_name)?;
-    let replica = |region: &String| api::ReplicaAutoScalingDescription {
-        region_name: Some(region.clone()),
-        replica_status: Some(api::ReplicaStatus::Active),
-        ..Default::default()
-    };
-    let regions = std::iter::once(&table.region).filter(|_| !table.replicas.is_empty()).chain(&table.replicas);
-    Ok(api::DescribeTableReplicaAutoScalingOutput {
-        table_auto_scaling_description: Some(api::TableAutoScalingDescription {
-            table_name: Some(table.name.clone()),
-            table_status: Some(api::TableStatus::Active),
-            replicas: Some(regions.map(replica).collect()),
-        }),
-    })
 }
 
 #[cfg(test)]

@@ -290,6 +290,7 @@ fn target(cx: &Context, source: &Table, overrides: Overrides, restored: Restored
         restored: Some(restored),
         replicas: Vec::new(),
         global: Default::default(),
+        scaling: Vec::new(),
         policy: None,
         insights: Default::default(),
         encryption: overrides.encryption,

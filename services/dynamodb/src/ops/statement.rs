@@ -134,10 +134,13 @@ impl Place {
                 [] => None,
                 record => Some(codec::decode(&record.to_vec().into()).ok()?.0),
             };
-            let place = Place { partition: u32::from_be_bytes(*partition), after };
-            (*known == statement.to_be_bytes()).then_some(place)
+            Some((*known, Place { partition: u32::from_be_bytes(*partition), after }))
         };
-        decode().ok_or_else(|| Invalid::new("The provided NextToken is invalid for the statement"))
+        match decode() {
+            Some((known, place)) if known == statement.to_be_bytes() => Ok(place),
+            Some(_) => Err(Invalid::new("The provided starting key is invalid")),
+            None => Err(Invalid::new("Invalid NextToken")),
+        }
     }
 }
 

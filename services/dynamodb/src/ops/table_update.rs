@@ -279,7 +279,7 @@ fn change_indexes(
     let mut removed = Vec::new();
     for update in updates {
         if let Some(create) = &update.create {
-            if table.index(&create.index_name).is_some() {
+            if table.index(&create.index_name).is_some() || table.vector(&create.index_name).is_some() {
                 return Err(Error::ResourceInUse(format!(
                     "Attempting to create an index which already exists: {}",
                     create.index_name

@@ -106,16 +106,19 @@ fn numbers(vector: &[AttributeValue]) -> Result<Vec<f32>, Invalid> {
 }
 
 fn searchable<'t>(table: &'t Table, name: &str, now: i64) -> Result<&'t VectorIndex, Invalid> {
+    let missing = || Invalid(format!("The table does not have the specified index: {name}"));
     let Some(index) = table.vector(name) else {
         return Err(match table.index(name) {
             Some(_) => Invalid::new("SearchVectors operation not supported on this index type."),
-            None => Invalid(format!("The table does not have the specified index: {name}")),
+            None => missing(),
         });
     };
-    if index.backfill.is_some() || table.is_building(index.number, now) {
-        return Err(Invalid(format!("Cannot search backfilling vector index: {name}")));
+    match table.filling(index.number, index.backfill.as_ref(), now) {
+        None => Ok(index),
+        // Searches know of an index only once it is filled.
+        Some(false) => Err(missing()),
+        Some(true) => Err(Invalid(format!("Cannot search backfilling vector index: {name}"))),
     }
-    Ok(index)
 }
 
 /// What a result shows of its item: what was asked for of what the index projects; its vector only where that was named.

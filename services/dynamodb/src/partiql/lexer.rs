@@ -1,5 +1,7 @@
 //! Tokens of a statement.
 
+use std::ops::Range;
+
 use super::malformed;
 use crate::error::Invalid;
 
@@ -26,11 +28,13 @@ const SIGNS: [&str; 24] = [
     "/", "%",
 ];
 
-/// All tokens of the text, the last of them `End`.
-pub fn lex(text: &str) -> Result<Vec<Token>, Invalid> {
+/// All tokens of the text, the last of them `End`, and the bytes that each of them takes.
+pub fn lex(text: &str) -> Result<(Vec<Token>, Vec<Range<usize>>), Invalid> {
     let mut tokens = Vec::with_capacity(32);
+    let mut places = Vec::with_capacity(32);
     let mut rest = text;
     while let Some(first) = rest.chars().next() {
+        let from = text.len() - rest.len();
         let used = match first {
             c if c.is_whitespace() => c.len_utf8(),
             '-' if rest.starts_with("--") => rest.find('\n').unwrap_or(rest.len()),
@@ -62,10 +66,14 @@ pub fn lex(text: &str) -> Result<Vec<Token>, Invalid> {
                 None => return Err(malformed("Unexpected character")),
             },
         };
+        if places.len() < tokens.len() {
+            places.push(from..from + used);
+        }
         rest = &rest[used..];
     }
     tokens.push(Token::End);
-    Ok(tokens)
+    places.push(text.len()..text.len());
+    Ok((tokens, places))
 }
 
 /// The content of a quoted token, in which doubled quotes stand for one, and how much text it takes.
@@ -109,7 +117,7 @@ mod tests {
     fn tokens() {
         let word = |text: &str| Token::Word(text.into());
         assert_eq!(
-            lex("SELECT \"a\"\"b\" 'it''s' <<1.5e-3>>? -- rest\n!= _x").unwrap(),
+            lex("SELECT \"a\"\"b\" 'it''s' <<1.5e-3>>? -- rest\n!= _x").unwrap().0,
             [
                 word("SELECT"),
                 Token::Quoted("a\"b".into()),
@@ -124,6 +132,7 @@ mod tests {
             ]
         );
         assert!(lex("'open").is_err() && lex("#").is_err());
-        assert_eq!(lex("1e").unwrap().len(), 3, "an exponent needs digits");
+        assert_eq!(lex("1e").unwrap().0.len(), 3, "an exponent needs digits");
+        assert_eq!(lex(" 'a'  -- b\n10").unwrap().1, [1..4, 11..13, 13..13]);
     }
 }

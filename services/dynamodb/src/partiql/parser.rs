@@ -14,10 +14,14 @@ const MAX_DEPTH: usize = 64;
 
 /// Reads a statement and puts the parameters in the places of its question marks.
 pub fn parse(text: &str, parameters: &[AttributeValue]) -> Result<Statement, Invalid> {
-    let tokens = lex(text)?;
+    let (tokens, places) = lex(text)?;
     let marks = tokens.iter().filter(|token| **token == Token::Parameter).count();
     let mut parser = Parser { tokens, at: 0, parameters: parameters.iter(), depth: 0 };
     let statement = parser.statement()?;
+    if matches!(statement, Statement::Select(_)) && parser.eat_word("LIMIT") {
+        let place = places.get(parser.at).cloned().unwrap_or_default();
+        return Err(Invalid(format!("Unsupported clause: LIMIT at {}", shown(text, &place))));
+    }
     parser.eat(";");
     if *parser.peek() != Token::End {
         return Err(malformed("Unexpected term"));
@@ -26,6 +30,14 @@ pub fn parse(text: &str, parameters: &[AttributeValue]) -> Result<Statement, Inv
         return Err(Invalid::new("Number of parameters in request and statement don't match."));
     }
     Ok(statement)
+}
+
+/// A place as complaints name it: the line, the column and the length.
+fn shown(text: &str, place: &std::ops::Range<usize>) -> String {
+    let before = text.get(..place.start).unwrap_or_default();
+    let line = before.rsplit('\n').next().unwrap_or_default();
+    let lines = before.matches('\n').count();
+    format!("{}:{}:{}", lines + 1, line.chars().count() + 1, place.len())
 }
 
 struct Parser<'p> {
@@ -530,7 +542,8 @@ mod tests {
         let malformed = |detail: &str| format!("Statement wasn't well formed, can't be processed: {detail}");
         assert_eq!(message("DROP TABLE x"), malformed("Expected data manipulation"));
         assert_eq!(message("INSERT INTO x VALUES (1)"), malformed("Unexpected keyword"));
-        assert_eq!(message("SELECT * FROM x LIMIT 1"), malformed("Unexpected term"));
+        assert_eq!(message("SELECT id FROM things LIMIT 5"), "Unsupported clause: LIMIT at 1:29:1");
+        assert_eq!(message("SELECT *\n FROM x WHERE a = 1 LIMIT 10;"), "Unsupported clause: LIMIT at 2:27:2");
         assert_eq!(
             message("SELECT * FROM x WHERE a = ?"),
             "Number of parameters in request and statement don't match."

@@ -160,7 +160,7 @@ impl VectorIndex {
         now: i64,
     ) -> api::VectorIndexDescription {
         let (bytes, items) = sizes.of(self.number);
-        let building = self.backfill.is_some() || table.is_building(self.number, now);
+        let filling = table.filling(self.number, self.backfill.as_ref(), now);
         api::VectorIndexDescription {
             index_name: Some(self.name.clone()),
             search_schema: self.search_schema(),
@@ -169,12 +169,12 @@ impl VectorIndex {
             dimensions: Some(self.dimensions as i64),
             distance_function: Some(self.distance.into()),
             index_status: Some(match status {
-                _ if building => api::IndexStatus::Creating,
+                _ if filling.is_some() => api::IndexStatus::Creating,
                 api::TableStatus::Creating => api::IndexStatus::Creating,
                 api::TableStatus::Deleting => api::IndexStatus::Deleting,
                 _ => api::IndexStatus::Active,
             }),
-            backfilling: building.then_some(true),
+            backfilling: filling,
             index_size_bytes: Some(bytes),
             item_count: Some(items),
             index_arn: Some(format!("{}/index/{}", table.arn(), self.name)),

@@ -30,6 +30,7 @@ async fn update_function_configuration(
     let settings = Settings::from(request);
     let mut changed = before.latest.clone();
     settings.clone().apply(&mut changed)?;
+    settings.check(cx)?;
     let layers = settings.layers.as_deref().map(|layers| layer::find(cx, layers)).transpose()?;
     if settings.role.is_some() {
         check_role(cx, &reference, &changed.role)?;

@@ -94,7 +94,9 @@ async fn create_function(
     configuration.layers = layer::find(cx, request.layers.as_deref().unwrap_or_default())?;
     let signing = Function { code_signing: request.code_signing_config_arn.clone(), ..Function::default() };
     code_signing::check(cx, &signing)?;
-    Settings::from(request).apply(&mut configuration)?;
+    let settings = Settings::from(request);
+    settings.check(cx)?;
+    settings.apply(&mut configuration)?;
     check_role(cx, &reference, &configuration.role)?;
     let package = obtain(cx, upload).await?;
     lambda.runner.unpack(cx.store(), &package.code.key, package.bytes.clone()).await?;

@@ -126,20 +126,27 @@ async fn post(request: &FrontRequest, bucket: &str) -> Result<FrontResponse, Api
         policy.check(&checked, request.cloud.clock.now())?;
         length = policy.length();
     }
-    let seen = Arc::new(AtomicU64::new(0));
+    let proposed = Arc::new(AtomicU64::new(0));
     let body = match length {
-        Some((low, high)) => bounded(file.body, low, high, seen.clone()),
+        Some((low, high)) => bounded(file.body, low, high, proposed.clone()),
         None => file.body,
     };
     let input = input(&fields, bucket, &key, body)?;
     let source = vec![("s3:authType".to_owned(), "POST".to_owned())];
     let cx: Context = context(request, caller, &record.region, source);
-    let output = cx.perform::<PutObject>(input).await;
-    let output = output.map_err(|error| match (length, error.code.as_str()) {
-        (Some((low, _)), "EntityTooSmall") => sized(error, &seen).with("MinSizeAllowed", low.to_string()),
-        (Some((_, high)), "EntityTooLarge") => sized(error, &seen).with("MaxSizeAllowed", high.to_string()),
-        _ => error,
-    })?;
+    let sized = |error: ApiError| {
+        let size = proposed.load(Ordering::Relaxed).to_string();
+        match (error.code.as_str(), length) {
+            ("EntityTooLarge", Some((_, high))) => {
+                error.with("ProposedSize", size).with("MaxSizeAllowed", high.to_string())
+            }
+            ("EntityTooSmall", Some((low, _))) => {
+                error.with("ProposedSize", size).with("MinSizeAllowed", low.to_string())
+            }
+            _ => error,
+        }
+    };
+    let output = cx.perform::<PutObject>(input).await.map_err(sized)?;
     Ok(answer(request, &fields, bucket, &key, &output))
 }
 
@@ -234,25 +241,27 @@ fn sign_v4(secret: &str, (date, region, service): (&str, &str, &str), policy: &s
     service::hex(&sign(&key, policy))
 }
 
-fn sized(error: ApiError, seen: &AtomicU64) -> ApiError {
-    error.with("ProposedSize", seen.load(Ordering::Relaxed).to_string())
-}
-
-/// A file that must have so many bytes. How many it has is counted to its end, as the refusal tells it.
-fn bounded(body: ByteStream, low: u64, high: u64, seen: Arc<AtomicU64>) -> ByteStream {
-    let stream = futures_util::stream::unfold(Some((body.take(), seen)), move |state| async move {
-        let (mut chunks, seen) = state?;
+/// A file that must have so many bytes. How many it has is left in `proposed` where they are too few or too many.
+fn bounded(body: ByteStream, low: u64, high: u64, proposed: Arc<AtomicU64>) -> ByteStream {
+    let state = Some((body.take(), 0u64, proposed));
+    let stream = futures_util::stream::unfold(state, move |state| async move {
+        let (mut chunks, seen, proposed) = state?;
         let error = |code, message: &str| Some((Err(StreamError { code, message: message.to_owned() }), None));
-        let count = |chunk: &Bytes| seen.fetch_add(chunk.len() as u64, Ordering::Relaxed) + chunk.len() as u64;
         match chunks.next().await {
-            Some(Ok(chunk)) if count(&chunk) > high => {
-                while let Some(Ok(chunk)) = chunks.next().await {
-                    count(&chunk);
+            Some(Ok(chunk)) => {
+                let seen = seen + chunk.len() as u64;
+                if seen > high {
+                    let mut all = seen;
+                    while let Some(Ok(chunk)) = chunks.next().await {
+                        all += chunk.len() as u64;
+                    }
+                    proposed.store(all, Ordering::Relaxed);
+                    return error("EntityTooLarge", "Your proposed upload exceeds the maximum allowed size");
                 }
-                error("EntityTooLarge", "Your proposed upload exceeds the maximum allowed size")
+                Some((Ok(chunk), Some((chunks, seen, proposed))))
             }
-            Some(Ok(chunk)) => Some((Ok(chunk), Some((chunks, seen)))),
-            None if seen.load(Ordering::Relaxed) < low => {
+            None if seen < low => {
+                proposed.store(seen, Ordering::Relaxed);
                 error("EntityTooSmall", "Your proposed upload is smaller than the minimum allowed size")
             }
             other => other.map(|chunk| (chunk, None)),
@@ -321,7 +330,7 @@ fn tags(xml: &str) -> Result<String, ApiError> {
 
 /// What the form asks to be answered with.
 fn answer(request: &FrontRequest, fields: &Fields, bucket: &str, key: &str, output: &PutObjectOutput) -> FrontResponse {
-    use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+    use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
     let scheme = if request.secure { "https" } else { "http" };
     let path = request.uri.path().trim_end_matches('/');
     let encoded = crate::website::encode(key);
@@ -331,7 +340,8 @@ fn answer(request: &FrontRequest, fields: &Fields, bucket: &str, key: &str, outp
     *response.body_mut() = ByteStream::default();
     let redirect = fields.get("success_action_redirect").or(fields.get("redirect"));
     if let Some(redirect) = redirect.filter(|url| url.starts_with("http://") || url.starts_with("https://")) {
-        let text = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
+        const KEPT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'.').remove(b'-').remove(b'_').remove(b'~');
+        let text = |text: &str| utf8_percent_encode(text, KEPT).to_string();
         let joint = if redirect.contains('?') { '&' } else { '?' };
         let query = format!("bucket={}&key={}&etag={}", text(bucket), text(key), text(&etag));
         add(&mut response, "location", &format!("{redirect}{joint}{query}"));

@@ -28,10 +28,50 @@ operation! {
         true => directory::to_create(cx, request),
         false => {
             no_session(cx)?;
-            Ok(vec![Access::new("s3:CreateBucket", format!("arn:aws:s3:::{}", request.bucket))])
+            Ok(to_create(request))
         }
     },
     handler: create_bucket
+}
+
+/// What making a bucket needs to be allowed: each of its settings is an action of its own.
+fn to_create(request: &CreateBucketRequest) -> Vec<Access> {
+    let configuration = request.create_bucket_configuration.as_ref();
+    let tags = configuration.and_then(|configuration| configuration.tags.as_deref()).unwrap_or_default();
+    let constraint = configuration.and_then(|configuration| configuration.location_constraint.as_ref());
+    let conditions = [
+        ("s3:locationconstraint", constraint.map(|constraint| constraint.as_str())),
+        ("s3:x-amz-acl", request.acl.as_ref().map(|acl| acl.as_str())),
+        ("s3:x-amz-grant-full-control", request.grant_full_control.as_deref()),
+        ("s3:x-amz-grant-read", request.grant_read.as_deref()),
+        ("s3:x-amz-grant-read-acp", request.grant_read_acp.as_deref()),
+        ("s3:x-amz-grant-write", request.grant_write.as_deref()),
+        ("s3:x-amz-grant-write-acp", request.grant_write_acp.as_deref()),
+        ("s3:x-amz-object-ownership", request.object_ownership.as_ref().map(|ownership| ownership.as_str())),
+    ];
+    let on = |action: &str| {
+        let mut access = Access::new(action, format!("arn:aws:s3:::{}", request.bucket));
+        for (key, value) in conditions {
+            if let Some(value) = value {
+                access = access.with(key, value);
+            }
+        }
+        if !tags.is_empty() {
+            access = access.with_all("aws:TagKeys", tags.iter().map(|tag| tag.key.clone()).collect());
+        }
+        tags.iter().fold(access, |access, tag| access.with(format!("aws:RequestTag/{}", tag.key), &*tag.value))
+    };
+    let granted = conditions[2..7].iter().any(|(_, value)| value.is_some());
+    let locked = request.object_lock_enabled_for_bucket == Some(true);
+    let further = [
+        ("s3:TagResource", !tags.is_empty()),
+        ("s3:PutBucketAcl", granted || request.acl.is_some()),
+        ("s3:PutBucketObjectLockConfiguration", locked),
+        ("s3:PutBucketVersioning", locked),
+        ("s3:PutBucketOwnershipControls", request.object_ownership.is_some()),
+    ];
+    let further = further.into_iter().filter(|(_, needed)| *needed).map(|(action, _)| on(action));
+    std::iter::once(on("s3:CreateBucket")).chain(further).collect()
 }
 
 async fn create_bucket(_: &S3, cx: &Context, request: CreateBucketRequest) -> Result<CreateBucketOutput, Error> {

@@ -1,6 +1,7 @@
 //! Configurations of which a bucket can have many: analytics, metrics, inventory, intelligent tiering.
 //!
-//! They are kept and shown. What they would produce (reports, metrics, moves between tiers) is not made here.
+//! They are kept and shown, and [`crate::inventory`] delivers inventories. What else they would produce (analyses, metrics, moves
+//! between tiers) is not made here.
 
 use s3_api::{
     AnalyticsConfiguration, DeleteBucketAnalyticsConfiguration, DeleteBucketAnalyticsConfigurationRequest,
@@ -21,12 +22,12 @@ use s3_api::{
     PutBucketIntelligentTieringConfigurationRequest, PutBucketInventoryConfiguration,
     PutBucketInventoryConfigurationRequest, PutBucketMetricsConfiguration, PutBucketMetricsConfigurationRequest,
 };
-use service::{ApiError, Context, Page, Range, decode_token, encode_token, operation};
+use service::{ApiError, Context, Page, Range, Transaction, decode_token, encode_token, operation};
 use wire::{Structure, Unit};
 
 use super::{on_bucket, setting_of};
 use crate::store::{config_key, load_bucket};
-use crate::{Error, S3, config};
+use crate::{Error, S3, config, inventory};
 
 /// How many of a page.
 const PAGE: usize = 100;
@@ -50,12 +51,13 @@ fn put<T: Structure>(
     kind: &str,
     (id, own): (&str, &str),
     value: &T,
+    changed: impl FnOnce(&mut Transaction<'_>) -> Result<(), Error>,
 ) -> Result<(), Error> {
-    if id != own
-        || id.is_empty()
-        || id.len() > 64
-        || !id.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
-    {
+    if id != own {
+        let text = "Document ID does not match the specified configuration ID.";
+        return Err(ApiError::new(400, "IdMismatch", text).into());
+    }
+    if id.is_empty() || id.len() > 64 || !id.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b)) {
         let text = "The specified configuration ID is invalid.";
         return Err(ApiError::new(400, "InvalidConfigurationId", text).into());
     }
@@ -69,11 +71,23 @@ fn put<T: Structure>(
             return Err(ApiError::new(400, "TooManyConfigurations", text).into());
         }
         tx.put(place, config::encode(value));
-        Ok(())
+        changed(tx)
     })
 }
 
-fn remove(cx: &Context, bucket: &str, owner: Option<&str>, kind: &str, id: &str) -> Result<(), Error> {
+/// What follows from most changes.
+fn nothing<T>(_: &S3, _: &Context, _: &mut Transaction<'_>, _: (&str, &str), _: Option<&T>) -> Result<(), Error> {
+    Ok(())
+}
+
+fn remove(
+    cx: &Context,
+    bucket: &str,
+    owner: Option<&str>,
+    kind: &str,
+    id: &str,
+    changed: impl FnOnce(&mut Transaction<'_>) -> Result<(), Error>,
+) -> Result<(), Error> {
     cx.store().write(|tx| {
         let bucket = load_bucket(tx, bucket)?;
         super::check_owner(&bucket, owner)?;
@@ -82,7 +96,7 @@ fn remove(cx: &Context, bucket: &str, owner: Option<&str>, kind: &str, id: &str)
             return Err(missing());
         }
         tx.delete(place);
-        Ok(())
+        changed(tx)
     })
 }
 
@@ -107,7 +121,7 @@ fn page<T: Structure>(
 
 /// The four operations of a kind.
 macro_rules! configurations {
-    ($kind:literal, $member:ident, $list_member:ident, $read:literal, $write:literal:
+    ($kind:literal, $member:ident, $list_member:ident, $read:literal, $write:literal, $changed:path:
      $get:ident($get_request:ident, $get_output:ident, $get_handler:ident),
      $put:ident($put_request:ident, $put_handler:ident),
      $delete:ident($delete_request:ident, $delete_handler:ident),
@@ -129,9 +143,11 @@ macro_rules! configurations {
             handler: $put_handler
         }
 
-        async fn $put_handler(_: &S3, cx: &Context, request: $put_request) -> Result<Unit, Error> {
+        async fn $put_handler(s3: &S3, cx: &Context, request: $put_request) -> Result<Unit, Error> {
             let (value, owner): (&$type, _) = (&request.$member, request.expected_bucket_owner.as_deref());
-            put(cx, &request.bucket, owner, $kind, (&request.id, &value.id), value)?;
+            let place = (request.bucket.as_str(), request.id.as_str());
+            let changed = |tx: &mut Transaction<'_>| $changed(s3, cx, tx, place, Some(value));
+            put(cx, &request.bucket, owner, $kind, (&request.id, &value.id), value, changed)?;
             Ok(Unit {})
         }
 
@@ -141,8 +157,10 @@ macro_rules! configurations {
             handler: $delete_handler
         }
 
-        async fn $delete_handler(_: &S3, cx: &Context, request: $delete_request) -> Result<Unit, Error> {
-            remove(cx, &request.bucket, request.expected_bucket_owner.as_deref(), $kind, &request.id)?;
+        async fn $delete_handler(s3: &S3, cx: &Context, request: $delete_request) -> Result<Unit, Error> {
+            let place = (request.bucket.as_str(), request.id.as_str());
+            let changed = |tx: &mut Transaction<'_>| $changed(s3, cx, tx, place, None::<&$type>);
+            remove(cx, &request.bucket, request.expected_bucket_owner.as_deref(), $kind, &request.id, changed)?;
             Ok(Unit {})
         }
 
@@ -167,7 +185,7 @@ macro_rules! configurations {
 
 configurations! {
     "analytics", analytics_configuration, analytics_configuration_list,
-    "s3:GetAnalyticsConfiguration", "s3:PutAnalyticsConfiguration":
+    "s3:GetAnalyticsConfiguration", "s3:PutAnalyticsConfiguration", nothing:
     GetBucketAnalyticsConfiguration(
         GetBucketAnalyticsConfigurationRequest, GetBucketAnalyticsConfigurationOutput, get_analytics),
     PutBucketAnalyticsConfiguration(PutBucketAnalyticsConfigurationRequest, put_analytics),
@@ -179,7 +197,7 @@ configurations! {
 
 configurations! {
     "metrics", metrics_configuration, metrics_configuration_list,
-    "s3:GetMetricsConfiguration", "s3:PutMetricsConfiguration":
+    "s3:GetMetricsConfiguration", "s3:PutMetricsConfiguration", nothing:
     GetBucketMetricsConfiguration(
         GetBucketMetricsConfigurationRequest, GetBucketMetricsConfigurationOutput, get_metrics),
     PutBucketMetricsConfiguration(PutBucketMetricsConfigurationRequest, put_metrics),
@@ -191,7 +209,7 @@ configurations! {
 
 configurations! {
     "inventory", inventory_configuration, inventory_configuration_list,
-    "s3:GetInventoryConfiguration", "s3:PutInventoryConfiguration":
+    "s3:GetInventoryConfiguration", "s3:PutInventoryConfiguration", inventory::changed:
     GetBucketInventoryConfiguration(
         GetBucketInventoryConfigurationRequest, GetBucketInventoryConfigurationOutput, get_inventory),
     PutBucketInventoryConfiguration(PutBucketInventoryConfigurationRequest, put_inventory),
@@ -203,7 +221,7 @@ configurations! {
 
 configurations! {
     "intelligent-tiering", intelligent_tiering_configuration, intelligent_tiering_configuration_list,
-    "s3:GetIntelligentTieringConfiguration", "s3:PutIntelligentTieringConfiguration":
+    "s3:GetIntelligentTieringConfiguration", "s3:PutIntelligentTieringConfiguration", nothing:
     GetBucketIntelligentTieringConfiguration(
         GetBucketIntelligentTieringConfigurationRequest, GetBucketIntelligentTieringConfigurationOutput, get_tiering),
     PutBucketIntelligentTieringConfiguration(PutBucketIntelligentTieringConfigurationRequest, put_tiering),

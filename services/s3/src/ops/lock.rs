@@ -1,20 +1,20 @@
 //! Object Lock: of buckets, and of versions.
 
 use s3_api::{
-    DefaultRetention, GetObjectLegalHold, GetObjectLegalHoldOutput, GetObjectLegalHoldRequest,
+    DefaultRetention, EventHoldDuration, GetObjectLegalHold, GetObjectLegalHoldOutput, GetObjectLegalHoldRequest,
     GetObjectLockConfiguration, GetObjectLockConfigurationOutput, GetObjectLockConfigurationRequest,
     GetObjectRetention, GetObjectRetentionOutput, GetObjectRetentionRequest, ObjectLockConfiguration,
-    ObjectLockEnabled, ObjectLockLegalHold, ObjectLockRetention, ObjectLockRetentionMode, ObjectLockRule,
-    PutObjectLegalHold, PutObjectLegalHoldOutput, PutObjectLegalHoldRequest, PutObjectLockConfiguration,
-    PutObjectLockConfigurationOutput, PutObjectLockConfigurationRequest, PutObjectRetention, PutObjectRetentionOutput,
-    PutObjectRetentionRequest,
+    ObjectLockEnabled, ObjectLockEventHold, ObjectLockLegalHold, ObjectLockRetention, ObjectLockRetentionMode,
+    ObjectLockRule, PutObjectLegalHold, PutObjectLegalHoldOutput, PutObjectLegalHoldRequest,
+    PutObjectLockConfiguration, PutObjectLockConfigurationOutput, PutObjectLockConfigurationRequest,
+    PutObjectRetention, PutObjectRetentionOutput, PutObjectRetentionRequest,
 };
 use service::{ApiError, Context, Timestamp, operation};
 
-use super::read::hold_status;
+use super::read::{event_status, hold_status};
 use super::{bucket_of, check_owner, find, load, on_bucket, on_object};
-use crate::lock::{check_date, missing_configuration};
-use crate::store::{self, Bucket, Versioning, load_bucket, save_bucket};
+use crate::lock::{check_date, check_span, event_hold, missing_configuration};
+use crate::store::{self, Bucket, Lock, Span, Versioning, load_bucket, save_bucket};
 use crate::{Error, S3};
 
 operation! {
@@ -40,7 +40,7 @@ async fn get_object_lock_configuration(
             mode: Some(ObjectLockRetentionMode::from(default.mode.as_str())),
             days: default.days,
             years: default.years,
-            ..DefaultRetention::default()
+            default_event_hold: default.event.map(shown),
         }),
     });
     let configuration = ObjectLockConfiguration { object_lock_enabled: Some(ObjectLockEnabled::Enabled), rule };
@@ -55,14 +55,24 @@ operation! {
     handler: put_object_lock_configuration
 }
 
-/// The default retention of a rule: a mode, and either days or years.
+fn shown(span: Span) -> EventHoldDuration {
+    EventHoldDuration { days: span.days, years: span.years }
+}
+
+fn span_of(duration: &EventHoldDuration) -> Result<Span, Error> {
+    let span = Span { days: duration.days, years: duration.years };
+    check_span(span).map(|()| span)
+}
+
+/// The default retention of a rule: a mode, and either days or years, or how long a version is held after an event.
 fn default_of(rule: &ObjectLockRule) -> Result<store::DefaultRetention, Error> {
     let default = rule.default_retention.as_ref().ok_or_else(Error::malformed_xml)?;
-    if default.default_event_hold.is_some() {
-        return Err(Error::NotImplemented("Event holds are not implemented.".to_owned()));
-    }
+    let event = default.default_event_hold.as_ref().map(span_of).transpose()?;
     let mode = default.mode.as_ref().ok_or_else(Error::malformed_xml)?.as_str().to_owned();
     let (period, limit) = match (default.days, default.years) {
+        (None, None) if event.is_some() => {
+            return Ok(store::DefaultRetention { mode, days: None, years: None, event });
+        }
         (Some(days), None) => (days, 36_500),
         (None, Some(years)) => (years, 100),
         _ => return Err(Error::malformed_xml()),
@@ -75,7 +85,7 @@ fn default_of(rule: &ObjectLockRule) -> Result<store::DefaultRetention, Error> {
         let text = format!("Default retention period too large: the maximum is {limit}.");
         return Err(ApiError::new(400, "InvalidArgument", text).into());
     }
-    Ok(store::DefaultRetention { mode, days: default.days, years: default.years })
+    Ok(store::DefaultRetention { mode, days: default.days, years: default.years, event })
 }
 
 async fn put_object_lock_configuration(
@@ -126,11 +136,14 @@ async fn get_object_retention(
     locked(&bucket)?;
     let snapshot = cx.store().snapshot();
     let object = find(s3, cx, &snapshot, &bucket.name, &request.key, request.version_id.as_deref())?;
-    let (mode, until) = object.lock.retention.ok_or_else(never_set)?;
+    let Lock { retention, event, .. } = object.lock;
+    let held = event.as_ref().filter(|event| event.on);
+    let mode = retention.as_ref().map(|(mode, _)| mode).or(held.map(|held| &held.mode)).ok_or_else(never_set)?;
     let retention = ObjectLockRetention {
         mode: Some(ObjectLockRetentionMode::from(mode.as_str())),
-        retain_until_date: Some(Timestamp::from_millis(until)),
-        ..ObjectLockRetention::default()
+        retain_until_date: retention.as_ref().map(|(_, until)| Timestamp::from_millis(*until)),
+        event_hold: event.as_ref().map(|event| event_status(event.on)),
+        event_hold_duration: held.map(|held| shown(held.after)),
     };
     Ok(GetObjectRetentionOutput { retention: Some(retention) })
 }
@@ -154,9 +167,15 @@ async fn put_object_retention(
 ) -> Result<PutObjectRetentionOutput, Error> {
     let now = cx.now();
     let asked = request.retention.as_ref().ok_or_else(Error::malformed_xml)?;
-    let next = match (&asked.mode, asked.retain_until_date) {
-        (Some(mode), Some(until)) => Some((mode.as_str().to_owned(), until)),
+    let mode = asked.mode.as_ref().map(ObjectLockRetentionMode::as_str);
+    let status = asked.event_hold.as_ref().map(ObjectLockEventHold::as_str);
+    let after = asked.event_hold_duration.as_ref().map(span_of).transpose()?.unwrap_or_default();
+    let event = event_hold(mode, status, after)?;
+    let released = status == Some("OFF");
+    let next = match (mode, asked.retain_until_date) {
+        (Some(mode), Some(until)) => Some((mode.to_owned(), until)),
         (None, None) => None,
+        (Some(_), None) if event.is_some() || released => None,
         _ => return Err(Error::malformed_xml()),
     };
     let bypass = request.bypass_governance_retention == Some(true);
@@ -168,7 +187,12 @@ async fn put_object_retention(
             check_date(*until, now)?;
         }
         let mut object = load(tx, &bucket.name, &request.key, request.version_id.as_deref())?;
-        object.lock.retain(next.map(|(mode, until)| (mode, until.millis())), bypass, now)?;
+        match next {
+            Some((mode, until)) => object.lock.retain(Some((mode, until.millis())), bypass, now)?,
+            None if event.is_none() && !released => object.lock.release(bypass, now)?,
+            None => {}
+        }
+        object.lock.hold_event(event, released, bypass, now)?;
         Ok::<_, Error>(s3.described(tx, cx, &bucket, &request.key, &mut object, None)?)
     })?;
     Ok(PutObjectRetentionOutput::default())

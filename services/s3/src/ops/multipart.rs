@@ -67,7 +67,7 @@ fn upload_id(cx: &Context) -> String {
 
 operation! {
     S3, CreateMultipartUpload,
-    access: |_, cx, request| (|| asked!(request).access(cx, &request.bucket, &request.key))(),
+    access: |_, cx, request| asked!(request).access(cx, &request.bucket, &request.key),
     handler: create_multipart_upload
 }
 

@@ -131,6 +131,9 @@ operation! {
 
 async fn put_public_access_block(_: &S3, cx: &Context, request: PutPublicAccessBlockRequest) -> Result<Unit, Error> {
     let configuration = request.public_access_block_configuration;
+    if configuration == PublicAccessBlockConfiguration::default() {
+        return Err(Error::InvalidRequest("Must specify at least one configuration.".to_owned()));
+    }
     let access = PublicAccess {
         block_acls: configuration.block_public_acls.unwrap_or_default(),
         ignore_acls: configuration.ignore_public_acls.unwrap_or_default(),

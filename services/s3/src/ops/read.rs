@@ -2,7 +2,7 @@
 
 use s3_api::{
     ChecksumType, GetObject, GetObjectOutput, GetObjectRequest, HeadObject, HeadObjectOutput, HeadObjectRequest,
-    ObjectLockLegalHoldStatus, ObjectLockMode, ReplicationStatus, StorageClass,
+    ObjectLockEventHold, ObjectLockLegalHoldStatus, ObjectLockMode, ReplicationStatus, StorageClass,
 };
 use service::{Context, Principal, Timestamp, operation};
 
@@ -66,6 +66,9 @@ macro_rules! describe {
         let (cx, bucket, request, object, selection): (&Context, &Bucket, _, &Object, &Selection) =
             ($cx, $bucket, $request, $object, $selection);
         let retention = object.lock.retention.as_ref();
+        let event = object.lock.event.as_ref();
+        let held = event.filter(|event| event.on);
+        let mode = retention.map(|(mode, _)| mode).or(held.map(|held| &held.mode));
         let description = object.description.clone();
         let over = |given: &Option<String>, own: Option<String>| given.clone().or(own);
         let part = request.part_number.and_then(|number| part_checksum(object, number));
@@ -100,7 +103,10 @@ macro_rules! describe {
             parts_count: selection.parts_count,
             tag_count: i32::try_from(object.tags.len()).ok().filter(|count| *count > 0),
             version_id: object.shown_version(),
-            object_lock_mode: retention.map(|(mode, _)| ObjectLockMode::from(mode.as_str())),
+            object_lock_mode: mode.map(|mode| ObjectLockMode::from(mode.as_str())),
+            object_lock_event_hold: event.map(|event| event_status(event.on)),
+            object_lock_event_hold_duration_days: held.and_then(|held| held.after.days),
+            object_lock_event_hold_duration_years: held.and_then(|held| held.after.years),
             object_lock_retain_until_date: retention.map(|(_, until)| Timestamp::from_millis(*until)),
             object_lock_legal_hold_status: object.lock.hold.map(hold_status),
             replication_status: object.replication.as_deref().map(ReplicationStatus::from),
@@ -124,6 +130,10 @@ fn part_checksum(object: &Object, number: i32) -> Option<Checksum> {
 
 pub(super) fn hold_status(on: bool) -> ObjectLockLegalHoldStatus {
     if on { ObjectLockLegalHoldStatus::On } else { ObjectLockLegalHoldStatus::Off }
+}
+
+pub(super) fn event_status(on: bool) -> ObjectLockEventHold {
+    if on { ObjectLockEventHold::On } else { ObjectLockEventHold::Off }
 }
 
 /// Archived objects are read while a restored copy is there.

@@ -74,7 +74,7 @@ async fn restore_object(s3: &S3, cx: &Context, request: RestoreObjectRequest) ->
         versions::save(tx, &bucket.name, &request.key, &object)?;
         if current.is_none() {
             let mut tell = |event, due| {
-                let happening = Happening { bucket: &bucket, key: &request.key, object: &object, event, due };
+                let happening = Happening::new(&bucket, &request.key, &object, event, due);
                 notify::schedule(tx, &s3.notifications, cx, &happening)
             };
             tell("ObjectRestore:Post", cx.now())?;

@@ -45,9 +45,6 @@ macro_rules! asked {
     ($request:expr) => {{
         let request = $request;
         let text = |value: &Option<String>| value.clone();
-        if request.object_lock_event_hold.is_some() {
-            return Err($crate::Error::header_not_implemented("x-amz-object-lock-event-hold"));
-        }
         crate::ops::write::Asked {
             acl: request.acl.as_ref().map(|acl| acl.as_str().to_owned()),
             grants: [
@@ -61,6 +58,11 @@ macro_rules! asked {
                 mode: request.object_lock_mode.as_ref().map(|mode| mode.as_str().to_owned()),
                 until: request.object_lock_retain_until_date,
                 hold: request.object_lock_legal_hold_status.as_ref().map(|hold| hold.as_str().to_owned()),
+                event: request.object_lock_event_hold.as_ref().map(|event| event.as_str().to_owned()),
+                after: $crate::store::Span {
+                    days: request.object_lock_event_hold_duration_days,
+                    years: request.object_lock_event_hold_duration_years,
+                },
             },
             encryption: $crate::encryption::Asked {
                 method: request.server_side_encryption.as_ref().map(|kind| kind.as_str().to_owned()),
@@ -129,6 +131,7 @@ impl Asked {
             ("x-amz-object-lock-mode", self.lock.mode.is_some()),
             ("x-amz-object-lock-retain-until-date", self.lock.until.is_some()),
             ("x-amz-object-lock-legal-hold", self.lock.hold.is_some()),
+            ("x-amz-object-lock-event-hold", self.lock.event.is_some()),
             ("x-amz-tagging", self.tagging.as_deref().is_some_and(|tagging| !tagging.is_empty())),
             ("x-amz-server-side-encryption", dual),
             ("x-amz-server-side-encryption-customer-algorithm", self.encryption.customer.iter().any(Option::is_some)),
@@ -222,7 +225,7 @@ impl Asked {
         if !plain || self.grants.iter().any(Option::is_some) {
             further("s3:PutObjectAcl")?;
         }
-        if self.lock.mode.is_some() || self.lock.until.is_some() {
+        if self.lock.mode.is_some() || self.lock.until.is_some() || self.lock.event.is_some() {
             further("s3:PutObjectRetention")?;
         }
         if self.lock.hold.is_some() {
@@ -309,7 +312,7 @@ pub(crate) fn now(cx: &Context) -> i64 {
 
 operation! {
     S3, PutObject,
-    access: |_, cx, request| (|| asked!(request).access(cx, &request.bucket, &request.key))(),
+    access: |_, cx, request| asked!(request).access(cx, &request.bucket, &request.key),
     handler: put_object
 }
 
@@ -332,7 +335,8 @@ async fn put_object(s3: &S3, cx: &Context, request: PutObjectRequest) -> Result<
     let named = trailing(request.checksum_algorithm.as_ref(), request.trailer.as_deref())?;
     let named = named.as_ref();
     let stated = stated!(request);
-    if settings.lock.retention.is_some() && stated.is_empty() && named.is_none() && request.content_md5.is_none() {
+    let locked = settings.lock.retention.is_some() || settings.lock.event.is_some();
+    if locked && stated.is_empty() && named.is_none() && request.content_md5.is_none() {
         let text = "Content-MD5 OR x-amz-checksum- HTTP header is required for Put Object requests with Object Lock parameters";
         return Err(Error::InvalidRequest(text.to_owned()));
     }

@@ -2,45 +2,75 @@
 
 use std::sync::Arc;
 
-use jobs::{Handler, Job, Outcome};
+use jobs::{Handler, Job, Outcome, Queue};
 use s3_api::{ReplicationConfiguration, ReplicationRule};
-use service::{Access, ApiError, Cloud, Context, Principal, Snapshot, StoreError, Transaction};
+use serde_json::json;
+use service::{Access, ApiError, Cloud, Context, Principal, Snapshot, StoreError, Timestamp, Transaction};
 
 use super::{REPLICA, Task, rule_for};
 use crate::annotation::{Copies, release};
 use crate::blob::{Blobs, Draft, Place, duplicate, receive};
 use crate::cipher::Key;
 use crate::encryption::{self, Asked, Encryption};
+use crate::notify::{self, Happening, PRINCIPAL};
 use crate::range::Span;
-use crate::store::{Acl, Bucket, Object, Versioning, find_bucket, load_bucket, version_key};
-use crate::{Error, config, versions};
+use crate::store::{Acl, Bucket, Lock, Object, Versioning, bucket_in, find_bucket, load_bucket, version_key};
+use crate::{Error, config, lock, versions};
 
 /// Copies versions.
 pub struct Replicator {
     pub blobs: Arc<Blobs>,
+    pub notifications: Arc<Queue>,
 }
 
 impl Handler for Replicator {
     async fn run(&self, cloud: &Arc<Cloud>, job: &Job) -> Outcome {
         let Ok(task) = serde_json::from_slice::<Task>(&job.payload) else { return Outcome::Done };
-        let status = match self.copy(cloud, &task).await {
-            Ok(status) => status,
-            Err(error) => {
-                let error = ApiError::from(error);
-                tracing::info!(bucket = task.bucket, key = task.key, code = error.code, "a version is not replicated");
-                Some("FAILED")
+        let copied = self.copy(cloud, &task).await;
+        let status = match &copied {
+            Ok(None) => return Outcome::Done,
+            Ok(Some(status)) => *status,
+            Err(Failure { reason, error }) => {
+                let Task { bucket, key, .. } = &task;
+                tracing::info!(bucket, key, code = error.code, reason, "a version is not replicated");
+                "FAILED"
             }
         };
-        let Some(status) = status else { return Outcome::Done };
         let set = cloud.store.write(|tx| {
             let found = versions::version(tx, &task.bucket, &task.key, &task.version)?;
             let replica = |object: &Object| object.replication.as_deref() == Some(REPLICA);
             let Some(mut object) = found.filter(|object| !replica(object)) else { return Ok(()) };
             object.replication = Some(status.to_owned());
-            versions::save(tx, &task.bucket, &task.key, &object)
+            versions::save(tx, &task.bucket, &task.key, &object)?;
+            match &copied {
+                Err(failure) => self.tell(cloud, tx, &task, &object, failure),
+                Ok(_) => Ok(()),
+            }
         });
         if set.is_ok() { Outcome::Done } else { Outcome::Failed }
     }
+}
+
+/// Why a version is not replicated: as notifications call it, and what was said.
+struct Failure {
+    reason: &'static str,
+    error: Box<ApiError>,
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Failure {
+        Failure { reason: "", error: Box::new(error.into()) }
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Failure {
+        Error::from(error).into()
+    }
+}
+
+fn because<E: Into<Error>>(reason: &'static str) -> impl Fn(E) -> Failure {
+    move |error| Failure { reason, error: Box::new(error.into().into()) }
 }
 
 /// A version on its way: where from, where to, by which rule, and as whom.
@@ -53,8 +83,34 @@ struct Way<'a> {
 }
 
 impl Replicator {
+    /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/replication-metrics-events.html>
+    fn tell(
+        &self,
+        cloud: &Arc<Cloud>,
+        tx: &mut Transaction<'_>,
+        task: &Task,
+        object: &Object,
+        failure: &Failure,
+    ) -> Result<(), StoreError> {
+        let Ok(bucket) = bucket_in(tx, &task.bucket) else { return Ok(()) };
+        let set: Option<ReplicationConfiguration> = config::find(tx, &bucket, "replication")?;
+        let Some(rule) = set.as_ref().and_then(|set| rule_for(set, &task.key, object)) else { return Ok(()) };
+        let cx = cloud.context(Principal::service(PRINCIPAL), &bucket.account, &bucket.region);
+        let data = json!({
+            "replicationRuleId": rule.id,
+            "destinationBucket": rule.destination.bucket,
+            "s3Operation": if object.deleted { "OBJECT_DELETE" } else { "OBJECT_PUT" },
+            "requestTime": Timestamp::from_millis(object.modified).iso8601_millis(),
+            "failureReason": failure.reason,
+        });
+        let event = "Replication:OperationFailedReplication";
+        let happening = Happening::new(&bucket, &task.key, object, event, cx.now());
+        let happening = Happening { data: Some(("replicationEventData", data)), ..happening };
+        notify::schedule(tx, &self.notifications, &cx, &happening)
+    }
+
     /// How it went; nothing where the version is gone.
-    async fn copy(&self, cloud: &Arc<Cloud>, task: &Task) -> Result<Option<&'static str>, Error> {
+    async fn copy(&self, cloud: &Arc<Cloud>, task: &Task) -> Result<Option<&'static str>, Failure> {
         let Task { bucket, key, version, description } = task;
         let Ok(source) = find_bucket(&cloud.store, bucket) else { return Ok(None) };
         let snapshot = cloud.store.snapshot();
@@ -63,15 +119,22 @@ impl Replicator {
         let Some(set) = set else { return Ok(Some("FAILED")) };
         let Some(rule) = rule_for(&set, key, &object) else { return Ok(Some("FAILED")) };
         let name = rule.destination.bucket.strip_prefix("arn:aws:s3:::").unwrap_or_default();
-        let destination = find_bucket(&cloud.store, name)?;
-        let cx = role(cloud, &set.role, &source)?;
+        let destination = find_bucket(&cloud.store, name).map_err(because("DstBucketNotFound"))?;
+        let cx = role(cloud, &set.role, &source).map_err(because("AssumeRoleNotPermitted"))?;
         let way = Way { cx, source: &source, destination: &destination, rule, key };
         way.authorize(object.deleted)?;
+        if destination.versioning != Versioning::Enabled {
+            let error = Error::invalid_bucket_state("The destination does not keep versions.");
+            return Err(because("DstBucketUnversioned")(error));
+        }
+        if object.lock != Lock::default() && !destination.locked {
+            return Err(because("DstBucketObjectLockConfigMissing")(lock::missing_configuration()));
+        }
         let there = versions::version(&snapshot, name, key, version)?;
         match there {
             Some(_) if !description => Ok(Some("COMPLETED")),
-            Some(replica) => self.describe(&way, &snapshot, &object, &replica).await,
-            None => self.create(&way, snapshot, &object).await,
+            Some(replica) => Ok(self.describe(&way, &snapshot, &object, &replica).await?),
+            None => Ok(self.create(&way, snapshot, &object).await?),
         }
     }
 
@@ -180,11 +243,17 @@ impl Way<'_> {
     }
 
     /// Whether the role may read there and write here.
-    fn authorize(&self, marker: bool) -> Result<(), Error> {
-        self.may("s3:GetObjectVersionForReplication", self.source)?;
-        self.may(if marker { "s3:ReplicateDelete" } else { "s3:ReplicateObject" }, self.destination)?;
+    fn authorize(&self, marker: bool) -> Result<(), Failure> {
+        let readable = self.may("s3:GetObjectVersionForReplication", self.source);
+        readable.map_err(because("SrcGetObjectNotPermitted"))?;
+        let (action, reason) = match marker {
+            true => ("s3:ReplicateDelete", "DstDelObjNotPermitted"),
+            false => ("s3:ReplicateObject", "DstPutObjectNotPermitted"),
+        };
+        self.may(action, self.destination).map_err(because(reason))?;
         if self.overrides_owner() {
-            self.may("s3:ObjectOwnerOverrideToBucketOwner", self.destination)?;
+            let overriding = self.may("s3:ObjectOwnerOverrideToBucketOwner", self.destination);
+            overriding.map_err(because("DstPutObjectNotPermitted"))?;
         }
         Ok(())
     }
@@ -198,7 +267,7 @@ impl Way<'_> {
         let tags = self.may("s3:GetObjectVersionTagging", self.source).is_ok()
             && self.may("s3:ReplicateTags", self.destination).is_ok();
         replica.tags = if tags { object.tags.clone() } else { Default::default() };
-        replica.lock = if self.destination.locked { object.lock.clone() } else { Default::default() };
+        replica.lock = object.lock.clone();
         let list = object.acl.clone().unwrap_or_else(|| Acl::private(&self.source.account));
         let kept = !self.overrides_owner() && !self.destination.enforces_owner();
         replica.acl = Some(list).filter(|list| kept && *list != Acl::private(&self.destination.account));

@@ -1,14 +1,14 @@
-//! Settings of global tables of version 2017.11.29, which each region has for itself: capacity, billing and class. Nothing
-//! scales by itself, so settings of that are refused.
+//! Settings of global tables of version 2017.11.29, which each region has for itself: capacity, how it is scaled, billing and
+//! class.
 
 use dynamodb_api as api;
 use service::{Context, operation};
 
 use super::{Group, arn, find};
 use crate::DynamoDb;
+use crate::capacity::Direction;
 use crate::describe::{billing, class};
 use crate::error::{Error, Invalid};
-use crate::ops::table::refuse_first;
 use crate::table::{Index, Scope, Table, TableClass, Throughput};
 
 fn there(cx: &Context, region: &str) -> Context {
@@ -25,29 +25,33 @@ fn describe(
         let table = db.named_table(&there(cx, region), name)?;
         let (read, write) = table.throughput.units();
         let globals = table.indexes.iter().filter(|index| index.scope == Scope::Global);
-        let indexes: Vec<_> = globals.map(index_settings).collect();
+        let indexes: Vec<_> = globals.map(|index| index_settings(&table, index)).collect();
+        let scaling = |direction| table.scaling(None, direction).map(|scaling| scaling.describe(&table));
         Ok(api::ReplicaSettingsDescription {
             region_name: region.clone(),
             replica_status: Some(api::ReplicaStatus::Active),
             replica_billing_mode_summary: billing(&table),
             replica_provisioned_read_capacity_units: Some(read),
+            replica_provisioned_read_capacity_auto_scaling_settings: scaling(Direction::Read),
             replica_provisioned_write_capacity_units: Some(write),
+            replica_provisioned_write_capacity_auto_scaling_settings: scaling(Direction::Write),
             replica_global_secondary_index_settings: (!indexes.is_empty()).then_some(indexes),
             replica_table_class_summary: table.class.as_ref().map(class),
-            ..Default::default()
         })
     };
     group.regions.iter().map(settings).collect()
 }
 
-fn index_settings(index: &Index) -> api::ReplicaGlobalSecondaryIndexSettingsDescription {
+fn index_settings(table: &Table, index: &Index) -> api::ReplicaGlobalSecondaryIndexSettingsDescription {
     let (read, write) = index.throughput.units();
+    let scaling = |direction| table.scaling(Some(&index.name), direction).map(|scaling| scaling.describe(table));
     api::ReplicaGlobalSecondaryIndexSettingsDescription {
         index_name: index.name.clone(),
         index_status: Some(api::IndexStatus::Active),
         provisioned_read_capacity_units: Some(read),
+        provisioned_read_capacity_auto_scaling_settings: scaling(Direction::Read),
         provisioned_write_capacity_units: Some(write),
-        ..Default::default()
+        provisioned_write_capacity_auto_scaling_settings: scaling(Direction::Write),
     }
 }
 
@@ -83,7 +87,6 @@ async fn update_global_table_settings(
 ) -> Result<api::UpdateGlobalTableSettingsOutput, Error> {
     let name = &request.global_table_name;
     let group = find(cx, name)?;
-    refuse_scaling(&request)?;
     let replicas = request.replica_settings_update.as_deref().unwrap_or_default();
     if let Some(unknown) = replicas.iter().find(|replica| !group.regions.contains(&replica.region_name)) {
         return Err(Error::ReplicaNotFound(format!(
@@ -102,22 +105,6 @@ async fn update_global_table_settings(
     }
     let settings = describe(db, cx, name, &group)?;
     Ok(api::UpdateGlobalTableSettingsOutput { global_table_name: Some(name.clone()), replica_settings: Some(settings) })
-}
-
-fn refuse_scaling(request: &api::UpdateGlobalTableSettingsInput) -> Result<(), Error> {
-    let indexes = request.global_table_global_secondary_index_settings_update.as_deref().unwrap_or_default();
-    let replicas = request.replica_settings_update.as_deref().unwrap_or_default();
-    let of_replica = |replica: &api::ReplicaSettingsUpdate| {
-        let indexes = replica.replica_global_secondary_index_settings_update.as_deref().unwrap_or_default();
-        replica.replica_provisioned_read_capacity_auto_scaling_settings_update.is_some()
-            || indexes.iter().any(|index| index.provisioned_read_capacity_auto_scaling_settings_update.is_some())
-    };
-    refuse_first(&[(
-        request.global_table_provisioned_write_capacity_auto_scaling_settings_update.is_some()
-            || indexes.iter().any(|index| index.provisioned_write_capacity_auto_scaling_settings_update.is_some())
-            || replicas.iter().any(of_replica),
-        "AutoScalingSettingsUpdate",
-    )])
 }
 
 /// Applies to the table of one region what is asked for it and for all.
@@ -145,14 +132,26 @@ fn apply(table: &mut Table, request: &api::UpdateGlobalTableSettingsInput, now: 
     }
     let read = replica.and_then(|replica| replica.replica_provisioned_read_capacity_units);
     table.throughput = with_units(table.throughput, read, request.global_table_provisioned_write_capacity_units, now)?;
+    if let Some(update) = &request.global_table_provisioned_write_capacity_auto_scaling_settings_update {
+        table.rescale(None, Direction::Write, update)?;
+    }
     for wanted in request.global_table_global_secondary_index_settings_update.as_deref().unwrap_or_default() {
         let index = index_of(table, &wanted.index_name)?;
         index.throughput = with_units(index.throughput, None, wanted.provisioned_write_capacity_units, now)?;
+        if let Some(update) = &wanted.provisioned_write_capacity_auto_scaling_settings_update {
+            table.rescale(Some(&wanted.index_name), Direction::Write, update)?;
+        }
     }
     let Some(replica) = replica else { return Ok(()) };
     for wanted in replica.replica_global_secondary_index_settings_update.as_deref().unwrap_or_default() {
         let index = index_of(table, &wanted.index_name)?;
         index.throughput = with_units(index.throughput, wanted.provisioned_read_capacity_units, None, now)?;
+        if let Some(update) = &wanted.provisioned_read_capacity_auto_scaling_settings_update {
+            table.rescale(Some(&wanted.index_name), Direction::Read, update)?;
+        }
+    }
+    if let Some(update) = &replica.replica_provisioned_read_capacity_auto_scaling_settings_update {
+        table.rescale(None, Direction::Read, update)?;
     }
     if let Some(class) = &replica.replica_table_class {
         table.class = Some(TableClass { name: class.as_str().to_owned(), changed: Some(now) });

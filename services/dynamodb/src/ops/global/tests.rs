@@ -39,10 +39,6 @@ fn item_in(bench: &Bench, region: &str, pk: &str) -> Value {
     bench.in_region(region, "GetItem", request).unwrap()["Item"].clone()
 }
 
-fn code(result: Result<Value, service::ApiError>) -> String {
-    result.unwrap_err().code
-}
-
 #[test]
 fn writes_reach_all_regions_with_the_attributes_of_the_last_writer() {
     let bench = joined();
@@ -135,11 +131,17 @@ fn settings_are_each_regions_own() {
         "GlobalTableGlobalSecondaryIndexSettingsUpdate": [{ "IndexName": "none", "ProvisionedWriteCapacityUnits": 1 }],
     });
     assert_eq!(bench.error("UpdateGlobalTableSettings", unknown).0, "IndexNotFoundException");
-    let scaling = json!({
-        "GlobalTableName": "both",
-        "GlobalTableProvisionedWriteCapacityAutoScalingSettingsUpdate": { "AutoScalingDisabled": true },
-    });
-    assert_eq!(code(bench.call("UpdateGlobalTableSettings", scaling)), "NotImplemented");
     let still = bench.ok("DescribeGlobalTableSettings", json!({ "GlobalTableName": "both" }));
     assert_eq!(still["ReplicaSettings"], settings);
+    let bounds = json!({ "MinimumUnits": 12, "MaximumUnits": 20 });
+    let scaling = json!({
+        "GlobalTableName": "both",
+        "GlobalTableProvisionedWriteCapacityAutoScalingSettingsUpdate": bounds,
+    });
+    let scaled = bench.ok("UpdateGlobalTableSettings", scaling)["ReplicaSettings"].clone();
+    assert_eq!(scaled[1]["ReplicaProvisionedWriteCapacityAutoScalingSettings"]["MinimumUnits"], 12);
+    bench.db.scale(&bench.cloud, bench.cloud.clock.now().millis()).unwrap();
+    let described = bench.ok("DescribeGlobalTableSettings", json!({ "GlobalTableName": "both" }));
+    let replicas = described["ReplicaSettings"].as_array().unwrap();
+    assert!(replicas.iter().all(|one| units(one).1 == 12), "{described}");
 }

@@ -97,7 +97,9 @@ fn pages_go_on_where_they_ended() {
     }
     let token =
         bench.ok("ExecuteStatement", json!({ "Statement": "SELECT * FROM tab", "Limit": 2 }))["NextToken"].clone();
-    bench.invalid("ExecuteStatement", json!({ "Statement": "SELECT n FROM tab", "NextToken": token }));
+    let with = |token: Value| json!({ "Statement": "SELECT n FROM tab", "NextToken": token });
+    assert_eq!(bench.invalid("ExecuteStatement", with(token)), "The provided starting key is invalid");
+    assert_eq!(bench.invalid("ExecuteStatement", with(json!("junk"))), "Invalid NextToken");
 }
 
 #[test]
