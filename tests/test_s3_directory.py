@@ -368,7 +368,7 @@ def test_appending_to_what_sums_of_parts_describe(s3, bucket):
     assert s3.get_object(Bucket=bucket, Key="k")["Body"].read() == b"onetwo" + b"x" * 50
 
 
-def test_renaming(s3, bucket):
+def test_renaming(s3, bucket, account):
     put = s3.put_object(Bucket=bucket, Key="from", Body=b"x" * 100_000, Metadata={"m": "1"})
     modified = s3.head_object(Bucket=bucket, Key="from")["LastModified"]
     rename = lambda key, source, **more: s3.rename_object(
@@ -389,6 +389,10 @@ def test_renaming(s3, bucket):
     assert error_of(rename, "dir/", "other")[0] == "InvalidRequest"
     elsewhere = dict(Bucket=bucket, Key="k", RenameSource="/elsewhere--use1-az4--x-s3/k")
     assert error_of(s3.rename_object, **elsewhere)[0] == "InvalidRequest"
+    s3.create_bucket(Bucket=f"plain-{account}")
+    s3.put_object(Bucket=f"plain-{account}", Key="from", Body=b"x")
+    plain = dict(Bucket=f"plain-{account}", Key="to", RenameSource=f"plain-{account}/from")
+    assert error_of(s3.rename_object, **plain)[::2] == ("NotImplemented", 501)
     rename("dir/to", "other", DestinationIfMatch=put["ETag"], ClientToken="token-1")
     assert s3.get_object(Bucket=bucket, Key="dir/to")["Body"].read() == b"other"
     rename("dir/to", "other", DestinationIfMatch=put["ETag"], ClientToken="token-1")
