@@ -1,9 +1,11 @@
 """Directory buckets (S3 Express One Zone), through clients that open their sessions themselves and through raw requests."""
 
 import base64
+import concurrent.futures
 import datetime
 import json
 import os
+import random
 import socket
 import subprocess
 import zlib
@@ -13,6 +15,7 @@ import botocore.auth
 import botocore.awsrequest
 import botocore.config
 import botocore.credentials
+import botocore.exceptions
 import pytest
 import requests
 
@@ -365,7 +368,7 @@ def test_appending_to_what_sums_of_parts_describe(s3, bucket):
     assert s3.get_object(Bucket=bucket, Key="k")["Body"].read() == b"onetwo" + b"x" * 50
 
 
-def test_renaming(s3, bucket):
+def test_renaming(s3, bucket, account):
     put = s3.put_object(Bucket=bucket, Key="from", Body=b"x" * 100_000, Metadata={"m": "1"})
     modified = s3.head_object(Bucket=bucket, Key="from")["LastModified"]
     rename = lambda key, source, **more: s3.rename_object(
@@ -386,6 +389,10 @@ def test_renaming(s3, bucket):
     assert error_of(rename, "dir/", "other")[0] == "InvalidRequest"
     elsewhere = dict(Bucket=bucket, Key="k", RenameSource="/elsewhere--use1-az4--x-s3/k")
     assert error_of(s3.rename_object, **elsewhere)[0] == "InvalidRequest"
+    s3.create_bucket(Bucket=f"plain-{account}")
+    s3.put_object(Bucket=f"plain-{account}", Key="from", Body=b"x")
+    plain = dict(Bucket=f"plain-{account}", Key="to", RenameSource=f"plain-{account}/from")
+    assert error_of(s3.rename_object, **plain)[::2] == ("NotImplemented", 501)
     rename("dir/to", "other", DestinationIfMatch=put["ETag"], ClientToken="token-1")
     assert s3.get_object(Bucket=bucket, Key="dir/to")["Body"].read() == b"other"
     rename("dir/to", "other", DestinationIfMatch=put["ETag"], ClientToken="token-1")
@@ -720,3 +727,47 @@ def test_the_javascript_sdk(cloud, account, name, host):
         env={"PATH": os.environ["PATH"], "TOOLS": str(tools)})  # fmt: skip
     assert reply.returncode == 0, reply.stderr
     assert json.loads(reply.stdout) == {"zone": ZONE, "body": "hello", "keys": ["a", "c/d"], "buckets": [name]}
+
+
+def test_many_appends_of_all_sizes(s3, bucket):
+    draw = random.Random(7)
+    whole = b""
+    for _ in range(60):
+        piece = draw.randbytes(draw.choice([1, 50, 3_000, 40_000, 70_000, 300_000]))
+        put = s3.put_object(Bucket=bucket, Key="k", Body=piece, WriteOffsetBytes=len(whole))
+        whole += piece
+        assert put["Size"] == len(whole)
+    got = s3.get_object(Bucket=bucket, Key="k", ChecksumMode="ENABLED")
+    assert got["Body"].read() == whole
+    assert got["ChecksumCRC32"] == base64.b64encode(zlib.crc32(whole).to_bytes(4, "big")).decode()
+    for _ in range(20):
+        start = draw.randrange(len(whole))
+        end = draw.randrange(start, len(whole))
+        part = s3.get_object(Bucket=bucket, Key="k", Range=f"bytes={start}-{end}")["Body"].read()
+        assert part == whole[start : end + 1]
+    s3.copy_object(Bucket=bucket, Key="copy", CopySource=f"{bucket}/k")
+    s3.rename_object(Bucket=bucket, Key="renamed", RenameSource=f"{bucket}/k")
+    for key in ("copy", "renamed"):
+        assert s3.get_object(Bucket=bucket, Key=key)["Body"].read() == whole
+    s3.delete_objects(Bucket=bucket, Delete={"Objects": [{"Key": "copy"}, {"Key": "renamed"}]})
+
+
+def test_of_writers_at_one_end_one_wins(s3, bucket):
+    body = b""
+    for turn in range(8):
+        size = 100 if turn % 2 else 70_000
+        bodies = [bytes([65 + number]) * size for number in range(6)]
+
+        def write(piece):
+            try:
+                s3.put_object(Bucket=bucket, Key="k", Body=piece, WriteOffsetBytes=len(body))
+                return piece
+            except botocore.exceptions.ClientError as error:
+                assert error.response["Error"]["Code"] == "InvalidWriteOffset"
+                return b""
+
+        with concurrent.futures.ThreadPoolExecutor(6) as pool:
+            written = [piece for piece in pool.map(write, bodies) if piece]
+        assert len(written) == 1
+        body += written[0]
+    assert s3.get_object(Bucket=bucket, Key="k")["Body"].read() == body

@@ -27,7 +27,7 @@ use crate::range::Span;
 use crate::store::{Segment, blob_key, body_key};
 
 /// Bodies up to this size lie in the store.
-const INLINE: usize = 64 * 1024;
+pub const INLINE: usize = 64 * 1024;
 /// Bodies of objects up to this size lie in the object's record. Listings read those.
 const EMBEDDED: usize = 2 * 1024;
 /// How much of a body waits in memory before it is written.
@@ -356,20 +356,14 @@ fn inline(snapshot: &Snapshot, segment: &Segment) -> Result<Bytes, Error> {
     bytes.ok_or_else(|| StoreError::Corrupt(format!("the body {} is not there", segment.id)).into())
 }
 
-/// Two small pieces as one, where that is still small: the new piece, and what it holds. Not for encrypted ones.
-pub fn join(
-    tx: &Transaction<'_>,
-    random: &Random,
-    first: &Segment,
-    second: &Segment,
-) -> Result<Option<(Segment, Bytes)>, Error> {
-    let len = first.len + second.len;
-    let plain = |segment: &Segment| !segment.file && segment.iv.is_none();
-    if len > INLINE as u64 || !plain(first) || !plain(second) {
+/// Small pieces as one, where that is still small: the new piece, and what it holds.
+pub fn join(tx: &Transaction<'_>, random: &Random, pieces: &[Segment]) -> Result<Option<(Segment, Bytes)>, Error> {
+    let len = pieces.iter().map(|segment| segment.len).sum();
+    if len > INLINE as u64 || pieces.iter().any(|segment| segment.file) {
         return Ok(None);
     }
     let mut bytes = BytesMut::new();
-    for segment in [first, second] {
+    for segment in pieces {
         match &segment.bytes {
             Some(own) => bytes.extend_from_slice(own),
             None => {
@@ -426,6 +420,31 @@ impl Blobs {
             total += bytes.len();
             total <= RECENT_BYTES
         });
+    }
+
+    /// The bytes of pieces, and behind them those of a draft, neither of them encrypted. `None` where the pieces were removed
+    /// meanwhile.
+    pub fn chained(
+        self: &Arc<Self>,
+        root: &Path,
+        store: &Store,
+        snapshot: &Snapshot,
+        pieces: &[Segment],
+        draft: &Draft,
+    ) -> Result<Option<ByteStream>, Error> {
+        let len = pieces.iter().map(|segment| segment.len).sum();
+        let before = self.open(root, store, snapshot, pieces, Span { start: 0, len }, None)?;
+        let files = draft.segments.iter().filter(|segment| segment.file).map(|segment| Piece::File {
+            path: path_of(root, &segment.id),
+            start: 0,
+            len: segment.len,
+            crc32: Some(segment.crc32),
+            cipher: None,
+            id: segment.id.clone(),
+        });
+        let inline = draft.inline.iter().map(|(_, bytes)| Piece::Bytes(bytes.clone()));
+        let behind = read(files.chain(inline).collect(), Pin { blobs: self.clone(), ids: Vec::new() });
+        Ok(before.map(|before| ByteStream::new(before.take().chain(behind), None)))
     }
 
     fn pin(self: &Arc<Self>, body: &[Segment]) -> Pin {

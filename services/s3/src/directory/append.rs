@@ -1,22 +1,25 @@
 //! Writing behind the end of an object. <https://docs.aws.amazon.com/AmazonS3/latest/userguide/directory-buckets-objects-append.html>
 //!
 //! - The end must be where the request says it is when the write is committed: of two writers, one is refused.
-//! - What is small is joined with the small end that is there, so that many small writes do not make many pieces.
+//! - What is written is joined with the pieces before it that are not larger, so that many writes do not make many pieces: a
+//!   byte is copied as often as the size of its piece doubles.
 
 use s3_api::{ChecksumType, PutObjectOutput, PutObjectRequest};
-use service::{ApiError, Bytes, Context, Transaction};
+use service::{ApiError, ByteStream, Bytes, Context, Snapshot, Transaction};
 
-use crate::Error;
-use crate::blob::{Place, Received, forget, join, receive};
+use crate::blob::{INLINE, Place, Received, forget, join, receive};
 use crate::checksum::{Algorithm, Checksum, of_parts};
 use crate::integrity::{Integrity, show, stated};
 use crate::ops::{self, MAX_PUT};
 use crate::precondition::check_write;
-use crate::store::{Bucket, Description, Object, ObjectPart, Segment, bucket_in};
+use crate::store::{Bucket, Description, Object, ObjectPart, Segment, body_key, bucket_in};
 use crate::versions;
+use crate::{Error, S3};
 
-/// The most pieces of an object.
+/// How often an object can be written behind its end, its parts counted in.
 const MAX_PIECES: usize = 10_000;
+/// Pieces are put together up to this size.
+const MOST_JOINED: u64 = 8 * 1024 * 1024;
 
 fn wrong_offset() -> Error {
     let text = "The write offset value that you specified does not match the current object size.";
@@ -42,8 +45,51 @@ fn admit(current: Option<&Object>, offset: u64, metadata: bool) -> Result<(), Er
     }
 }
 
+/// How many of the last pieces a new one of so many bytes is joined with: those of its size or less, in powers of two.
+fn joined(body: &[Segment], added: u64) -> usize {
+    let class = |len: u64| len.checked_ilog2().unwrap_or_default();
+    let (mut size, mut count) = (added, 0);
+    for segment in body.iter().rev() {
+        let total = size + segment.len;
+        if segment.iv.is_some() || class(segment.len) > class(size) || total > MOST_JOINED {
+            break;
+        }
+        (size, count) = (total, count + 1);
+    }
+    count
+}
+
+fn last(body: &[Segment], count: usize) -> &[Segment] {
+    body.get(body.len().saturating_sub(count)..).unwrap_or_default()
+}
+
+/// The new bytes together with the pieces that they are joined with, where that makes a file: written before the change
+/// that puts it in their place.
+struct Joined {
+    pieces: Vec<Segment>,
+    received: Received,
+}
+
+/// The pieces that new bytes are joined with into a file, and all of those bytes. The pieces are those of the snapshot.
+fn to_join(
+    s3: &S3,
+    cx: &Context,
+    snapshot: &Snapshot,
+    body: &[Segment],
+    added: &Received,
+) -> Result<Option<(Vec<Segment>, ByteStream)>, Error> {
+    let pieces = last(body, joined(body, added.size));
+    let total = added.size + pieces.iter().map(|segment| segment.len).sum::<u64>();
+    if pieces.is_empty() || total <= INLINE as u64 {
+        return Ok(None);
+    }
+    let bytes = s3.blobs.chained(ops::root(cx), cx.store(), snapshot, pieces, &added.draft)?;
+    Ok(bytes.map(|bytes| (pieces.to_vec(), bytes)))
+}
+
 /// A PutObject with `x-amz-write-offset-bytes`.
 pub async fn put(
+    s3: &S3,
     cx: &Context,
     bucket: &Bucket,
     request: PutObjectRequest,
@@ -82,7 +128,23 @@ pub async fn put(
         return Err(Error::InvalidRequest(text.to_owned()));
     }
     let checksum = integrity.verify(&mut received)?;
-    let object = cx.store().write(|tx| {
+    let to_join = {
+        // The object may be another by now.
+        let snapshot = cx.store().snapshot();
+        let current = versions::current(&snapshot, &bucket.name, key)?;
+        admit(current.as_ref(), offset, metadata)?;
+        let body = current.map(|object| object.body).unwrap_or_default();
+        to_join(s3, cx, &snapshot, &body, &received)?
+    };
+    let together = match to_join {
+        Some((pieces, bytes)) => {
+            let place = Place::of(&cx.cloud);
+            let received = receive(place, cx.random(), Some(bytes), u64::MAX, Vec::new(), None).await?;
+            Some(Joined { pieces, received })
+        }
+        None => None,
+    };
+    let (object, used, removed) = cx.store().write(|tx| {
         let bucket = bucket_in(tx, &bucket.name)?;
         let current = versions::current(tx, &bucket.name, key)?;
         check_write(if_match, if_none_match, key, current.as_ref())?;
@@ -100,15 +162,30 @@ pub async fn put(
         object.size += received.size;
         object.etag = cx.random().hex(32);
         object.modified = ops::now(cx);
-        extend(tx, cx, &mut object, &received)?;
+        let together = together.as_ref().filter(|one| last(&object.body, one.pieces.len()) == one.pieces);
+        let removed = match together {
+            Some(Joined { pieces, received }) => {
+                received.draft.commit(tx);
+                forget(tx, pieces);
+                object.body.truncate(object.body.len() - pieces.len());
+                object.body.extend(received.draft.segments.clone());
+                pieces.clone()
+            }
+            None => extend(tx, cx, &mut object, &received)?,
+        };
+        keep_apart(tx, &mut object);
         if is_new {
             versions::put(tx, cx.random(), &bucket, key, &mut object, None)?;
         } else {
             versions::save(tx, &bucket.name, key, &object)?;
         }
-        Ok::<_, Error>(object)
+        Ok::<_, Error>((object, together.is_some(), removed))
     })?;
-    received.draft.keep();
+    match together.filter(|_| used) {
+        Some(together) => together.received.draft.keep(),
+        None => received.draft.keep(),
+    }
+    s3.blobs.remove(ops::root(cx), &removed);
     let full = object.checksum.as_ref().is_some_and(|checksum| checksum.full);
     let mut output = PutObjectOutput {
         e_tag: Some(object.quoted_etag()),
@@ -121,27 +198,35 @@ pub async fn put(
     Ok(output)
 }
 
-/// Puts what was received behind an object's body.
-fn extend(tx: &mut Transaction<'_>, cx: &Context, object: &mut Object, received: &Received) -> Result<(), Error> {
+/// Puts what was received behind an object's body, joined with what is small before it. Returns the pieces that are gone.
+fn extend(
+    tx: &mut Transaction<'_>,
+    cx: &Context,
+    object: &mut Object,
+    received: &Received,
+) -> Result<Vec<Segment>, Error> {
     received.draft.commit(tx);
-    let last = object.body.last().filter(|segment| !segment.file).cloned();
-    if let (Some(last), [next]) = (&last, received.draft.segments.as_slice())
-        && let Some((segment, bytes)) = join(tx, cx.random(), last, next)?
-    {
-        forget(tx, &[last.clone(), next.clone()]);
-        tx.put(crate::store::body_key(&segment.id), bytes);
-        object.body.pop();
-        object.body.push(segment);
-        return Ok(());
+    let count = joined(&object.body, received.size);
+    let pieces = [last(&object.body, count), &received.draft.segments].concat();
+    object.body.truncate(object.body.len() - count);
+    match join(tx, cx.random(), &pieces)? {
+        Some((segment, bytes)) => {
+            forget(tx, &pieces);
+            tx.put(body_key(&segment.id), bytes);
+            object.body.push(segment);
+        }
+        None => object.body.extend(pieces),
     }
-    // Only an object of one piece has it in its record.
+    Ok(Vec::new())
+}
+
+/// Only an object of one piece has it in its record.
+fn keep_apart(tx: &mut Transaction<'_>, object: &mut Object) {
     for segment in &mut object.body {
         if let Some(bytes) = Option::<Bytes>::take(&mut segment.bytes) {
-            tx.put(crate::store::body_key(&segment.id), bytes);
+            tx.put(body_key(&segment.id), bytes);
         }
     }
-    object.body.extend::<Vec<Segment>>(received.draft.segments.clone());
-    Ok(())
 }
 
 /// An object's record once so much more is behind it: its checksum is that of the whole where that follows from both, and
@@ -195,6 +280,24 @@ mod tests {
         let value = grown.checksum.unwrap();
         assert!(!value.full && value.value.ends_with("-2"), "{value:?}");
         assert_eq!(grown.parts.iter().map(|part| part.size).collect::<Vec<_>>(), [3, 4]);
+    }
+
+    #[test]
+    fn many_writes_make_few_pieces() {
+        for size in [1, 120, 1_000, 70_000, 3_000_000] {
+            let (mut body, mut copied) = (Vec::<Segment>::new(), 0);
+            for _ in 0..9_999 {
+                let pieces = last(&body, joined(&body, size)).to_vec();
+                let before: u64 = pieces.iter().map(|segment| segment.len).sum();
+                body.truncate(body.len() - pieces.len());
+                body.push(Segment { len: before + size, ..Segment::default() });
+                copied += before;
+            }
+            let total = size * 9_999;
+            assert_eq!(body.iter().map(|segment| segment.len).sum::<u64>(), total);
+            assert!(body.len() as u64 <= 25 + total / (MOST_JOINED / 4), "{} pieces of {size}", body.len());
+            assert!(copied <= 14 * total, "{copied} bytes were copied for {total}");
+        }
     }
 
     #[test]

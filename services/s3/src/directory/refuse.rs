@@ -8,9 +8,10 @@ use crate::store::Bucket;
 
 /// Settings of buckets by their actions, with the name of the XML. The endpoint of bucket calls takes them for a
 /// CreateBucket.
-const SETTINGS: [(&str, &str); 15] = [
+const SETTINGS: [(&str, &str); 16] = [
     ("PutAccelerateConfiguration", "AccelerateConfiguration"),
     ("PutAnalyticsConfiguration", "AnalyticsConfiguration"),
+    ("PutBucketAbac", "AbacStatus"),
     ("PutBucketAcl", "AccessControlPolicy"),
     ("PutBucketCORS", "CORSConfiguration"),
     ("PutBucketLogging", "BucketLoggingStatus"),
@@ -38,7 +39,11 @@ pub fn operation(action: &str, object: bool) -> Error {
         return Error::NotImplemented(text.to_owned());
     }
     let text = "The specified method is not allowed against this resource.";
-    let method = if action.starts_with("Get") { "GET" } else { "DELETE" };
+    let method = match action {
+        action if action.starts_with("Get") => "GET",
+        action if action.starts_with("Delete") => "DELETE",
+        _ => "PUT",
+    };
     ApiError::new(405, "MethodNotAllowed", text).with("Method", method).with("ResourceType", "BUCKET").into()
 }
 
@@ -74,5 +79,24 @@ pub fn storage_class(bucket: &Bucket, asked: Option<&str>) -> Result<Option<Stri
             Err(Error::InvalidStorageClass("The storage class you specified is not valid".to_owned()))
         }
         _ => Ok(Some(own.to_owned())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn operations() {
+        let said = |action: &str, object: bool| {
+            let error = ApiError::from(operation(action, object));
+            (error.status, error.code, error.message)
+        };
+        let (status, code, text) = said("s3:PutBucketVersioning", false);
+        assert_eq!((status, code.as_str()), (400, "InvalidArgument"));
+        assert_eq!(text, "VersioningConfiguration is not valid, expected CreateBucketConfiguration");
+        assert_eq!(said("s3:GetBucketVersioning", false).0, 405);
+        assert_eq!(said("s3:GetObjectTagging", true).0, 501);
+        assert_eq!(said("s3:ListBucketVersions", false).0, 501);
     }
 }

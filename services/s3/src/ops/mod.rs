@@ -155,7 +155,11 @@ pub(crate) fn check_key(key: &str) -> Result<(), Error> {
 /// What an operation needs that only directory buckets have.
 pub(crate) fn object_needs(cx: &Context, action: &str, bucket: &str) -> Result<Access, Error> {
     let bucket = find_bucket(cx.store(), bucket)?;
-    directory::access::access(cx, action, &bucket, true)
+    match bucket.directory {
+        Some(_) => directory::access::access(cx, action, &bucket, true),
+        None if matches!(cx.principal(), Principal::Anonymous) => Err(directory::access::denied()),
+        None => Err(directory::refuse::operation(action, true)),
+    }
 }
 
 /// `action` on an object, or the action of the same kind on the version that the request names.

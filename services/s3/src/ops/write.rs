@@ -327,7 +327,7 @@ async fn put_object(s3: &S3, cx: &Context, request: PutObjectRequest) -> Result<
     refuse::headers(&bucket, &[("x-amz-website-redirect-location", description.redirect.is_some())])?;
     if request.write_offset_bytes.is_some() {
         return match bucket.directory {
-            Some(_) => directory::append::put(cx, &bucket, request, description).await,
+            Some(_) => directory::append::put(s3, cx, &bucket, request, description).await,
             None => Err(Error::header_not_implemented("x-amz-write-offset-bytes")),
         };
     }
