@@ -119,6 +119,11 @@ def test_metadata_beyond_ascii(ask, boto):
         assert metadata == {"a": "=?UTF-8?Q?gr=C3=BCn?=", "b": "plain"}
 
 
+def test_repeated_metadata_is_joined(ask, boto):
+    assert ask("PUT", f"/{ask.bucket}/k", "x", **{"x-amz-meta-a": ["1", "2"]}).status == 200
+    assert boto("s3").head_object(Bucket=ask.bucket, Key="k")["Metadata"] == {"a": "1,2"}
+
+
 def test_conditions_that_are_not_taken(ask):
     put(ask, "k")
     text = "A header you provided implies functionality that is not implemented"
