@@ -296,3 +296,7 @@ def test_headers_in_presigned_addresses(ask, boto, cloud, account):
     refused = requests.put(address(checksum_crc32="AAAAAA==", sdk_checksum_algorithm="CRC32"), data=b"hello")
     assert refused.status_code == 400 and "<Code>BadDigest</Code>" in refused.text
     assert requests.put(address(acl="nobody"), data=b"hello").status_code == 400
+    put(ask, "source")
+    copied = requests.put(address(copy_source=f"{ask.bucket}/source"))
+    assert copied.status_code == 200 and "<CopyObjectResult" in copied.text
+    assert boto("s3").get_object(Bucket=ask.bucket, Key="k")["Body"].read() == b"x"

@@ -186,7 +186,10 @@ fn required(operation: &OperationModel, query: &[(String, String)], headers: &He
         let name = member.wire_name();
         let there = match member.location {
             Location::Query => query.iter().any(|(key, _)| key == name),
-            Location::Header => headers.contains_key(name),
+            // Presigned addresses carry headers in their query.
+            Location::Header => {
+                headers.contains_key(name) || query.iter().any(|(key, _)| key.eq_ignore_ascii_case(name))
+            }
             _ => continue,
         };
         if !there {
