@@ -195,3 +195,34 @@ def test_a_form_tells_how_much_it_takes(s3, bucket):
     large = elements(post(10, 20, 300_000).text)
     assert (large["Code"], large["ProposedSize"], large["MaxSizeAllowed"]) == ("EntityTooLarge", "300000", "20")
     assert post(10, 20, 20).status_code == 204
+
+
+def test_policies_ask_how_a_request_was_signed(s3, cloud, user, bucket, account):
+    import json
+
+    s3.put_object(Bucket=bucket, Key="k", Body=b"x")
+    everything = {"Effect": "Allow", "Action": "*", "Resource": "*"}
+    clients = user("signer", everything)
+    new, old = clients("s3", signature_version="s3v4"), clients("s3", signature_version="s3")
+    get = dict(ClientMethod="get_object", Params={"Bucket": bucket, "Key": "k"})
+
+    def answers(operator, key, value):
+        condition = {operator: {key: value}}
+        deny = {"Effect": "Deny", "Principal": "*", "Action": "s3:GetObject", "Resource": f"arn:aws:s3:::{bucket}/*"}
+        policy = {"Version": "2012-10-17", "Statement": [{**deny, "Condition": condition}]}
+        s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps(policy))
+        try:
+            new.get_object(Bucket=bucket, Key="k")
+            header = 200
+        except new.exceptions.ClientError as error:
+            header = error.response["ResponseMetadata"]["HTTPStatusCode"]
+        urls = new.generate_presigned_url(**get), old.generate_presigned_url(**get)
+        return [header, *(requests.get(url).status_code for url in urls)]
+
+    assert answers("StringEquals", "s3:authType", "REST-QUERY-STRING") == [200, 403, 403]
+    assert answers("StringNotEquals", "s3:authType", "REST-QUERY-STRING") == [403, 200, 200]
+    assert answers("StringEquals", "s3:signatureversion", "AWS") == [200, 200, 403]
+    assert answers("NumericGreaterThan", "s3:signatureAge", "600000") == [200, 200, 200]
+    assert answers("NumericLessThan", "s3:signatureAge", "600000") == [403, 403, 200]
+    assert answers("StringEquals", "s3:x-amz-content-sha256", "UNSIGNED-PAYLOAD") == [200, 403, 403]
+    assert answers("StringEquals", "s3:ResourceAccount", account) == [403, 403, 403]
