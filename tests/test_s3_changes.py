@@ -111,6 +111,9 @@ def test_tags_decide_where_the_owner_says_so(s3, bucket, user):
     assert s3.get_bucket_abac(Bucket=bucket)["AbacStatus"] == {"Status": "Enabled"}
     assert reader.list_objects_v2(Bucket=bucket)["KeyCount"] == 1
     assert reader.get_object(Bucket=bucket, Key="k")["Body"].read() == b"x"
+    tags = {"TagSet": [{"Key": "team", "Value": "blue"}]}
+    assert error_of(s3.put_bucket_tagging, Bucket=bucket, Tagging=tags)[0] == "InvalidRequest"
+    assert error_of(s3.delete_bucket_tagging, Bucket=bucket)[0] == "InvalidRequest"
     s3.put_bucket_abac(Bucket=bucket, AbacStatus={"Status": "Disabled"})
     assert error_of(reader.get_object, Bucket=bucket, Key="k")[0] == "AccessDenied"
     assert error_of(reader.put_bucket_abac, Bucket=bucket, AbacStatus={"Status": "Enabled"})[0] == "AccessDenied"

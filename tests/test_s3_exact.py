@@ -99,6 +99,8 @@ def test_uploads_tell_where_a_page_ends(ask):
     assert answer.elements("Upload") == ["Key", "UploadId", "Initiator", "Owner", "StorageClass", "Initiated"]
     answer = ask("GET", f"/{ask.bucket}?uploads&delimiter=/&max-uploads=1")
     assert (answer.member("IsTruncated"), answer.member("NextKeyMarker")) == ("true", "d/")
+    answer = ask("GET", f"/{ask.bucket}?uploads&delimiter=/&prefix=d")
+    assert (listed(answer), answer.member("NextKeyMarker")) == (["d/"], "")
     assert listed(ask("GET", f"/{ask.bucket}?uploads&delimiter=/&key-marker=d/")) == ["m"]
     assert listed(ask("GET", f"/{ask.bucket}?uploads&delimiter=/&key-marker=d/0")) == ["m"]
 
@@ -202,3 +204,47 @@ def test_texts_of_bad_settings(ask):
 def test_blocks_of_nothing(ask, boto):
     refused = error_of(boto("s3").put_public_access_block, Bucket=ask.bucket, PublicAccessBlockConfiguration={})
     assert refused == ("InvalidRequest", "Must specify at least one configuration.", 400)
+
+
+def test_markers_and_addresses_that_cannot_be_read(ask, boto, account):
+    answer = ask("GET", f"/{ask.bucket}?uploads&key-marker=a&upload-id-marker=b")
+    assert answer.error == (400, "InvalidArgument", "Invalid uploadId marker")
+    for kind, member in (("Topic", "TopicArn"), ("Queue", "QueueArn"), ("LambdaFunction", "LambdaFunctionArn")):
+        configuration = {f"{kind}Configurations": [{member: "nothing", "Events": ["s3:ObjectCreated:*"]}]}
+        refused = error_of(
+            boto("s3").put_bucket_notification_configuration, Bucket=ask.bucket, NotificationConfiguration=configuration
+        )
+        assert refused == ("InvalidArgument", "The ARN could not be parsed", 400)
+
+
+def test_the_first_forms_of_operations(ask, boto):
+    s3 = boto("s3")
+    rule = {
+        "ID": "a",
+        "Prefix": "p",
+        "Status": "Enabled",
+        "Transition": {"Days": 30, "StorageClass": "GLACIER"},
+        "NoncurrentVersionTransition": {"NoncurrentDays": 30, "StorageClass": "GLACIER"},
+    }
+    s3.put_bucket_lifecycle(Bucket=ask.bucket, LifecycleConfiguration={"Rules": [rule]})
+    assert s3.get_bucket_lifecycle(Bucket=ask.bucket)["Rules"] == [rule]
+    newer = s3.get_bucket_lifecycle_configuration(Bucket=ask.bucket)["Rules"][0]
+    assert newer["Transitions"] == [rule["Transition"]]
+    s3.put_bucket_notification(Bucket=ask.bucket, NotificationConfiguration={})
+    assert set(s3.get_bucket_notification(Bucket=ask.bucket)) == {"ResponseMetadata"}
+    for kind, member, arn in (
+        ("TopicConfiguration", "Topic", "sns:us-east-1:123456789012:t"),
+        ("QueueConfiguration", "Queue", "sqs:us-east-1:123456789012:q"),
+        ("CloudFunctionConfiguration", "CloudFunction", "lambda:us-east-1:123456789012:function:f"),
+    ):
+        one = {kind: {member: f"arn:aws:{arn}", "Events": ["s3:ObjectCreated:*"]}}
+        refused = error_of(s3.put_bucket_notification, Bucket=ask.bucket, NotificationConfiguration=one)
+        assert refused[:2] == ("InvalidArgument", "Unable to validate the following destination configurations")
+
+
+def test_where_a_bucket_is(ask, cloud):
+    assert ask("GET", f"/{ask.bucket}").headers["x-amz-bucket-region"] == "us-east-1"
+    assert ask("GET", f"/{ask.bucket}?list-type=2").headers["x-amz-bucket-region"] == "us-east-1"
+    denied = ask("HEAD", f"/{ask.bucket}", signed=False)
+    assert (denied.status, denied.headers["x-amz-bucket-region"]) == (403, "us-east-1")
+    assert "x-amz-bucket-region" not in ask("HEAD", "/no-such-bucket-anywhere").headers

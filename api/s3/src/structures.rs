@@ -1379,6 +1379,7 @@ wire::structures! {
         contents: Option<Vec<Object>> = wire::Member::new("Contents", &OBJECT_LIST);
         common_prefixes: Option<Vec<CommonPrefix>> = wire::Member::new("CommonPrefixes", &COMMON_PREFIX_LIST);
         request_charged: Option<RequestCharged> = wire::Member::new("RequestCharged", &REQUEST_CHARGED).header("x-amz-request-charged");
+        bucket_region: Option<String> = wire::Member::new("BucketRegion", &REGION).header("x-amz-bucket-region");
     }
     ListObjectsRequest LIST_OBJECTS_REQUEST = "ListObjectsRequest" {
         bucket: String = wire::Member::new("Bucket", &wire::simple::STRING).uri("Bucket").required();
@@ -1405,6 +1406,7 @@ wire::structures! {
         contents: Option<Vec<Object>> = wire::Member::new("Contents", &OBJECT_LIST);
         common_prefixes: Option<Vec<CommonPrefix>> = wire::Member::new("CommonPrefixes", &COMMON_PREFIX_LIST);
         request_charged: Option<RequestCharged> = wire::Member::new("RequestCharged", &REQUEST_CHARGED).header("x-amz-request-charged");
+        bucket_region: Option<String> = wire::Member::new("BucketRegion", &REGION).header("x-amz-bucket-region");
     }
     ListObjectsV2Request LIST_OBJECTS_V2_REQUEST = "ListObjectsV2Request" {
         bucket: String = wire::Member::new("Bucket", &wire::simple::STRING).uri("Bucket").required();

@@ -88,7 +88,8 @@ fn is_read_only(operation: &str) -> bool {
 }
 
 /// Names of members that end with one of these never enter the trail.
-const SECRET: &[&str] = &["Password", "SecretAccessKey", "ZipFile", "PrivateKey", "WebIdentityToken", "SAMLAssertion"];
+const SECRET: &[&str] =
+    &["Password", "SecretAccessKey", "ZipFile", "PrivateKey", "WebIdentityToken", "SAMLAssertion", "SSECustomerKey"];
 
 /// The parameters without their secrets. Few calls have any, so the text is taken apart only where a name is seen.
 fn redact(parameters: Vec<u8>) -> Vec<u8> {

@@ -227,7 +227,7 @@ impl Table {
         self.vectors.iter().try_for_each(|index| index.check(item))
     }
 
-    /// The attributes that an index is filed by.
+    /// Whether an index is filed, or searched, by an attribute.
     pub fn indexes_by(&self, name: &str) -> bool {
         self.indexes.iter().any(|index| index.keys.contains(name))
             || self.vectors.iter().any(|index| index.searched().any(|attribute| attribute.name == name))

@@ -64,12 +64,15 @@ const OF_OBJECTS: [&str; 10] = [
 ];
 
 pub fn check(operation: &OperationModel, query: &[(String, String)], headers: &HeaderMap) -> Result<(), ApiError> {
+    if query.is_empty() {
+        return Ok(check_algorithm(operation, headers)?);
+    }
     let fixed = operation.uri.split_once('?').map_or("", |(_, query)| query);
     let leads = |name: &str| fixed.split('&').any(|part| part.split('=').next() == Some(name));
     let of = |name: &str| query.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
     let wanted = NAMES.iter().find(|(name, _)| of(name).is_some());
-    let met = NAMES.iter().any(|(name, _)| leads(name));
-    if let Some((name, kind)) = wanted.filter(|_| operation.method != "HEAD" && !met) {
+    let met = || NAMES.iter().any(|(name, _)| leads(name));
+    if let Some((name, kind)) = wanted.filter(|_| operation.method != "HEAD" && !met()) {
         return Err(wrong_address(operation, name, kind).into());
     }
     if let Some(kind) = of("list-type").filter(|kind| operation.name == "ListObjects" && *kind != "1") {

@@ -113,6 +113,15 @@ impl Put {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn no_file_is_too_strange(bytes in any::<Vec<u8>>(), text in r#"(\{|\}|"Item"|"S"|:|,|"x"|[0-9]|\n|Item|'#a'|ConditionExpression){0,30}"#, is_ion in any::<bool>()) {
+            let _ = records(&bytes, is_ion);
+            prop_assert!(records(text.as_bytes(), is_ion).is_ok());
+        }
+    }
 
     fn one(text: &str, is_ion: bool) -> Record {
         let mut found = records(text.as_bytes(), is_ion).unwrap();

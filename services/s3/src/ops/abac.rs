@@ -13,7 +13,7 @@ use crate::{Error, S3};
 
 operation! {
     S3, GetBucketAbac,
-    access: |_, cx, request| on_bucket(cx, "s3:GetBucketABAC", &request.bucket).map(|access| vec![access]),
+    access: |_, cx, request| on_bucket(cx, "s3:GetBucketAbac", &request.bucket).map(|access| vec![access]),
     handler: get_bucket_abac
 }
 
@@ -25,7 +25,7 @@ async fn get_bucket_abac(_: &S3, cx: &Context, request: GetBucketAbacRequest) ->
 
 operation! {
     S3, PutBucketAbac,
-    access: |_, cx, request| on_bucket(cx, "s3:PutBucketABAC", &request.bucket).map(|access| vec![access]),
+    access: |_, cx, request| on_bucket(cx, "s3:PutBucketAbac", &request.bucket).map(|access| vec![access]),
     handler: put_bucket_abac
 }
 

@@ -17,7 +17,7 @@ use crate::bucket::{region_of, valid_name};
 use crate::directory::{self, access::no_session, name};
 use crate::store::{
     Bucket, Directory, PublicAccess, Segment, Upload, Versioning, bucket_key, configs_key, directories_key,
-    load_bucket, objects_key, owned_key, policy_key, save_bucket, uploads_key, versions_key,
+    find_bucket, load_bucket, objects_key, owned_key, policy_key, save_bucket, uploads_key, versions_key,
 };
 use crate::tagging::{self, BUCKET_LIMIT};
 use crate::{Error, S3};
@@ -148,7 +148,14 @@ fn create(tx: &mut Transaction<'_>, bucket: &Bucket) -> Result<(), Error> {
 
 operation! {
     S3, HeadBucket,
-    access: |_, cx, request| on_bucket(cx, "s3:ListBucket", &request.bucket).map(|access| vec![access]),
+    access: |s3, cx, request| (|| {
+        let access = on_bucket(cx, "s3:ListBucket", &request.bucket)?;
+        // Who is denied hears all the same where the bucket is.
+        let region = find_bucket(cx.store(), &request.bucket)?.region.clone();
+        let allowed = cx.cloud.stages().authorize(cx, s3, &access);
+        allowed.map_err(|denial| denial.with_header("x-amz-bucket-region", region))?;
+        Ok::<_, Error>(vec![access])
+    })(),
     handler: head_bucket
 }
 

@@ -169,6 +169,7 @@ async fn list_objects_v2(_: &S3, cx: &Context, request: ListObjectsV2Request) ->
     let detail = Detail::new(&bucket, request.fetch_owner == Some(true), request.optional_object_attributes.as_ref());
     let last = listing.entries.last().filter(|_| listing.truncated);
     Ok(ListObjectsV2Output {
+        bucket_region: Some(bucket.region.clone()),
         name: Some(bucket.name.clone()),
         prefix: Some(naming.write(&query.prefix)),
         delimiter: (!query.delimiter.is_empty()).then(|| naming.write(&query.delimiter)),
@@ -217,6 +218,7 @@ async fn list_objects(_: &S3, cx: &Context, request: ListObjectsRequest) -> Resu
     // Without a delimiter, the last key says where to go on.
     let last = listing.entries.last().filter(|_| listing.truncated && !query.delimiter.is_empty());
     Ok(ListObjectsOutput {
+        bucket_region: Some(bucket.region.clone()),
         name: Some(bucket.name.clone()),
         prefix: Some(naming.write(&query.prefix)),
         marker: Some(naming.write(&query.after)),

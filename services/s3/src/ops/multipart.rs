@@ -30,6 +30,9 @@ use crate::{tagging, versions};
 /// Every part but the last has at least this many bytes.
 const MIN_PART: u64 = 5 * 1024 * 1024;
 const MAX_PARTS: usize = 10_000;
+/// The length of an upload's id, and how much of it tells the time.
+const ID_LENGTH: usize = 128;
+const TIME: usize = 9;
 const ORDER: &str = "The list of parts was not in ascending order. Parts must be ordered by part number.";
 
 pub(super) fn checksum_type(full: bool) -> ChecksumType {
@@ -57,12 +60,12 @@ fn is_full(algorithm: Option<Algorithm>, asked: Option<&ChecksumType>) -> Result
 fn upload_id(cx: &Context) -> String {
     const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
     let mut rest = u64::try_from(cx.now().millis()).unwrap_or_default();
-    let mut time = [b'0'; 9];
+    let mut time = [b'0'; TIME];
     for digit in time.iter_mut().rev() {
         *digit = DIGITS[usize::try_from(rest % 62).unwrap_or_default()];
         rest /= 62;
     }
-    format!("{}{}", String::from_utf8_lossy(&time), cx.random().alphanumeric(119))
+    format!("{}{}", String::from_utf8_lossy(&time), cx.random().alphanumeric(ID_LENGTH - TIME))
 }
 
 operation! {
@@ -379,9 +382,13 @@ async fn list_multipart_uploads(
     listing::refuse(&bucket, !id_marker.is_empty())?;
     let shown_marker = request.key_marker.clone().unwrap_or_default();
     let (key_marker, id_marker) = listing::read_marker(&bucket, &shown_marker, &id_marker)?;
+    let general = bucket.directory.is_none() && !key_marker.is_empty() && !id_marker.is_empty();
+    if general && (id_marker.len() != ID_LENGTH || !id_marker.bytes().all(|byte| byte.is_ascii_alphanumeric())) {
+        return Err(Error::invalid_argument("Invalid uploadId marker", "upload-id-marker", &id_marker));
+    }
     let mut uploads: Vec<MultipartUpload> = Vec::new();
     let mut prefixes: Vec<String> = Vec::new();
-    let mut last = (String::new(), String::new());
+    let (mut last, mut last_upload) = ((String::new(), String::new()), (String::new(), String::new()));
     let mut truncated = false;
     let query = Query { prefix: prefix.clone(), delimiter: delimiter.clone(), ..Query::default() };
     let whole = Range::prefix(uploads_below(&bucket.name, &prefix));
@@ -418,17 +425,21 @@ async fn list_multipart_uploads(
                 }
                 None => {
                     last = (upload.key.clone(), upload.id.clone());
+                    last_upload = last.clone();
                     uploads.push(show_upload(upload, naming, &bucket.account));
                 }
             }
         }
         break;
     }
+    if !truncated && bucket.directory.is_none() {
+        last = last_upload;
+    }
     Ok(ListMultipartUploadsOutput {
         bucket: Some(bucket.name.clone()),
         key_marker: Some(naming.write(&shown_marker)),
         upload_id_marker: bucket.directory.is_none().then_some(id_marker),
-        // Where the page ends is told whether or not there is another.
+        // Without another page, the markers are those of the last upload.
         next_key_marker: match bucket.directory {
             Some(_) => truncated.then(|| listing::write_marker(&last.0, &last.1)),
             None => Some(naming.write(&last.0)),

@@ -4,7 +4,7 @@ use s3_api::{
     GetBucketNotificationConfiguration, GetBucketNotificationConfigurationRequest, NotificationConfiguration,
     PutBucketNotificationConfiguration, PutBucketNotificationConfigurationRequest,
 };
-use service::{ApiError, Context, operation};
+use service::{ApiError, Arn, Context, operation};
 use wire::Unit;
 
 use super::{bucket_of, on_bucket};
@@ -32,6 +32,20 @@ operation! {
     handler: put_bucket_notification_configuration
 }
 
+/// Destinations are named by ARNs of their service.
+fn check_arns(configuration: &NotificationConfiguration) -> Result<(), Error> {
+    let topics = configuration.topic_configurations.iter().flatten().map(|one| ("TopicArn", "sns", &one.topic_arn));
+    let queues = configuration.queue_configurations.iter().flatten().map(|one| ("QueueArn", "sqs", &one.queue_arn));
+    let functions = configuration.lambda_function_configurations.iter().flatten();
+    let functions = functions.map(|one| ("LambdaFunctionArn", "lambda", &one.lambda_function_arn));
+    for (name, service, arn) in topics.chain(queues).chain(functions) {
+        if Arn::parse(arn).is_none_or(|arn| arn.service != service) {
+            return Err(Error::invalid_argument("The ARN could not be parsed", name, arn));
+        }
+    }
+    Ok(())
+}
+
 /// What is wrong with destinations, all of them at once.
 fn unreachable(wrong: &[(String, String)]) -> Error {
     const NAMES: [(&str, &str); 3] =
@@ -52,6 +66,7 @@ async fn put_bucket_notification_configuration(
     let bucket = bucket_of(cx, &request.bucket, request.expected_bucket_owner.as_deref())?;
     let mut configuration = request.notification_configuration;
     notify::check(&configuration)?;
+    check_arns(&configuration)?;
     let mut wrong = Vec::new();
     for topic in configuration.topic_configurations.iter().flatten() {
         wrong.push((topic.topic_arn.clone(), "The destination topic does not exist".to_owned()));

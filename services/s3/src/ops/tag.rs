@@ -146,6 +146,10 @@ fn set_bucket_tags(cx: &Context, name: &str, owner: Option<&str>, tags: Option<T
     cx.store().write(|tx| {
         let mut bucket = load_bucket(tx, name)?;
         check_owner(&bucket, owner)?;
+        if bucket.abac {
+            let text = "Bucket tags cannot be changed by this operation while ABAC is enabled for the bucket. Use TagResource and UntagResource instead.";
+            return Err(Error::InvalidRequest(text.to_owned()));
+        }
         bucket.tags = tags;
         Ok::<_, Error>(save_bucket(tx, &bucket)?)
     })?;
