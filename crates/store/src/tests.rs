@@ -186,3 +186,62 @@ fn nothing_stale_is_remembered() {
         }
     });
 }
+
+/// More than fits the memory: files of several levels, whose indexes and filters are in pieces.
+#[test]
+fn what_has_been_sorted_into_files_is_found_and_listed() {
+    const COUNT: u64 = 40_000;
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path(), Durability::Window).unwrap();
+    let key = |number: u64| format!("key/{number:06}").into_bytes();
+    let value = |number: u64, round: u64| {
+        let mut seed = number * 31 + round;
+        let mut noise = || {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (seed >> 56) as u8
+        };
+        (0..1200).map(|_| noise()).collect::<Vec<u8>>()
+    };
+    let mut rounds = vec![0; COUNT as usize];
+    for round in 1..=2 {
+        // Every key, and then every third again, in an order that is not theirs.
+        for start in (0..COUNT).step_by(500) {
+            store
+                .write(|transaction| {
+                    for number in (start..start + 500).filter(|number| round == 1 || number % 3 == 0) {
+                        let number = number * 7919 % COUNT;
+                        transaction.put(key(number), value(number, round));
+                        rounds[number as usize] = round;
+                    }
+                    Ok::<_, StoreError>(())
+                })
+                .unwrap();
+        }
+    }
+    for number in (0..COUNT).step_by(97) {
+        assert_eq!(store.get(&key(number)).unwrap().as_deref(), Some(&*value(number, rounds[number as usize])));
+        assert_eq!(store.get(&[&*key(number), b"x"].concat()).unwrap(), None);
+    }
+    let snapshot = store.snapshot();
+    let numbers = |range: Range, back: bool| -> Vec<u64> {
+        let scan = snapshot.scan(range);
+        let read = |entry: Result<Entry>| {
+            let (key, found) = entry.unwrap();
+            let number = std::str::from_utf8(&key[4..]).unwrap().parse().unwrap();
+            assert_eq!(found[..], value(number, rounds[number as usize])[..]);
+            number
+        };
+        if back { scan.rev().map(read).collect() } else { scan.map(read).collect() }
+    };
+    for first in (0..COUNT).step_by(2_311) {
+        for length in [1, 40, 1500] {
+            let last = (first + length).min(COUNT);
+            let range = || Range::prefix("key/").starting_at(key(first)).before(key(last));
+            assert_eq!(numbers(range(), false), (first..last).collect::<Vec<_>>());
+            assert_eq!(numbers(range(), true), (first..last).rev().collect::<Vec<_>>());
+        }
+        let after = Range::prefix("key/").after(key(first));
+        assert_eq!(snapshot.scan(after).next().unwrap().unwrap().0[..], key(first + 1)[..]);
+    }
+    assert_eq!(numbers(Range::prefix("key/"), false).len() as u64, COUNT);
+}
