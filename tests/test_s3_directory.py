@@ -598,9 +598,11 @@ def test_a_session_of_a_role_that_has_less_than_its_role(cloud, boto, bucket, ac
 
 def test_without_sessions(cloud, bucket, account, user, monkeypatch):
     monkeypatch.setenv("AWS_S3_DISABLE_EXPRESS_SESSION_AUTH", "true")
-    s3 = cloud.client("s3", key=account)
+    s3, sent = cloud.client("s3", key=account), []
+    s3.meta.events.register("before-send", lambda request, **_: sent.append(request.url))
     s3.put_object(Bucket=bucket, Key="k", Body=b"x")
     assert s3.get_object(Bucket=bucket, Key="k")["Body"].read() == b"x"
+    assert len(sent) == 2 and not any("session" in url for url in sent)
     condition = {"Condition": {"StringEquals": {"s3express:SessionMode": "ReadOnly"}}}
     reader = user("reader", statement("s3express:CreateSession", **condition))("s3")
     assert reader.get_object(Bucket=bucket, Key="k")["Body"].read() == b"x"
