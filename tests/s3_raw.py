@@ -36,6 +36,9 @@ def asker(cloud, account):
     def ask(method, path, body=b"", signed=True, **headers):
         body = body.encode() if isinstance(body, str) else body
         headers = {name.replace("_", "-"): value for name, value in headers.items()}
+        # A list is sent as so many headers of one name.
+        several = {name: values for name, values in headers.items() if isinstance(values, list)}
+        headers.update({name: ",".join(values) for name, values in several.items()})
         request = AWSRequest(method, cloud.endpoint + path, data=body, headers=headers)
         if signed:
             S3SigV4Auth(Credentials(account, "test"), "s3", "us-east-1").add_auth(request)
@@ -46,7 +49,8 @@ def asker(cloud, account):
         if "Content-Length" not in sent and (body or method in ("PUT", "POST")):
             sent["Content-Length"] = str(len(body))
         for name, value in sent.items():
-            connection.putheader(name, value.encode() if isinstance(value, str) else value)
+            for value in several.get(name, [value]):
+                connection.putheader(name, value.encode() if isinstance(value, str) else value)
         connection.endheaders(body)
         answer = connection.getresponse()
         return Answer(answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read())

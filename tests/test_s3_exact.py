@@ -5,6 +5,10 @@ import hashlib
 import re
 
 import pytest
+import requests
+from botocore.auth import S3SigV4QueryAuth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 from conftest import error_of
 from s3_raw import asker
 
@@ -117,6 +121,11 @@ def test_metadata_beyond_ascii(ask, boto):
     for key in "bc":
         metadata = boto("s3").head_object(Bucket=ask.bucket, Key=key)["Metadata"]
         assert metadata == {"a": "=?UTF-8?Q?gr=C3=BCn?=", "b": "plain"}
+
+
+def test_repeated_metadata_is_joined(ask, boto):
+    assert ask("PUT", f"/{ask.bucket}/k", "x", **{"x-amz-meta-a": ["1", "2"]}).status == 200
+    assert boto("s3").head_object(Bucket=ask.bucket, Key="k")["Metadata"] == {"a": "1,2"}
 
 
 def test_conditions_that_are_not_taken(ask):
@@ -271,3 +280,19 @@ def test_configurations_that_are_refused(ask, boto):
     )
     assert refused[0] == "MalformedXML"
     assert "MetricsConfigurationList" not in s3.list_bucket_metrics_configurations(Bucket=ask.bucket)
+
+
+def test_headers_in_presigned_addresses(ask, boto, cloud, account):
+    def address(**headers):
+        headers = {f"x-amz-{name.replace('_', '-')}": value for name, value in headers.items()}
+        request = AWSRequest("PUT", f"{cloud.endpoint}/{ask.bucket}/k", params=headers)
+        S3SigV4QueryAuth(Credentials(account, "test"), "s3", "us-east-1", expires=100).add_auth(request)
+        return request.prepare().url
+
+    answer = requests.put(address(storage_class="STANDARD_IA", meta_foo="bar", tagging="a=b"), data=b"hello")
+    assert answer.status_code == 200, answer.text
+    head = boto("s3").head_object(Bucket=ask.bucket, Key="k")
+    assert (head["StorageClass"], head["Metadata"], head["TagCount"]) == ("STANDARD_IA", {"foo": "bar"}, 1)
+    refused = requests.put(address(checksum_crc32="AAAAAA==", sdk_checksum_algorithm="CRC32"), data=b"hello")
+    assert refused.status_code == 400 and "<Code>BadDigest</Code>" in refused.text
+    assert requests.put(address(acl="nobody"), data=b"hello").status_code == 400

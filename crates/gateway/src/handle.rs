@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::FutureExt as _;
 use http::request::Parts;
-use http::{HeaderValue, Request, Response};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
 use hyper::body::Incoming;
 use service::{ApiError, Cloud, Context, Front, FrontRequest, Origin, Principal, Signed, Timestamp};
 use wire::protocol::encode_response;
@@ -254,6 +254,7 @@ impl Gateway {
             return Err(ApiError::new(400, "InvalidURI", "Couldn't parse the specified URI.").with("URI", path));
         }
         let operation = service.operation(model.name);
+        let headers = if s3 { with_signed_query(call) } else { Cow::Borrowed(&call.parts.headers) };
         let streams = model.streams_input();
         let (bytes, stream, caller) = if streams {
             let hash = payload_hash(call.parts, &call.claim).unwrap_or_else(|| "UNSIGNED-PAYLOAD".to_owned());
@@ -266,7 +267,7 @@ impl Gateway {
             let bytes = unchunked(call, &caller, &hash, bytes).await?;
             let bytes = inflate::inflate(protocol, &call.parts.headers, bytes, MAX_BODY)
                 .ok_or_else(|| service.malformed(&DecodeError::Malformed(String::new())))?;
-            service.check_body(model, &call.parts.headers, &bytes)?;
+            service.check_body(model, &headers, &bytes)?;
             (bytes, None, caller)
         };
         if let Principal::Anonymous = caller.who.principal()
@@ -280,15 +281,8 @@ impl Gateway {
         };
         let cx = self.context(call, caller, request_id);
         let query = parameters(&call.query);
-        service.check_request(model, &query, &call.parts.headers)?;
-        let input = decode::Input {
-            protocol,
-            labels: &labels,
-            query: &query,
-            headers: &call.parts.headers,
-            body: &bytes,
-            stream,
-        };
+        service.check_request(model, &query, &headers)?;
+        let input = decode::Input { protocol, labels: &labels, query: &query, headers: &headers, body: &bytes, stream };
         let input = decode::decode(&*service, operation, &input)?;
         let output = service::Stages::perform(&*self.pipeline, &cx, &*service, operation, input).await?;
         let Some(shapes) = &model.shapes else { return Err(not_implemented(service.model(), model.name)) };
@@ -403,6 +397,34 @@ fn parameters(query: &[(String, String)]) -> Cow<'_, [(String, String)]> {
         return query.iter().filter(|(key, _)| !signs(key)).cloned().collect();
     }
     Cow::Borrowed(query)
+}
+
+/// The headers of a request to S3. Presigned addresses may carry some in their query, where they are signed.
+fn with_signed_query<'a>(call: &Call<'a>) -> Cow<'a, HeaderMap> {
+    const SIGNING: [&str; 8] = [
+        "x-amz-algorithm",
+        "x-amz-content-sha256",
+        "x-amz-credential",
+        "x-amz-date",
+        "x-amz-expires",
+        "x-amz-security-token",
+        "x-amz-signature",
+        "x-amz-signedheaders",
+    ];
+    let mut headers = Cow::Borrowed(&call.parts.headers);
+    if !matches!(&call.claim, Claim::V4(v4) if v4.expires.is_some()) {
+        return headers;
+    }
+    for (name, value) in &call.query {
+        let name = name.to_ascii_lowercase();
+        if !name.starts_with("x-amz-") || SIGNING.contains(&name.as_str()) || headers.contains_key(&name) {
+            continue;
+        }
+        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::from_str(value)) {
+            headers.to_mut().insert(name, value);
+        }
+    }
+    headers
 }
 
 fn not_implemented(service: &ServiceModel, operation: &str) -> ApiError {

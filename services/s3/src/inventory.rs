@@ -132,7 +132,7 @@ impl Report<'_> {
         let prefix = prefix.map_or(String::new(), |prefix| format!("{}/", prefix.trim_end_matches('/')));
         let base = format!("{prefix}{}/{}", self.bucket.name, self.configuration.id);
         let file = format!("{base}/data/{}.csv.gz", self.cloud.random.uuid());
-        let list = self.list()?;
+        let list = self.list().await?;
         let now = self.cloud.clock.now();
         let manifest = json!({
             "sourceBucket": self.bucket.name,
@@ -192,7 +192,7 @@ impl Report<'_> {
     }
 
     /// The lines of everything, packed.
-    fn list(&self) -> Result<Vec<u8>, Error> {
+    async fn list(&self) -> Result<Vec<u8>, Error> {
         let snapshot = self.cloud.store.snapshot();
         let set = config::find(&self.cloud.store, self.bucket, "lifecycle")?;
         let set: Option<s3_api::BucketLifecycleConfiguration> = set;
@@ -215,6 +215,8 @@ impl Report<'_> {
             let Some(last) = page.versions.last().filter(|_| page.truncated) else { break };
             query.after = last.key.clone();
             older = Some(last.object.seq);
+            // Requests come first.
+            tokio::task::yield_now().await;
         }
         packed.finish().map_err(failed)
     }

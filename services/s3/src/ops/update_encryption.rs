@@ -2,7 +2,7 @@
 //! stays as it was. Where only the key of KMS changes, the data key stays and is wrapped by the other one.
 
 use s3_api::{ObjectEncryption, UpdateObjectEncryption, UpdateObjectEncryptionRequest, UpdateObjectEncryptionResponse};
-use service::{Arn, Context, operation};
+use service::{Arn, Context, Snapshot, Transaction, operation};
 
 use super::{bucket_of, charge, find, load, on_existing, root};
 use crate::annotation::{Copies, release};
@@ -10,7 +10,7 @@ use crate::blob::{Draft, Place, receive};
 use crate::encryption::{Asked, Encryption, unlock};
 use crate::lock::Guard;
 use crate::range::Span;
-use crate::store::{Bucket, Object, bucket_in};
+use crate::store::{Bucket, Kms, Object};
 use crate::{Error, S3, versions};
 
 const NO_ARN: &str = "Requests that modify an object's encryption type to SSE-KMS require an AWS KMS key Amazon Resource Name (ARN). Modify the request to specify a KMS key ARN, and then try again.";
@@ -66,12 +66,12 @@ fn check(object: &Object, cx: &Context) -> Result<(), Error> {
 async fn rewritten(
     s3: &S3,
     cx: &Context,
-    (bucket, key): (&str, &str),
+    snapshot: Snapshot,
+    target: &Target<'_>,
     object: &Object,
     to: &Encryption,
 ) -> Result<Option<(Draft, Copies)>, Error> {
-    let snapshot = cx.store().snapshot();
-    let from = unlock(cx, (bucket, key), object, None)?;
+    let from = unlock(cx, (target.bucket, target.key), object, None)?;
     let whole = Span { start: 0, len: object.size };
     let body = s3.blobs.open(root(cx), cx.store(), &snapshot, &object.body, whole, from.as_ref())?;
     let copies = Copies::make(&s3.blobs, cx, &snapshot, object, (from.as_ref(), to.key.as_ref())).await?;
@@ -83,42 +83,43 @@ async fn rewritten(
     Ok(Some((received.draft, copies)))
 }
 
-async fn update_object_encryption(
-    s3: &S3,
-    cx: &Context,
-    request: UpdateObjectEncryptionRequest,
-) -> Result<UpdateObjectEncryptionResponse, Error> {
-    let bucket = bucket_of(cx, &request.bucket, request.expected_bucket_owner.as_deref())?;
-    let request_charged = charge(cx, &bucket, request.request_payer.as_ref())?;
-    let (name, key, id) = (&bucket.name, &request.key, request.version_id.as_deref());
-    let asked = asked(&request, &bucket)?;
-    loop {
-        let seen = find(s3, cx, &cx.store().snapshot(), name, key, id)?;
-        check(&seen, cx)?;
-        let encryption = asked.decide(cx, &bucket, key)?;
-        let rewrapped = seen.kms.as_ref().zip(encryption.kms.as_ref());
-        if let Some((old, new)) = rewrapped.filter(|(old, new)| old.key == new.key && old.context == new.context) {
-            let kms = crate::store::Kms { bucket_key: new.bucket_key, ..old.clone() };
-            let changed = cx.store().write(|tx| {
-                let mut object = load(tx, name, key, id)?;
-                check(&object, cx)?;
-                let same = object.kms == seen.kms;
+/// Which version is meant.
+struct Target<'a> {
+    bucket: &'a str,
+    key: &'a str,
+    id: Option<&'a str>,
+}
+
+impl Target<'_> {
+    fn load(&self, tx: &Transaction<'_>, cx: &Context) -> Result<Object, Error> {
+        let object = load(tx, self.bucket, self.key, self.id)?;
+        check(&object, cx).map(|()| object)
+    }
+
+    /// The data key stays. Says whether the object was still as it was seen.
+    fn rewrap(&self, cx: &Context, seen: &Object, kms: &Kms) -> Result<bool, Error> {
+        cx.store().write(|tx| {
+            let mut object = self.load(tx, cx)?;
+            let same = object.kms == seen.kms;
+            if same {
                 object.kms = Some(kms.clone());
-                if same {
-                    versions::save(tx, name, key, &object)?;
-                }
-                Ok::<_, Error>(same)
-            })?;
-            if changed {
-                break;
+                versions::save(tx, self.bucket, self.key, &object)?;
             }
-            continue;
-        }
-        let Some((draft, copies)) = rewritten(s3, cx, (name, key), &seen, &encryption).await? else { continue };
+            Ok(same)
+        })
+    }
+
+    /// Puts what was encrypted anew in the place of what was there. Says whether the object was still as it was seen.
+    fn replace(
+        &self,
+        s3: &S3,
+        cx: &Context,
+        seen: &Object,
+        encryption: &Encryption,
+        (draft, copies): (Draft, Copies),
+    ) -> Result<bool, Error> {
         let removed = cx.store().write(|tx| {
-            let bucket = bucket_in(tx, name)?;
-            let mut object = load(tx, &bucket.name, key, id)?;
-            check(&object, cx)?;
+            let mut object = self.load(tx, cx)?;
             let unchanged = object.seq == seen.seq && object.version == seen.version && object.body == seen.body;
             if !unchanged || object.kms != seen.kms || object.annotations != seen.annotations {
                 return Ok(None);
@@ -128,15 +129,42 @@ async fn update_object_encryption(
             object.body = draft.segments.clone();
             object.kms = encryption.kms.clone();
             copies.enter(tx, cx, &mut object)?;
-            versions::save(tx, name, key, &object)?;
+            versions::save(tx, self.bucket, self.key, &object)?;
             Ok::<_, Error>(Some(removed))
         })?;
-        if let Some(removed) = removed {
-            draft.keep();
-            copies.keep();
-            s3.blobs.remove(root(cx), &removed);
-            break;
+        let Some(removed) = removed else { return Ok(false) };
+        draft.keep();
+        copies.keep();
+        s3.blobs.remove(root(cx), &removed);
+        Ok(true)
+    }
+}
+
+async fn update_object_encryption(
+    s3: &S3,
+    cx: &Context,
+    request: UpdateObjectEncryptionRequest,
+) -> Result<UpdateObjectEncryptionResponse, Error> {
+    let bucket = bucket_of(cx, &request.bucket, request.expected_bucket_owner.as_deref())?;
+    let request_charged = charge(cx, &bucket, request.request_payer.as_ref())?;
+    let target = Target { bucket: &bucket.name, key: &request.key, id: request.version_id.as_deref() };
+    let asked = asked(&request, &bucket)?;
+    // An object that is changed at this moment is looked up again.
+    loop {
+        let snapshot = cx.store().snapshot();
+        let seen = find(s3, cx, &snapshot, target.bucket, target.key, target.id)?;
+        check(&seen, cx)?;
+        let encryption = asked.decide(cx, &bucket, target.key)?;
+        let keys = seen.kms.as_ref().zip(encryption.kms.as_ref());
+        let done = match keys.filter(|(old, new)| old.key == new.key && old.context == new.context) {
+            Some((old, new)) => target.rewrap(cx, &seen, &Kms { bucket_key: new.bucket_key, ..old.clone() })?,
+            None => match rewritten(s3, cx, snapshot, &target, &seen, &encryption).await? {
+                Some(anew) => target.replace(s3, cx, &seen, &encryption, anew)?,
+                None => false,
+            },
+        };
+        if done {
+            return Ok(UpdateObjectEncryptionResponse { request_charged });
         }
     }
-    Ok(UpdateObjectEncryptionResponse { request_charged })
 }
