@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 import zlib
 
 import pytest
@@ -516,6 +517,9 @@ def test_cli(cloud, account, tmp_path):
     (folder / "index.html").write_text("<html>")
     (folder / "sub" / "x.txt").write_text("x")
     (folder / "big").write_bytes(os.urandom(20 * 1024 * 1024))
+    # S3 knows whole seconds: what was written in the same one would be taken for newer.
+    for path in folder.rglob("*"):
+        os.utime(path, (time.time() - 60, time.time() - 60))
     where = f"s3://cli-{account}"
     aws("mb", where)
     aws("sync", str(folder), f"{where}/site")

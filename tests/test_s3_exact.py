@@ -248,3 +248,26 @@ def test_where_a_bucket_is(ask, cloud):
     denied = ask("HEAD", f"/{ask.bucket}", signed=False)
     assert (denied.status, denied.headers["x-amz-bucket-region"]) == (403, "us-east-1")
     assert "x-amz-bucket-region" not in ask("HEAD", "/no-such-bucket-anywhere").headers
+
+
+def test_configurations_that_are_refused(ask, boto):
+    s3 = boto("s3")
+    tier = lambda days: error_of(
+        s3.put_bucket_intelligent_tiering_configuration,
+        Bucket=ask.bucket,
+        Id="t",
+        IntelligentTieringConfiguration={
+            "Id": "t", "Status": "Enabled", "Tierings": [{"Days": days, "AccessTier": "ARCHIVE_ACCESS"}]
+        },
+    )  # fmt: skip
+    assert tier(10)[0] == "InvalidArgument"
+    both = {"Prefix": "x", "Tag": {"Key": "a", "Value": "b"}}
+    metrics = {"Id": "m", "Filter": both}
+    refused = error_of(s3.put_bucket_metrics_configuration, Bucket=ask.bucket, Id="m", MetricsConfiguration=metrics)
+    assert refused[0] == "MalformedXML"
+    analytics = {"Id": "a", "StorageClassAnalysis": {}, "Filter": {"And": {"Prefix": "x"}}}
+    refused = error_of(
+        s3.put_bucket_analytics_configuration, Bucket=ask.bucket, Id="a", AnalyticsConfiguration=analytics
+    )
+    assert refused[0] == "MalformedXML"
+    assert "MetricsConfigurationList" not in s3.list_bucket_metrics_configurations(Bucket=ask.bucket)

@@ -111,6 +111,24 @@ def test_settings_that_belong_together(s3, role, pair, criteria, further, messag
     assert refused == ("InvalidRequest", message, 400)
 
 
+def test_forms_of_rules(s3, role, pair):
+    source, destination = pair
+    full = {
+        "Priority": 1,
+        "Status": "Enabled",
+        "Filter": {"Tag": {"Key": "a", "Value": "b"}},
+        "DeleteMarkerReplication": {"Status": "Enabled"},
+        "Destination": {"Bucket": f"arn:aws:s3:::{destination}"},
+    }
+    said = lambda rule: error_of(
+        s3.put_bucket_replication, Bucket=source, ReplicationConfiguration={"Role": role, "Rules": [rule]}
+    )
+    assert said(full)[1].startswith("Delete marker replication is not supported if any Tag filter is specified.")
+    for name in ("Priority", "DeleteMarkerReplication"):
+        code, message, _ = said({key: value for key, value in full.items() if key != name})
+        assert code == "InvalidRequest" and message.startswith(f"{name} must be specified for this version of")
+
+
 def test_what_is_said_later(s3, role, pair):
     source, destination = pair
     follow(s3, role, source, destination)

@@ -52,6 +52,7 @@ fn kind(event: &str, happening: &Happening<'_>) -> Option<(&'static str, Value)>
         "ObjectRestore:Completed" => {
             ("Object Restore Completed", json!({ "restore-expiry-time": expiry, "source-storage-class": class }))
         }
+        "ObjectRestore:Delete" => ("Object Restore Expired", json!({})),
         "LifecycleTransition" => ("Object Storage Class Changed", json!({ "destination-storage-class": class })),
         "ObjectTagging:Put" => ("Object Tags Added", json!({})),
         "ObjectTagging:Delete" => ("Object Tags Deleted", json!({})),
@@ -79,7 +80,7 @@ pub fn notice(cx: &Context, happening: &Happening<'_>) -> Option<Notice> {
     if matches!(detail_type, "Object Created" | "Object Deleted") {
         shown["sequencer"] = sequencer(object, *due).into();
     }
-    let own = event.starts_with("Lifecycle") || *event == "ObjectRestore:Completed";
+    let own = event.starts_with("Lifecycle") || matches!(*event, "ObjectRestore:Completed" | "ObjectRestore:Delete");
     let requester = match cx.principal() {
         Principal::Service { .. } => "s3.amazonaws.com",
         _ if own => "s3.amazonaws.com",
@@ -126,11 +127,16 @@ mod tests {
         assert!(of("Replication:OperationFailedReplication").is_none());
     }
 
-    #[tokio::test]
-    async fn the_bus_is_told_where_the_bucket_says_so() {
-        let bench = Bench::new().await;
-        let mut events = bench.cloud.events.subscribe(8, |event| matches!(event, Event::Service(_)));
-        bench.put("before", vec![1]).await;
+    type Events = service::events::Receiver<Event>;
+
+    async fn next(events: &mut Events) -> ServiceEvent {
+        let service::events::Received::Event(event) = events.receive().await else { panic!("no event") };
+        let Event::Service(event) = &*event else { panic!("{event:?}") };
+        event.clone()
+    }
+
+    /// Has the bucket tell the bus.
+    async fn tell(bench: &Bench) -> NotificationConfiguration {
         let bus = NotificationConfiguration {
             event_bridge_configuration: Some(EventBridgeConfiguration {}),
             ..NotificationConfiguration::default()
@@ -141,9 +147,56 @@ mod tests {
             ..Default::default()
         };
         bench.ok::<s3_api::PutBucketNotificationConfiguration>(request).await;
+        bus
+    }
+
+    #[tokio::test]
+    async fn restored_copies_end_once() {
+        let bench = Bench::new().await;
+        tell(&bench).await;
+        let mut events = bench.cloud.events.subscribe(8, |event| matches!(event, Event::Service(_)));
+        let request = s3_api::PutObjectRequest {
+            bucket: "bucket".into(),
+            key: "k".into(),
+            storage_class: Some(s3_api::StorageClass::Glacier),
+            ..Default::default()
+        };
+        bench.ok::<s3_api::PutObject>(request).await;
+        let restore = |days| s3_api::RestoreObjectRequest {
+            bucket: "bucket".into(),
+            key: "k".into(),
+            restore_request: Some(s3_api::RestoreRequest { days: Some(days), ..Default::default() }),
+            ..Default::default()
+        };
+        const HOUR: i64 = 3_600_000;
+        bench.ok::<s3_api::RestoreObject>(restore(1)).await;
+        let mut kinds = Vec::new();
+        for _ in 0..2 {
+            kinds.push(next(&mut events).await.detail_type);
+        }
+        bench.cloud.clock.advance(6 * HOUR);
+        kinds.push(next(&mut events).await.detail_type);
+        assert_eq!(kinds, ["Object Created", "Object Restore Initiated", "Object Restore Completed"]);
+        // A longer life ends later, and only then.
+        bench.ok::<s3_api::RestoreObject>(restore(5)).await;
+        bench.cloud.clock.advance(24 * 10 * HOUR);
+        let ended = next(&mut events).await;
+        assert_eq!(
+            (ended.detail_type.as_str(), &ended.detail["requester"]),
+            ("Object Restore Expired", &json!("s3.amazonaws.com"))
+        );
+        bench.put("after", vec![1]).await;
+        assert_eq!(next(&mut events).await.detail_type, "Object Created");
+    }
+
+    #[tokio::test]
+    async fn the_bus_is_told_where_the_bucket_says_so() {
+        let bench = Bench::new().await;
+        let mut events = bench.cloud.events.subscribe(8, |event| matches!(event, Event::Service(_)));
+        bench.put("before", vec![1]).await;
+        let bus = tell(&bench).await;
         bench.put("a key", vec![1, 2]).await;
-        let service::events::Received::Event(event) = events.receive().await else { panic!("no event") };
-        let Event::Service(event) = &*event else { panic!("{event:?}") };
+        let event = next(&mut events).await;
         assert_eq!((event.source, event.detail_type.as_str()), ("aws.s3", "Object Created"));
         assert_eq!(event.resources, ["arn:aws:s3:::bucket"]);
         assert_eq!((&event.detail["object"]["key"], &event.detail["object"]["size"]), (&json!("a key"), &json!(2)));

@@ -23,6 +23,7 @@ mod directory;
 mod encryption;
 mod error;
 mod event_bus;
+mod filters;
 mod fronts;
 mod integrity;
 mod inventory;

@@ -18,10 +18,14 @@ use crate::bucket::canonical_id;
 use crate::config;
 use crate::event_bus::{self, Notice};
 use crate::store::{Bucket, Object};
+use crate::versions;
 
 pub const POLICY: Policy = Policy { concurrency: 16, delays: &[60_000, 120_000], maximum_age: 6 * 60 * 60 * 1000 };
 /// Who delivers.
 pub const PRINCIPAL: &str = "s3.amazonaws.com";
+
+/// What is told when a restored copy ends.
+pub const RESTORE_ENDS: &str = "ObjectRestore:Delete";
 
 const EVENTS: [&str; 29] = [
     "s3:ReducedRedundancyLostObject",
@@ -65,9 +69,33 @@ struct Notification {
     account: String,
     region: String,
     event: Value,
+    /// Told only if a restored copy ends then: meanwhile it may have got a longer life, or its object may be gone.
+    #[serde(default)]
+    ending: Option<Ending>,
     /// The tracing header of the change, by which Lambda recognises loops.
     #[serde(default)]
     trace: Option<String>,
+}
+
+/// When the restored copy of a version ends.
+#[derive(Clone, Serialize, Deserialize)]
+struct Ending {
+    key: String,
+    version: String,
+    expires: i64,
+}
+
+impl Ending {
+    fn of(event: &str, key: &str, object: &Object) -> Option<Ending> {
+        let restore = object.restore.as_ref().filter(|_| event == RESTORE_ENDS)?;
+        Some(Ending { key: key.to_owned(), version: object.version_id(), expires: restore.expires })
+    }
+
+    fn comes(&self, cloud: &Cloud, bucket: &str) -> Result<bool, StoreError> {
+        let found = versions::version(&cloud.store.snapshot(), bucket, &self.key, &self.version)?;
+        let restore = found.and_then(|object| object.restore);
+        Ok(restore.is_some_and(|restore| restore.expires == self.expires))
+    }
 }
 
 /// Delivers notifications.
@@ -76,7 +104,12 @@ pub struct Delivery;
 impl Handler for Delivery {
     async fn run(&self, cloud: &Arc<Cloud>, job: &Job) -> Outcome {
         let Ok(notification) = serde_json::from_slice::<Notification>(&job.payload) else { return Outcome::Done };
-        let Notification { function, bucket, account, region, event, trace } = notification;
+        let Notification { function, bucket, account, region, event, ending, trace } = notification;
+        match ending.map_or(Ok(true), |ending| ending.comes(cloud, &bucket)) {
+            Ok(true) => {}
+            Ok(false) => return Outcome::Done,
+            Err(_) => return Outcome::Failed,
+        }
         let Some(function) = function else {
             if let Ok(notice) = serde_json::from_value::<Notice>(event) {
                 notice.publish(cloud, &bucket, &account, &region);
@@ -137,6 +170,7 @@ pub fn schedule(
         account: bucket.account.clone(),
         region: bucket.region.clone(),
         event,
+        ending: Ending::of(happening.event, key, object),
         trace,
     };
     let mut enter = |notification: Notification| {

@@ -100,9 +100,7 @@ pub fn check(configuration: &ReplicationConfiguration) -> Result<(), Error> {
         if rule.id.as_ref().is_some_and(|id| id.len() > 255) {
             return Err(Error::invalid_argument("ID length should not exceed allowed limit of 255", "ID", ""));
         }
-        if rule.filter.is_some() && (rule.priority.is_none() || rule.delete_marker_replication.is_none()) {
-            return Err(Error::malformed_xml());
-        }
+        check_form(rule)?;
         let others = rules.iter().take(at);
         if rule.id.is_some() && others.clone().any(|other| other.id == rule.id) {
             return invalid("Rule Id must be unique".to_owned());
@@ -113,6 +111,27 @@ pub fn check(configuration: &ReplicationConfiguration) -> Result<(), Error> {
             return invalid(format!("Found duplicate priorities in rules: {priority}"));
         }
         check_destination(rule)?;
+    }
+    Ok(())
+}
+
+/// Rules with a filter are of the second form, which says more.
+fn check_form(rule: &ReplicationRule) -> Result<(), Error> {
+    let Some(filter) = &rule.filter else { return Ok(()) };
+    let missing = |what: &str| {
+        Err(Error::InvalidRequest(format!(
+            "{what} must be specified for this version of Cross Region Replication configuration schema. Please refer to S3 Developer Guide for more information."
+        )))
+    };
+    if rule.priority.is_none() {
+        return missing("Priority");
+    }
+    let Some(markers) = &rule.delete_marker_replication else { return missing("DeleteMarkerReplication") };
+    let tagged = filter.tag.is_some() || filter.and.as_ref().is_some_and(|and| and.tags.is_some());
+    let followed = markers.status.as_ref().is_some_and(|status| status.as_str() == "Enabled");
+    if tagged && followed {
+        let text = "Delete marker replication is not supported if any Tag filter is specified. Please refer to S3 Developer Guide for more information.";
+        return Err(Error::InvalidRequest(text.to_owned()));
     }
     Ok(())
 }

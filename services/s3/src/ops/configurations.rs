@@ -27,7 +27,7 @@ use wire::{Structure, Unit};
 
 use super::{off_bucket, on_bucket, setting_of};
 use crate::store::{config_key, load_bucket};
-use crate::{Error, S3, config, inventory};
+use crate::{Error, S3, config, filters, inventory};
 
 /// How many of a page.
 const PAGE: usize = 100;
@@ -73,11 +73,6 @@ fn put<T: Structure>(
         tx.put(place, config::encode(value));
         changed(tx)
     })
-}
-
-/// What follows from most changes.
-fn nothing<T>(_: &S3, _: &Context, _: &mut Transaction<'_>, _: (&str, &str), _: Option<&T>) -> Result<(), Error> {
-    Ok(())
 }
 
 fn remove(
@@ -185,7 +180,7 @@ macro_rules! configurations {
 
 configurations! {
     "analytics", analytics_configuration, analytics_configuration_list,
-    "s3:GetAnalyticsConfiguration", "s3:PutAnalyticsConfiguration", nothing:
+    "s3:GetAnalyticsConfiguration", "s3:PutAnalyticsConfiguration", filters::analytics:
     GetBucketAnalyticsConfiguration(
         GetBucketAnalyticsConfigurationRequest, GetBucketAnalyticsConfigurationOutput, get_analytics),
     PutBucketAnalyticsConfiguration(PutBucketAnalyticsConfigurationRequest, put_analytics),
@@ -197,7 +192,7 @@ configurations! {
 
 configurations! {
     "metrics", metrics_configuration, metrics_configuration_list,
-    "s3:GetMetricsConfiguration", "s3:PutMetricsConfiguration", nothing:
+    "s3:GetMetricsConfiguration", "s3:PutMetricsConfiguration", filters::metrics:
     GetBucketMetricsConfiguration(
         GetBucketMetricsConfigurationRequest, GetBucketMetricsConfigurationOutput, get_metrics),
     PutBucketMetricsConfiguration(PutBucketMetricsConfigurationRequest, put_metrics),
@@ -221,7 +216,7 @@ configurations! {
 
 configurations! {
     "intelligent-tiering", intelligent_tiering_configuration, intelligent_tiering_configuration_list,
-    "s3:GetIntelligentTieringConfiguration", "s3:PutIntelligentTieringConfiguration", nothing:
+    "s3:GetIntelligentTieringConfiguration", "s3:PutIntelligentTieringConfiguration", filters::tiering:
     GetBucketIntelligentTieringConfiguration(
         GetBucketIntelligentTieringConfigurationRequest, GetBucketIntelligentTieringConfigurationOutput, get_tiering),
     PutBucketIntelligentTieringConfiguration(PutBucketIntelligentTieringConfigurationRequest, put_tiering),

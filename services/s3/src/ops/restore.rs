@@ -6,7 +6,7 @@ use service::{ApiError, Context, Timestamp, operation};
 use super::{check_owner, load, on_version};
 use crate::classes::is_archive;
 use crate::lifecycle::midnight;
-use crate::notify::{self, Happening};
+use crate::notify::{self, Happening, RESTORE_ENDS};
 use crate::store::{Restore, load_bucket};
 use crate::{Error, S3, versions};
 
@@ -72,14 +72,15 @@ async fn restore_object(s3: &S3, cx: &Context, request: RestoreObjectRequest) ->
         let expires = midnight(ready.max(now) + i64::from(days) * DAY);
         object.restore = Some(Restore { ready, expires });
         versions::save(tx, &bucket.name, &request.key, &object)?;
+        let mut tell = |event, due| {
+            let happening = Happening::new(&bucket, &request.key, &object, event, due);
+            notify::schedule(tx, &s3.notifications, cx, &happening)
+        };
         if current.is_none() {
-            let mut tell = |event, due| {
-                let happening = Happening::new(&bucket, &request.key, &object, event, due);
-                notify::schedule(tx, &s3.notifications, cx, &happening)
-            };
             tell("ObjectRestore:Post", cx.now())?;
             tell("ObjectRestore:Completed", Timestamp::from_millis(ready))?;
         }
+        tell(RESTORE_ENDS, Timestamp::from_millis(expires))?;
         Ok::<_, Error>(current.is_some())
     })?;
     // What only prolongs the life of a copy is done at once.
