@@ -295,7 +295,8 @@ def test_paths_of_other_services(cloud, boto, account):
             gateway.put_method_response(**place, statusCode=status)
             gateway.put_integration_response(**place, statusCode=status, **pattern)
 
-    key = {"requestParameters": {"integration.request.path.key": "method.request.path.key"}}
+    mapped = {"integration.request.path.key": "method.request.path.key", "integration.request.header.x-amz-meta-by": "'the  gateway'"}
+    key = {"requestParameters": mapped}
     for http_method in ("PUT", "GET"):
         method(files, http_method, f"arn:aws:apigateway:us-east-1:s3:path/{bucket}/{{key}}", {"method.request.path.key": True}, **key)
     method(root, "POST", "arn:aws:apigateway:us-east-1:sts:path/", {}, requestParameters={
@@ -310,7 +311,8 @@ def test_paths_of_other_services(cloud, boto, account):
     policy = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]}
     iam.put_role_policy(RoleName="files", PolicyName="own", PolicyDocument=json.dumps(policy))
     assert call("PUT", "/a%20b.txt", data="hello").status_code == 200
-    assert s3.get_object(Bucket=bucket, Key="a b.txt")["Body"].read() == b"hello"
+    stored = s3.get_object(Bucket=bucket, Key="a b.txt")
+    assert stored["Body"].read() == b"hello" and list(stored["Metadata"]) == ["by"]
     assert call("GET", "/a%20b.txt").text == "hello"
     assert call("GET", "/missing").status_code == 404
     identity = call("POST", "/")

@@ -234,6 +234,10 @@ def test_what_buckets_do_not_have(s3, bucket):
         "get_bucket_request_payment",
         "get_bucket_logging",
         "get_bucket_replication",
+        "delete_bucket_cors",
+        "delete_bucket_tagging",
+        "delete_bucket_website",
+        "delete_public_access_block",
     ):
         assert error_of(getattr(s3, operation), Bucket=bucket)[::2] == ("MethodNotAllowed", 405), operation
     assert error_of(s3.list_objects, Bucket=bucket)[0] == "NotSupported"
@@ -387,6 +391,11 @@ def test_renaming(s3, bucket, account):
     assert error_of(rename, "dir/to", "other", DestinationIfMatch='"x"')[0] == "PreconditionFailed"
     assert error_of(rename, "other", "other")[0] == "InvalidRequest"
     assert error_of(rename, "dir/", "other")[0] == "InvalidRequest"
+    nothing = dict(Bucket=bucket, Key="k", RenameSource="other")
+    assert error_of(s3.rename_object, **nothing)[:2] == (
+        "InvalidArgument",
+        "Rename Source must mention the source bucket and key: sourcebucket/sourcekey",
+    )
     elsewhere = dict(Bucket=bucket, Key="k", RenameSource="/elsewhere--use1-az4--x-s3/k")
     assert error_of(s3.rename_object, **elsewhere)[0] == "InvalidRequest"
     s3.create_bucket(Bucket=f"plain-{account}")
@@ -566,7 +575,9 @@ def test_bucket_policies(cloud, s3, user, bucket, account):
     assert json.loads(s3.get_bucket_policy(Bucket=bucket)["Policy"])["Statement"] == [allow]
     other().put_object(Bucket=bucket, Key="k", Body=b"x")
     assert other().get_object(Bucket=bucket, Key="k")["Body"].read() == b"x"
-    assert error_of(other().delete_bucket, Bucket=bucket)[0] == "AccessDenied"
+    put({**allow, "Action": "s3express:*"})
+    for operation in ("delete_bucket", "get_bucket_policy", "get_bucket_encryption"):
+        assert error_of(getattr(other(), operation), Bucket=bucket)[0] == "AccessDenied", operation
     put({**allow, "Condition": {"StringEquals": {"s3express:SessionMode": "ReadOnly"}}})
     assert other().get_object(Bucket=bucket, Key="k")["Body"].read() == b"x"
     assert error_of(other().put_object, Bucket=bucket, Key="k", Body=b"x")[0] == "AccessDenied"
@@ -598,9 +609,11 @@ def test_a_session_of_a_role_that_has_less_than_its_role(cloud, boto, bucket, ac
 
 def test_without_sessions(cloud, bucket, account, user, monkeypatch):
     monkeypatch.setenv("AWS_S3_DISABLE_EXPRESS_SESSION_AUTH", "true")
-    s3 = cloud.client("s3", key=account)
+    s3, sent = cloud.client("s3", key=account), []
+    s3.meta.events.register("before-send", lambda request, **_: sent.append(request.url))
     s3.put_object(Bucket=bucket, Key="k", Body=b"x")
     assert s3.get_object(Bucket=bucket, Key="k")["Body"].read() == b"x"
+    assert len(sent) == 2 and not any("session" in url for url in sent)
     condition = {"Condition": {"StringEquals": {"s3express:SessionMode": "ReadOnly"}}}
     reader = user("reader", statement("s3express:CreateSession", **condition))("s3")
     assert reader.get_object(Bucket=bucket, Key="k")["Body"].read() == b"x"

@@ -195,3 +195,76 @@ def test_a_form_tells_how_much_it_takes(s3, bucket):
     large = elements(post(10, 20, 300_000).text)
     assert (large["Code"], large["ProposedSize"], large["MaxSizeAllowed"]) == ("EntityTooLarge", "300000", "20")
     assert post(10, 20, 20).status_code == 204
+
+
+def test_policies_ask_how_a_request_was_signed(s3, cloud, user, bucket, account):
+    import json
+
+    s3.put_object(Bucket=bucket, Key="k", Body=b"x")
+    everything = {"Effect": "Allow", "Action": "*", "Resource": "*"}
+    clients = user("signer", everything)
+    new, old = clients("s3", signature_version="s3v4"), clients("s3", signature_version="s3")
+    get = dict(ClientMethod="get_object", Params={"Bucket": bucket, "Key": "k"})
+
+    def answers(operator, key, value):
+        condition = {operator: {key: value}}
+        deny = {"Effect": "Deny", "Principal": "*", "Action": "s3:GetObject", "Resource": f"arn:aws:s3:::{bucket}/*"}
+        policy = {"Version": "2012-10-17", "Statement": [{**deny, "Condition": condition}]}
+        s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps(policy))
+        try:
+            new.get_object(Bucket=bucket, Key="k")
+            header = 200
+        except new.exceptions.ClientError as error:
+            header = error.response["ResponseMetadata"]["HTTPStatusCode"]
+        urls = new.generate_presigned_url(**get), old.generate_presigned_url(**get)
+        return [header, *(requests.get(url).status_code for url in urls)]
+
+    assert answers("StringEquals", "s3:authType", "REST-QUERY-STRING") == [200, 403, 403]
+    assert answers("StringNotEquals", "s3:authType", "REST-QUERY-STRING") == [403, 200, 200]
+    assert answers("StringEquals", "s3:signatureversion", "AWS") == [200, 200, 403]
+    assert answers("NumericGreaterThan", "s3:signatureAge", "600000") == [200, 200, 200]
+    assert answers("NumericLessThan", "s3:signatureAge", "600000") == [403, 403, 200]
+    assert answers("StringEquals", "s3:x-amz-content-sha256", "UNSIGNED-PAYLOAD") == [200, 403, 403]
+    assert answers("StringEquals", "s3:ResourceAccount", account) == [403, 403, 403]
+
+
+def test_policies_ask_for_conditional_writes(s3, bucket, user):
+    import json
+
+    deny = {"Effect": "Deny", "Principal": "*", "Action": "s3:PutObject", "Resource": f"arn:aws:s3:::{bucket}/*"}
+    condition = {"Null": {"s3:if-none-match": "true"}, "Bool": {"s3:ObjectCreationOperation": "true"}}
+    policy = {"Version": "2012-10-17", "Statement": [{**deny, "Condition": condition}]}
+    s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps(policy))
+    put = dict(Bucket=bucket, Key="new", Body=b"x")
+    assert error_of(s3.put_object, **put)[0] == "AccessDenied"
+    s3.put_object(IfNoneMatch="*", **put)
+    copy = dict(Bucket=bucket, Key="copy", CopySource=f"{bucket}/new")
+    assert error_of(s3.copy_object, **copy)[0] == "AccessDenied"
+    s3.copy_object(IfNoneMatch="*", **copy)
+    place = begin(s3, bucket)
+    part = s3.upload_part(PartNumber=1, Body=b"x", **place)
+    parts = {"Parts": [{"PartNumber": 1, "ETag": part["ETag"]}]}
+    assert error_of(s3.complete_multipart_upload, MultipartUpload=parts, **place)[0] == "AccessDenied"
+    s3.complete_multipart_upload(MultipartUpload=parts, IfNoneMatch="*", **place)
+
+
+def test_policies_limit_how_long_objects_are_retained(s3, account):
+    import datetime
+    import json
+
+    bucket = f"locked-{account}"
+    s3.create_bucket(Bucket=bucket, ObjectLockEnabledForBucket=True)
+    actions = ["s3:PutObject", "s3:PutObjectRetention"]
+    deny = {"Effect": "Deny", "Principal": "*", "Action": actions, "Resource": f"arn:aws:s3:::{bucket}/*"}
+    condition = {"NumericGreaterThan": {"s3:object-lock-remaining-retention-days": "10"}}
+    policy = {"Version": "2012-10-17", "Statement": [{**deny, "Condition": condition}]}
+    s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps(policy))
+    within = lambda days: datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(days=days)
+    put = dict(Bucket=bucket, Key="k", Body=b"x", ObjectLockMode="GOVERNANCE", ChecksumAlgorithm="CRC32")
+    assert error_of(s3.put_object, ObjectLockRetainUntilDate=within(12), **put)[0] == "AccessDenied"
+    s3.put_object(ObjectLockRetainUntilDate=within(5), **put)
+    retain = lambda days: s3.put_object_retention(
+        Bucket=bucket, Key="k", ChecksumAlgorithm="CRC32", Retention={"Mode": "GOVERNANCE", "RetainUntilDate": within(days)}
+    )
+    assert error_of(retain, 12)[0] == "AccessDenied"
+    retain(9)

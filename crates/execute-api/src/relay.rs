@@ -1,6 +1,8 @@
 //! Requests to services of this cloud over their own protocols, signed with a session of the integration's role: they
 //! pass the front door like any client's.
 
+use std::collections::BTreeMap;
+
 use aws_lc_rs::{digest, hmac};
 use bytes::Bytes;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -30,7 +32,24 @@ impl Relay {
     pub fn service(&self) -> &str {
         self.host.rsplit('.').next().unwrap_or_default()
     }
+
+    /// The headers that are passed on.
+    fn own(&self) -> impl Iterator<Item = &(String, String)> {
+        self.headers.iter().filter(|(name, _)| !RESERVED.contains(&name.to_ascii_lowercase().as_str()))
+    }
 }
+
+/// Headers that are not the request's to state.
+const RESERVED: [&str; 8] = [
+    "authorization",
+    "connection",
+    "content-length",
+    "host",
+    "transfer-encoding",
+    "x-amz-content-sha256",
+    "x-amz-date",
+    "x-amz-security-token",
+];
 
 /// The largest answer that is passed on.
 const LARGEST_ANSWER: usize = 10 << 20;
@@ -64,9 +83,7 @@ pub(crate) async fn send(cx: &Context, relay: Relay) -> Result<Answer, Unanswere
         url = format!("{url}?{query}");
     }
     let mut request = http::Request::builder().method(relay.method.as_str()).uri(url);
-    let reserved = ["host", "authorization", "content-length", "transfer-encoding", "connection"];
-    let own = relay.headers.iter().filter(|(name, _)| !reserved.contains(&name.to_ascii_lowercase().as_str()));
-    for (name, value) in own.chain(&signed) {
+    for (name, value) in relay.own().chain(&signed) {
         request = request.header(name, value);
     }
     let request = request.body(relay.body).map_err(|error| failed(&error))?;
@@ -97,9 +114,18 @@ fn sign(
         _ => relay.path.split('/').map(encode).collect::<Vec<_>>().join("/"),
     };
     let token = &keys.session_token;
-    let headers =
-        format!("host:{host}\nx-amz-content-sha256:{hash}\nx-amz-date:{time}\nx-amz-security-token:{token}\n");
-    let names = "host;x-amz-content-sha256;x-amz-date;x-amz-security-token";
+    let mut signed: BTreeMap<String, String> =
+        [("host", host), ("x-amz-content-sha256", &hash), ("x-amz-date", &time), ("x-amz-security-token", token)]
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .into();
+    // S3 asks that everything of this kind is signed.
+    for (name, value) in relay.own().filter(|(name, _)| name.to_ascii_lowercase().starts_with("x-amz-")) {
+        let value = value.split_whitespace().collect::<Vec<_>>().join(" ");
+        let values = signed.entry(name.to_ascii_lowercase()).or_default();
+        *values = if values.is_empty() { value } else { format!("{values},{value}") };
+    }
+    let headers: String = signed.iter().map(|(name, value)| format!("{name}:{value}\n")).collect();
+    let names = signed.keys().map(String::as_str).collect::<Vec<_>>().join(";");
     let canonical = format!("{}\n{path}\n{query}\n{headers}\n{names}\n{hash}", relay.method);
     let scope = format!("{day}/{region}/{service}/aws4_request");
     let canonical_hash = hex(digest::digest(&digest::SHA256, canonical.as_bytes()).as_ref());

@@ -184,6 +184,20 @@ fn conditions(cx: &Context, access: &Access, resource_account: &str) -> Conditio
         }
     }
     conditions.set("aws:ResourceAccount", resource_account);
+    if let Some((prefix @ ("s3" | "s3express"), _)) = access.action.split_once(':') {
+        let mut set = |name: &str, value: String| conditions.set(&format!("{prefix}:{name}"), value);
+        set("ResourceAccount", resource_account.to_owned());
+        if let Some(signed) = origin.signed {
+            set("authType", if signed.presigned { "REST-QUERY-STRING" } else { "REST-HEADER" }.to_owned());
+            set("signatureversion", if signed.at.is_some() { "AWS4-HMAC-SHA256" } else { "AWS" }.to_owned());
+            if let Some(at) = signed.at {
+                set("signatureAge", (now.millis() - at.millis()).max(0).to_string());
+            }
+            if signed.unsigned_body {
+                set("x-amz-content-sha256", "UNSIGNED-PAYLOAD".to_owned());
+            }
+        }
+    }
     for (key, values) in &access.conditions {
         conditions.set_all(key, values.clone());
     }

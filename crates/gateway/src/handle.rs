@@ -9,7 +9,7 @@ use futures_util::FutureExt as _;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
 use hyper::body::Incoming;
-use service::{ApiError, Cloud, Context, Front, FrontRequest, Origin, Principal};
+use service::{ApiError, Cloud, Context, Front, FrontRequest, Origin, Principal, Signed, Timestamp};
 use wire::protocol::encode_response;
 use wire::{ByteStream, DecodeError, Protocol, ServiceModel};
 
@@ -341,6 +341,7 @@ impl Gateway {
             via: None,
             source: Vec::new(),
             trace: header(&call.parts.headers, "x-amzn-trace-id").map(str::to_owned),
+            signed: signed(call),
         };
         Context::of_request(self.cloud.clone(), caller.who, &caller.account, region, origin, request_id.to_owned())
     }
@@ -374,6 +375,18 @@ fn express_path(path: &str, agent: &str) -> String {
             format!("{bucket}/{rest}")
         }
         _ => path.to_owned(),
+    }
+}
+
+fn signed(call: &Call<'_>) -> Option<Signed> {
+    match &call.claim {
+        Claim::V4(v4) => {
+            let (presigned, stated) = (v4.expires.is_some(), header(&call.parts.headers, "x-amz-content-sha256"));
+            let unsigned_body = stated.map_or(presigned, |hash| hash == "UNSIGNED-PAYLOAD");
+            Some(Signed { presigned, at: Timestamp::parse_basic(&v4.date), unsigned_body })
+        }
+        Claim::V2(_) => Some(Signed { presigned: true, at: None, unsigned_body: true }),
+        Claim::None | Claim::Unsupported(_) => None,
     }
 }
 

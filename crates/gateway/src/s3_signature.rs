@@ -3,6 +3,8 @@
 //!
 //! These are questions of form. Whether a signature is right is asked later, as for every service.
 
+use std::borrow::Cow;
+
 use http::request::Parts;
 use service::ApiError;
 use wire::Timestamp;
@@ -115,12 +117,16 @@ fn of_header(parts: &Parts, authorization: &str) -> Result<(), ApiError> {
     let mal_formed = "the Credential is mal-formed; expecting \"<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request\".";
     let scope = credential(named, mal_formed).map_err(|text| in_header(&text))?;
     let date = header(&parts.headers, "x-amz-date").or_else(|| header(&parts.headers, "date"));
-    let date = date.and_then(|text| Timestamp::parse_basic(text).or_else(|| Timestamp::parse(text)));
+    // Nearly always the date is in the form that the scope is in, and need not be written anew.
+    let date = date.and_then(|text| match Timestamp::parse_basic(text) {
+        Some(_) => Some(Cow::Borrowed(text)),
+        None => Timestamp::parse(text).map(|date| Cow::Owned(date.basic())),
+    });
     let Some(date) = date else {
         let text = "AWS authentication requires a valid Date or x-amz-date header";
         return Err(ApiError::new(403, "AccessDenied", text));
     };
-    if let Some(text) = same_day(scope, &date.basic()) {
+    if let Some(text) = same_day(scope, &date) {
         return Err(in_header(&text));
     }
     match header(&parts.headers, SHA256) {

@@ -64,6 +64,19 @@ pub struct Origin {
     pub source: Vec<(String, String)>,
     /// `X-Amzn-Trace-Id`, as it came; it goes along with the calls that this one leads to.
     pub trace: Option<String>,
+    /// Absent where nobody signed.
+    pub signed: Option<Signed>,
+}
+
+/// How a request was signed; policies of S3 can ask for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Signed {
+    /// In its query rather than in its headers.
+    pub presigned: bool,
+    /// When. Version 2 does not tell.
+    pub at: Option<Timestamp>,
+    /// The signature does not cover the body.
+    pub unsigned_body: bool,
 }
 
 impl Default for Origin {
@@ -75,6 +88,7 @@ impl Default for Origin {
             via: None,
             source: Vec::new(),
             trace: None,
+            signed: None,
         }
     }
 }

@@ -23,7 +23,7 @@ pub mod testing;
 pub use arn::Arn;
 pub use clock::{Clock, ClockMode};
 pub use cloud::{AuditEvent, Cloud, CloudConfig, Event, Measurement, Metrics, Parts, ServiceEvent, Stages};
-pub use context::{Caller, Context, Origin};
+pub use context::{Caller, Context, Origin, Signed};
 pub use directory::{Credential, Directory, NewSession, Opened, Role, Session, SessionCredentials};
 pub use error::{ApiError, Internal};
 pub use front::{Front, FrontRequest, FrontResponse};

@@ -49,6 +49,22 @@ impl Algorithm {
         }
     }
 
+    /// The header that carries a value.
+    pub fn header(self) -> &'static str {
+        match self {
+            Crc32 => "x-amz-checksum-crc32",
+            Crc32c => "x-amz-checksum-crc32c",
+            Crc64Nvme => "x-amz-checksum-crc64nvme",
+            Sha1 => "x-amz-checksum-sha1",
+            Sha256 => "x-amz-checksum-sha256",
+            Sha512 => "x-amz-checksum-sha512",
+            Md5 => "x-amz-checksum-md5",
+            XxHash64 => "x-amz-checksum-xxhash64",
+            XxHash3 => "x-amz-checksum-xxhash3",
+            XxHash128 => "x-amz-checksum-xxhash128",
+        }
+    }
+
     /// Bytes of a value.
     fn width(self) -> usize {
         match self {

@@ -102,7 +102,7 @@ pub fn check_body(operation: &str, headers: &HeaderMap, body: &[u8]) -> Result<(
     let algorithms = Algorithm::ALL.iter().filter(|_| operation != "CompleteMultipartUpload");
     for algorithm in algorithms {
         let name = algorithm.name();
-        let Some(given) = text(&format!("x-amz-checksum-{}", name.to_ascii_lowercase())) else { continue };
+        let Some(given) = text(algorithm.header()) else { continue };
         stated = true;
         let mut hasher = Hasher::new(*algorithm);
         hasher.update(body);

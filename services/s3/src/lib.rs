@@ -292,6 +292,7 @@ impl Service for S3 {
                 let text = "Argument max-buckets must be an integer between 1 and 10000";
                 Error::invalid_argument(text, "max-buckets", value)
             }
+            "renameSource" => directory::rename::malformed_source(value),
             "copySource" => Error::invalid_argument(ops::COPY_SOURCE, "x-amz-copy-source", value),
             "aCL" => Error::invalid_argument("", "x-amz-acl", value),
             "objectOwnership" => {

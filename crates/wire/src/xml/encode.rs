@@ -155,25 +155,47 @@ impl XmlEncoder {
     }
 }
 
-/// Appends text with the characters escaped that XML 1.0 wants escaped, in S3's manner (`&quot;`, `&#13;`).
-fn escape(out: &mut String, text: &str) {
-    if text.bytes().all(|byte| matches!(byte, b' '..=b'~') && !matches!(byte, b'&' | b'<' | b'>' | b'"')) {
-        return out.push_str(text);
+/// The bytes that a character begins with which may have to be escaped.
+static SPECIAL: [bool; 256] = {
+    let mut special = [false; 256];
+    let mut byte = 0;
+    while byte < 0x20 {
+        special[byte] = byte != b'\t' as usize && byte != b'\n' as usize;
+        byte += 1;
     }
-    for character in text.chars() {
-        match character {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\r' => out.push_str("&#13;"),
-            '\u{85}' => out.push_str("&#x85;"),
-            '\u{2028}' => out.push_str("&#x2028;"),
+    special[b'&' as usize] = true;
+    special[b'<' as usize] = true;
+    special[b'>' as usize] = true;
+    special[b'"' as usize] = true;
+    // U+0085 and U+2028 begin with these.
+    special[0xc2] = true;
+    special[0xe2] = true;
+    special
+};
+
+/// Appends text with the characters escaped that XML 1.0 wants escaped, in S3's manner (`&quot;`, `&#13;`). What lies between
+/// them, which is nearly everything, is copied in one piece.
+fn escape(out: &mut String, mut text: &str) {
+    while let Some(at) = text.bytes().position(|byte| SPECIAL[usize::from(byte)]) {
+        let (plain, rest) = text.split_at(at);
+        out.push_str(plain);
+        let mut characters = rest.chars();
+        match characters.next() {
+            Some('&') => out.push_str("&amp;"),
+            Some('<') => out.push_str("&lt;"),
+            Some('>') => out.push_str("&gt;"),
+            Some('"') => out.push_str("&quot;"),
+            Some('\r') => out.push_str("&#13;"),
+            Some('\u{85}') => out.push_str("&#x85;"),
+            Some('\u{2028}') => out.push_str("&#x2028;"),
             // XML 1.0 has no form for other control characters; AWS writes the reference all the same.
-            '\0'..'\t' | '\u{b}' | '\u{c}' | '\u{e}'..' ' => out.push_str(&format!("&#x{:x};", u32::from(character))),
-            _ => out.push(character),
+            Some(control @ '\0'..' ') => out.push_str(&format!("&#x{:x};", u32::from(control))),
+            Some(other) => out.push(other),
+            None => {}
         }
+        text = characters.as_str();
     }
+    out.push_str(text);
 }
 
 fn number(value: f64) -> String {
@@ -284,5 +306,25 @@ impl Encoder for XmlEncoder {
 
     fn end_map(&mut self) {
         self.pop();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_special_is_escaped_wherever_it_stands() {
+        let escaped = |text: &str| {
+            let mut out = String::new();
+            escape(&mut out, text);
+            out
+        };
+        for plain in ["", "plain", "한국어 âÂé\u{2027}", "tab\tand\nline"] {
+            assert_eq!(escaped(plain), plain);
+        }
+        assert_eq!(escaped("\"a\"<b>&c"), "&quot;a&quot;&lt;b&gt;&amp;c");
+        assert_eq!(escaped("a\rb\u{85}c\u{2028}d\u{86}"), "a&#13;b&#x85;c&#x2028;d\u{86}");
+        assert_eq!(escaped("\0\u{1}\u{1f}\u{7f}"), "&#x0;&#x1;&#x1f;\u{7f}");
     }
 }

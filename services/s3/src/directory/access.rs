@@ -49,6 +49,14 @@ fn kind(action: &str) -> Kind {
     }
 }
 
+/// What the removal of a setting is called where directory buckets do not have that setting.
+pub fn removal(action: &str) -> String {
+    match kind(action) {
+        Kind::Unsupported => action.replacen("s3:Put", "s3:Delete", 1),
+        _ => action.to_owned(),
+    }
+}
+
 pub fn denied() -> Error {
     Error::AccessDenied("Access Denied".to_owned())
 }
@@ -66,6 +74,11 @@ pub fn access(cx: &Context, action: &str, bucket: &Bucket, object: bool) -> Resu
     check_place(cx, bucket)?;
     match kind(action) {
         Kind::Regional => {
+            // No policy opens these to another account.
+            let own = matches!(cx.principal(), Principal::Service { .. }) || cx.principal().account() == bucket.account;
+            if !own {
+                return Err(denied());
+            }
             own_session(cx, &bucket.name, !action.starts_with("s3:Get"))?;
             let action = action.replacen("s3:", "s3express:", 1);
             Ok(Access::new(action, arn(bucket)).owned_by(&bucket.account))

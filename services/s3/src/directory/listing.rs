@@ -86,3 +86,67 @@ pub fn read_marker(bucket: &Bucket, key: &str, id: &str) -> Result<(String, Stri
 pub fn write_marker(key: &str, id: &str) -> String {
     encode_token(format!("{key}\n{id}").as_bytes())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+    use service::{Bytes, Store, to_record};
+
+    use super::*;
+    use crate::listing::list;
+    use crate::store::{Directory, object_key, objects_key, upload_key};
+
+    proptest! {
+        #[test]
+        fn pages_have_what_is_there_and_what_is_under_way(
+            objects in prop::collection::btree_set("[ab/]{1,4}", 0..20),
+            uploads in prop::collection::btree_set("[ab/]{1,4}", 0..20),
+            prefix in prop::sample::select(vec!["", "a/", "b/"]),
+            limit in 1usize..5,
+        ) {
+            let store = Store::memory();
+            store.write(|tx| {
+                for key in &objects {
+                    tx.put(object_key("b", key), Bytes::new());
+                }
+                for key in &uploads {
+                    let upload = Upload { key: key.clone(), id: "u".into(), ..Upload::default() };
+                    tx.put(upload_key("b", key, "u"), to_record(&upload)?);
+                }
+                Ok::<_, service::StoreError>(())
+            }).unwrap();
+            let bucket = Bucket { name: "b".into(), directory: Some(Directory::default()), ..Bucket::default() };
+            let mut query =
+                Query { prefix: prefix.into(), delimiter: "/".into(), limit, past_prefix: true, ..Query::default() };
+            let below = |key: &&String| key.starts_with(prefix);
+            let shown = |key: &String| query.common_prefix(key).map_or(key.clone(), str::to_owned);
+            let under_way = |key: &String| query.common_prefix(key).map(str::to_owned);
+            let mut expected: BTreeSet<String> = objects.iter().filter(below).map(shown).collect();
+            expected.extend(uploads.iter().filter(below).filter_map(under_way));
+            let mut found = Vec::new();
+            loop {
+                let snapshot = store.snapshot();
+                let mut page = list(&snapshot, objects_key("b").as_slice(), &query).unwrap();
+                add_uploads(&snapshot, &bucket, &query, &mut page).unwrap();
+                prop_assert!(page.entries.len() <= limit);
+                found.extend(page.entries.iter().map(|entry| entry.name().to_owned()));
+                if !page.truncated {
+                    break;
+                }
+                query.after = page.entries.last().unwrap().name().to_owned();
+            }
+            prop_assert_eq!(found, expected.into_iter().collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
+    fn markers() {
+        let bucket = Bucket { directory: Some(Directory::default()), ..Bucket::default() };
+        let marker = write_marker("a\nb", "id");
+        assert_eq!(read_marker(&bucket, &marker, "").unwrap(), ("a\nb".to_owned(), "id".to_owned()));
+        assert!(read_marker(&bucket, "a", "").is_err());
+        assert_eq!(read_marker(&Bucket::default(), "a", "b").unwrap(), ("a".to_owned(), "b".to_owned()));
+    }
+}

@@ -15,7 +15,7 @@ pub mod listing;
 pub mod name;
 pub mod policy;
 pub mod refuse;
-mod rename;
+pub mod rename;
 pub mod session;
 
 pub use buckets::{create, to_create};

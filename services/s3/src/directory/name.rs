@@ -65,6 +65,23 @@ fn prefix(region: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn whatever_is_no_name_is_none(name: String, zone_id: String, region: String) {
+            let ends = |found: &str| name.ends_with(&format!("--{found}--x-s3"));
+            prop_assert!(zone(&name).is_none_or(ends));
+            prop_assert!(!is_in(&zone_id, &region) || zone_id.contains("-az"));
+        }
+
+        #[test]
+        fn names_tell_their_zone(base in "[a-z0-9][a-z0-9-]{0,30}[a-z0-9]", place in "[a-z]{2,4}[1-9]", number in 1..=6) {
+            let id = format!("{place}-az{number}");
+            let name = format!("{base}--{id}--x-s3");
+            prop_assert_eq!(zone(&name), Some(id.as_str()));
+        }
+    }
 
     #[test]
     fn names() {

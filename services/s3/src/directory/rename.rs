@@ -36,6 +36,11 @@ fn invalid(text: &str) -> Error {
     Error::InvalidRequest(text.to_owned())
 }
 
+pub fn malformed_source(header: &str) -> Error {
+    let text = "Rename Source must mention the source bucket and key: sourcebucket/sourcekey";
+    Error::invalid_argument(text, "x-amz-rename-source", header)
+}
+
 /// The key of `x-amz-rename-source`: `/bucket/key`, percent-encoded.
 fn source_key(header: &str, bucket: &str) -> Result<String, Error> {
     let decoded = percent_decode_str(header).decode_utf8_lossy();
@@ -45,10 +50,7 @@ fn source_key(header: &str, bucket: &str) -> Result<String, Error> {
         Some((_, key)) if !key.is_empty() => {
             Err(invalid("The source and the destination of a rename must be in the same directory bucket."))
         }
-        _ => {
-            let text = "Rename Source must mention the source bucket and key: sourcebucket/sourcekey";
-            Err(Error::invalid_argument(text, "x-amz-rename-source", header))
-        }
+        _ => Err(malformed_source(header)),
     }
 }
 

@@ -26,6 +26,7 @@ fn context(request: &FrontRequest, caller: Caller, region: &str, source: Vec<(St
         via: None,
         source,
         trace: None,
+        signed: None,
     };
     Context::of_request(request.cloud.clone(), caller, &account, region, origin, request.request_id.clone())
 }

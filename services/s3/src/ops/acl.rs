@@ -10,7 +10,7 @@ use s3_api::{
 use service::{ApiError, Context, operation};
 use wire::Unit;
 
-use super::{bucket_of, check_owner, find, load, on_bucket, on_existing, owner};
+use super::{bucket_of, check_owner, find, load, off_bucket, on_bucket, on_existing, owner};
 use crate::acl;
 use crate::store::{Acl, Bucket, load_bucket, save_bucket};
 use crate::{Error, S3};
@@ -248,7 +248,7 @@ async fn put_bucket_ownership_controls(
 
 operation! {
     S3, DeleteBucketOwnershipControls,
-    access: |_, cx, request| on_bucket(cx, "s3:PutBucketOwnershipControls", &request.bucket).map(|access| vec![access]),
+    access: |_, cx, request| off_bucket(cx, "s3:PutBucketOwnershipControls", &request.bucket).map(|access| vec![access]),
     handler: delete_bucket_ownership_controls
 }
 

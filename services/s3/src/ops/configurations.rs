@@ -25,7 +25,7 @@ use s3_api::{
 use service::{ApiError, Context, Page, Range, Transaction, decode_token, encode_token, operation};
 use wire::{Structure, Unit};
 
-use super::{on_bucket, setting_of};
+use super::{off_bucket, on_bucket, setting_of};
 use crate::store::{config_key, load_bucket};
 use crate::{Error, S3, config, filters, inventory};
 
@@ -148,7 +148,7 @@ macro_rules! configurations {
 
         operation! {
             S3, $delete,
-            access: |_, cx, request| on_bucket(cx, $write, &request.bucket).map(|access| vec![access]),
+            access: |_, cx, request| off_bucket(cx, $write, &request.bucket).map(|access| vec![access]),
             handler: $delete_handler
         }
 

@@ -5,7 +5,7 @@ use s3_api::{ChecksumType, CopyObject, CopyObjectOutput, CopyObjectRequest, Copy
 use service::{Context, Snapshot, Timestamp, operation};
 
 use super::read::is_readable;
-use super::write::{asked, description, now};
+use super::write::{asked, creation, description, now};
 use super::{
     COPY_SOURCE, Conditions, MAX_PUT, Written, bucket_of, charge, check_key, commit, expiration, find, on_existing,
     on_object, root,
@@ -171,6 +171,7 @@ operation! {
             all.push(on_object(cx, "s3:PutObjectAnnotation", &request.bucket, &request.key)?);
         }
         all.extend(writes.into_iter().map(|mut access| {
+            access = creation!(access, true, request);
             access = access.with("s3:x-amz-copy-source", format!("{}/{}", source.bucket, source.key));
             match &request.metadata_directive {
                 Some(directive) => access.with("s3:x-amz-metadata-directive", directive.as_str()),

@@ -7,7 +7,7 @@ use s3_api::{
 use service::{Context, operation};
 use wire::Unit;
 
-use super::{bucket_of, on_bucket};
+use super::{bucket_of, off_bucket, on_bucket};
 use crate::{Error, S3, config, cors};
 
 operation! {
@@ -41,7 +41,7 @@ async fn put_bucket_cors(_: &S3, cx: &Context, request: PutBucketCorsRequest) ->
 
 operation! {
     S3, DeleteBucketCors,
-    access: |_, cx, request| on_bucket(cx, "s3:PutBucketCORS", &request.bucket).map(|access| vec![access]),
+    access: |_, cx, request| off_bucket(cx, "s3:PutBucketCORS", &request.bucket).map(|access| vec![access]),
     handler: delete_bucket_cors
 }
 

@@ -101,9 +101,12 @@ impl Deletion<'_> {
 operation! {
     S3, DeleteObject,
     access: |_, cx, request| (|| {
-        let mut all = vec![
-            on_version(cx, "s3:DeleteObject", &request.bucket, &request.key, request.version_id.as_deref())?,
-        ];
+        let id = request.version_id.as_deref();
+        let mut access = on_version(cx, "s3:DeleteObject", &request.bucket, &request.key, id)?;
+        if let Some(etag) = &request.if_match {
+            access = access.with("s3:if-match", etag);
+        }
+        let mut all = vec![access];
         if request.bypass_governance_retention == Some(true) {
             all.push(on_object(cx, BYPASS, &request.bucket, &request.key)?);
         }

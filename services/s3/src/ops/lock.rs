@@ -12,6 +12,7 @@ use s3_api::{
 use service::{ApiError, Context, Timestamp, operation};
 
 use super::read::{event_status, hold_status};
+use super::write::retained_until;
 use super::{bucket_of, check_owner, find, load, on_bucket, on_object};
 use crate::lock::{check_date, check_span, event_hold, missing_configuration};
 use crate::store::{self, Bucket, Lock, Span, Versioning, load_bucket, save_bucket};
@@ -151,7 +152,15 @@ async fn get_object_retention(
 operation! {
     S3, PutObjectRetention,
     access: |_, cx, request| (|| {
-        let mut all = vec![on_object(cx, "s3:PutObjectRetention", &request.bucket, &request.key)?];
+        let mut access = on_object(cx, "s3:PutObjectRetention", &request.bucket, &request.key)?;
+        let asked = request.retention.as_ref();
+        if let Some(mode) = asked.and_then(|asked| asked.mode.as_ref()) {
+            access = access.with("s3:object-lock-mode", mode.as_str());
+        }
+        if let Some(until) = asked.and_then(|asked| asked.retain_until_date) {
+            access = retained_until(cx, access, until);
+        }
+        let mut all = vec![access];
         if request.bypass_governance_retention == Some(true) {
             all.push(on_object(cx, "s3:BypassGovernanceRetention", &request.bucket, &request.key)?);
         }

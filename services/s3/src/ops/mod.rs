@@ -88,6 +88,14 @@ fn with_tags(mut access: Access, bucket: &Bucket) -> Access {
     access
 }
 
+/// The same for the removal of a setting, which has the action of its change.
+fn off_bucket(cx: &Context, action: &str, bucket: &str) -> Result<Access, Error> {
+    match find_bucket(cx.store(), bucket)?.directory {
+        Some(_) => on_bucket(cx, &directory::access::removal(action), bucket),
+        None => on_bucket(cx, action, bucket),
+    }
+}
+
 /// `action` on an object.
 fn on_object(cx: &Context, action: &str, bucket: &str, key: &str) -> Result<Access, Error> {
     let bucket = find_bucket(cx.store(), bucket)?;

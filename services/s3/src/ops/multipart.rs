@@ -11,7 +11,7 @@ use s3_api::{
 use service::{Context, Range, Timestamp, Transaction, from_record, operation, to_record};
 
 use super::list::{Naming, page_size};
-use super::write::{asked, description, now};
+use super::write::{asked, creation, description, now};
 use super::{abortion, bucket_of, charge, check_key, expiration, on_bucket, on_object, owner, root};
 use crate::blob::forget;
 use crate::bucket::canonical_id;
@@ -70,7 +70,10 @@ fn upload_id(cx: &Context) -> String {
 
 operation! {
     S3, CreateMultipartUpload,
-    access: |_, cx, request| asked!(request).access(cx, &request.bucket, &request.key),
+    access: |_, cx, request| {
+        let all = asked!(request).access(cx, &request.bucket, &request.key);
+        all.map(|all| all.into_iter().map(|access| creation!(access, false)).collect())
+    },
     handler: create_multipart_upload
 }
 
@@ -125,7 +128,10 @@ async fn create_multipart_upload(
 
 operation! {
     S3, CompleteMultipartUpload,
-    access: |_, cx, request| on_object(cx, "s3:PutObject", &request.bucket, &request.key).map(|access| vec![access]),
+    access: |_, cx, request| {
+        let access = on_object(cx, "s3:PutObject", &request.bucket, &request.key);
+        access.map(|access| vec![creation!(access, true, request)])
+    },
     handler: complete_multipart_upload
 }
 

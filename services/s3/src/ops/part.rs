@@ -10,7 +10,7 @@ use super::copy::{Source, source_conditions, source_key};
 use super::list::page_size;
 use super::multipart::{checksum_type, initiator};
 use super::read::key_of;
-use super::write::{check_length, now, trailing};
+use super::write::{check_length, creation, now, trailing};
 use super::{MAX_PUT, abortion, bucket_of, charge, on_object, owner, root};
 use crate::blob::{Place, Received, forget, receive};
 use crate::checksum::{Algorithm, Checksum};
@@ -82,7 +82,10 @@ fn enter(
 
 operation! {
     S3, UploadPart,
-    access: |_, cx, request| on_object(cx, "s3:PutObject", &request.bucket, &request.key).map(|access| vec![access]),
+    access: |_, cx, request| {
+        let access = on_object(cx, "s3:PutObject", &request.bucket, &request.key);
+        access.map(|access| vec![creation!(access, false)])
+    },
     handler: upload_part
 }
 
@@ -135,7 +138,7 @@ operation! {
         let source = Source::parse(&request.copy_source)?;
         Ok::<_, Error>(vec![
             source.access(cx)?,
-            on_object(cx, "s3:PutObject", &request.bucket, &request.key)?,
+            creation!(on_object(cx, "s3:PutObject", &request.bucket, &request.key)?, false),
         ])
     })(),
     handler: upload_part_copy

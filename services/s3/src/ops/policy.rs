@@ -10,7 +10,7 @@ use s3_api::{
 use service::{Context, operation};
 use wire::Unit;
 
-use super::{bucket_of, check_owner, on_bucket, setting_of};
+use super::{bucket_of, check_owner, off_bucket, on_bucket, setting_of};
 use crate::public::is_public;
 use crate::store::{PublicAccess, load_bucket, policy_key, save_bucket};
 use crate::{Error, S3, bucket_policy, directory};
@@ -145,7 +145,7 @@ async fn put_public_access_block(_: &S3, cx: &Context, request: PutPublicAccessB
 
 operation! {
     S3, DeletePublicAccessBlock,
-    access: |_, cx, request| on_bucket(cx, "s3:PutBucketPublicAccessBlock", &request.bucket).map(|access| vec![access]),
+    access: |_, cx, request| off_bucket(cx, "s3:PutBucketPublicAccessBlock", &request.bucket).map(|access| vec![access]),
     handler: delete_public_access_block
 }
 

@@ -7,7 +7,7 @@ use s3_api::{
 use service::{ApiError, Arn, Context, operation};
 use wire::Unit;
 
-use super::{bucket_of, on_bucket};
+use super::{bucket_of, off_bucket, on_bucket};
 use crate::store::{Versioning, load_bucket};
 use crate::{Error, S3, config, replicate};
 
@@ -82,7 +82,7 @@ async fn put_bucket_replication(_: &S3, cx: &Context, request: PutBucketReplicat
 
 operation! {
     S3, DeleteBucketReplication,
-    access: |_, cx, request| on_bucket(cx, "s3:PutReplicationConfiguration", &request.bucket).map(|access| vec![access]),
+    access: |_, cx, request| off_bucket(cx, "s3:PutReplicationConfiguration", &request.bucket).map(|access| vec![access]),
     handler: delete_bucket_replication
 }
 

@@ -11,7 +11,7 @@ use service::{Context, operation};
 use wire::Unit;
 
 use super::write::request_tags;
-use super::{bucket_of, check_owner, find, load, on_bucket, on_existing};
+use super::{bucket_of, check_owner, find, load, off_bucket, on_bucket, on_existing};
 use crate::store::{load_bucket, save_bucket};
 use crate::tagging::{BUCKET_LIMIT, OBJECT_LIMIT, Tags, of_list, to_list};
 use crate::{Error, S3};
@@ -134,7 +134,7 @@ async fn put_bucket_tagging(_: &S3, cx: &Context, request: PutBucketTaggingReque
 
 operation! {
     S3, DeleteBucketTagging,
-    access: |_, cx, request| on_bucket(cx, "s3:PutBucketTagging", &request.bucket).map(|access| vec![access]),
+    access: |_, cx, request| off_bucket(cx, "s3:PutBucketTagging", &request.bucket).map(|access| vec![access]),
     handler: delete_bucket_tagging
 }
 

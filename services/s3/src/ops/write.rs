@@ -76,6 +76,7 @@ macro_rules! asked {
                 ],
             },
             tagging: text(&request.tagging),
+            redirect: text(&request.website_redirect_location),
         }
     }};
 }
@@ -91,6 +92,7 @@ pub(super) struct Asked {
     pub lock: lock::Asked,
     pub encryption: encryption::Asked,
     pub tagging: Option<String>,
+    pub redirect: Option<String>,
 }
 
 /// What a new object gets, but for its body and description.
@@ -183,7 +185,7 @@ impl Asked {
     }
 
     /// The conditions that policies can ask for.
-    pub(super) fn conditions(&self, mut access: Access) -> Access {
+    pub(super) fn conditions(&self, cx: &Context, mut access: Access) -> Access {
         let pairs = [
             ("s3:x-amz-acl", &self.acl),
             ("s3:x-amz-grant-full-control", &self.grants[0]),
@@ -196,6 +198,7 @@ impl Asked {
             ("s3:x-amz-server-side-encryption-customer-algorithm", &self.encryption.customer[0]),
             ("s3:object-lock-mode", &self.lock.mode),
             ("s3:object-lock-legal-hold", &self.lock.hold),
+            ("s3:x-amz-website-redirect-location", &self.redirect),
         ];
         for (key, value) in pairs {
             if let Some(value) = value {
@@ -203,19 +206,19 @@ impl Asked {
             }
         }
         if let Some(until) = self.lock.until {
-            access = access.with("s3:object-lock-retain-until-date", until.iso8601());
+            access = retained_until(cx, access, until);
         }
         request_tags(access, self.tagging.as_deref())
     }
 
     /// What writing an object needs to be allowed.
     pub(super) fn access(&self, cx: &Context, bucket: &str, key: &str) -> Result<Vec<Access>, Error> {
-        let mut all = vec![self.conditions(on_object(cx, "s3:PutObject", bucket, key)?)];
+        let mut all = vec![self.conditions(cx, on_object(cx, "s3:PutObject", bucket, key)?)];
         if name::is_directory(bucket) {
             return Ok(all);
         }
         let mut further = |action: &str| {
-            all.push(self.conditions(on_object(cx, action, bucket, key)?));
+            all.push(self.conditions(cx, on_object(cx, action, bucket, key)?));
             Ok::<_, Error>(())
         };
         if self.tagging.is_some() {
@@ -234,6 +237,32 @@ impl Asked {
         Ok(all)
     }
 }
+
+/// Until when a request retains an object, and for how many days, as conditions.
+pub(super) fn retained_until(cx: &Context, access: Access, until: Timestamp) -> Access {
+    const DAY: i64 = 86_400_000;
+    let days = (until.millis() - cx.now().millis() + DAY - 1).div_euclid(DAY);
+    let access = access.with("s3:object-lock-retain-until-date", until.iso8601());
+    access.with("s3:object-lock-remaining-retention-days", days.to_string())
+}
+
+/// What a request asks of the object that it writes over, and whether it makes the object itself rather than a part of it, as
+/// conditions.
+macro_rules! creation {
+    ($access:expr, $makes:literal) => {
+        $access.with("s3:ObjectCreationOperation", if $makes { "true" } else { "false" })
+    };
+    ($access:expr, $makes:literal, $request:expr) => {{
+        let mut access = $crate::ops::write::creation!($access, $makes);
+        for (name, value) in [("s3:if-match", &$request.if_match), ("s3:if-none-match", &$request.if_none_match)] {
+            if let Some(value) = value {
+                access = access.with(name, value);
+            }
+        }
+        access
+    }};
+}
+pub(super) use creation;
 
 /// The tags that a request brings, as conditions.
 pub(super) fn request_tags(mut access: Access, tagging: Option<&str>) -> Access {
@@ -312,7 +341,10 @@ pub(crate) fn now(cx: &Context) -> i64 {
 
 operation! {
     S3, PutObject,
-    access: |_, cx, request| asked!(request).access(cx, &request.bucket, &request.key),
+    access: |_, cx, request| {
+        let all = asked!(request).access(cx, &request.bucket, &request.key);
+        all.map(|all| all.into_iter().map(|access| creation!(access, true, request)).collect())
+    },
     handler: put_object
 }
 
