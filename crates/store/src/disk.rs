@@ -76,7 +76,7 @@ impl Disk {
     }
 
     pub fn get(&self, key: &[u8]) -> Result<Option<Bytes>> {
-        Ok(self.keyspace.get(key)?.map(Bytes::from_owner))
+        Ok(self.keyspace.get(key)?.map(Bytes::from))
     }
 
     pub fn snapshot(&self) -> DiskSnapshot {
@@ -134,18 +134,18 @@ pub struct DiskSnapshot {
 
 impl DiskSnapshot {
     pub fn get(&self, key: &[u8]) -> Result<Option<Bytes>> {
-        Ok(self.snapshot.get(&self.keyspace, key)?.map(Bytes::from_owner))
+        Ok(self.snapshot.get(&self.keyspace, key)?.map(Bytes::from))
     }
 
     pub fn values(&self, range: Range) -> impl DoubleEndedIterator<Item = Result<Bytes>> + Send + use<> {
         let entries = self.snapshot.range(&self.keyspace, (range.from, range.to));
-        entries.map(|guard| Ok(Bytes::from_owner(guard.value()?)))
+        entries.map(|guard| Ok(Bytes::from(guard.value()?)))
     }
 
     pub fn scan(&self, range: Range) -> impl DoubleEndedIterator<Item = Result<Entry>> + Send + use<> {
         self.snapshot.range(&self.keyspace, (range.from, range.to)).map(|guard| {
             let (key, value) = guard.into_inner()?;
-            Ok((Bytes::from_owner(key), Bytes::from_owner(value)))
+            Ok((Bytes::from(key), Bytes::from(value)))
         })
     }
 }
