@@ -19,6 +19,10 @@ const TWINS: [(&str, &str); 5] = [
     ("ListDirectoryBuckets", "ListBuckets"),
 ];
 
+/// S3 writes versions and delete markers in one order, as two kinds of elements side by side; clients read them into two
+/// lists. Our own model has the one list that is written. `tests/` reads it with AWS's clients.
+const WRITTEN_ONLY: [&str; 1] = ["ListObjectVersions"];
+
 const PROTOCOLS: [Protocol; 7] = [
     Protocol::AwsJson10,
     Protocol::AwsJson11,
@@ -143,6 +147,9 @@ impl OperationVisitor for RoundTrips {
                     continue;
                 }
                 own += usize::from(ours);
+                if matches!(side, Side::Response) && WRITTEN_ONLY.contains(&O::MODEL.name) {
+                    continue;
+                }
                 for seed in 0..SEEDS {
                     let result = match side {
                         Side::Request => self.request::<O>(protocol, seed),
