@@ -33,16 +33,7 @@ async fn update_table(
     refuse_first(&[(request.global_table_settings_replication_mode.is_some(), "GlobalTableSettingsReplicationMode")])?;
     let updates = request.global_secondary_index_updates.as_deref().unwrap_or_default();
     let vectors = request.vector_index_updates.as_deref().unwrap_or_default();
-    if request.billing_mode.is_none()
-        && request.provisioned_throughput.is_none()
-        && updates.is_empty()
-        && vectors.is_empty()
-        && request.stream_specification.is_none()
-        && request.sse_specification.is_none()
-        && request.table_class.is_none()
-        && request.deletion_protection_enabled.is_none()
-        && request.on_demand_throughput.is_none()
-        && request.warm_throughput.is_none()
+    if !changes_table(&request)
         && request.replica_updates.is_none()
         && request.disassociation_protection_enabled.is_none()
         && request.global_table_witness_updates.is_none()
@@ -173,19 +164,24 @@ async fn update_table(
     Ok(api::UpdateTableOutput { table_description: Some(description) })
 }
 
-/// Nothing is asked for that concerns the table rather than its place in a global table.
+/// Something is asked for that concerns the table rather than its place in a global table.
+fn changes_table(request: &api::UpdateTableInput) -> bool {
+    request.billing_mode.is_some()
+        || request.provisioned_throughput.is_some()
+        || request.global_secondary_index_updates.as_ref().is_some_and(|updates| !updates.is_empty())
+        || request.vector_index_updates.as_ref().is_some_and(|updates| !updates.is_empty())
+        || request.stream_specification.is_some()
+        || request.sse_specification.is_some()
+        || request.table_class.is_some()
+        || request.deletion_protection_enabled.is_some()
+        || request.on_demand_throughput.is_some()
+        || request.warm_throughput.is_some()
+}
+
+/// What is asked for is one change of the replica's place, if it is any.
 fn alone(request: &api::UpdateTableInput) -> bool {
-    request.billing_mode.is_none()
-        && request.provisioned_throughput.is_none()
-        && request.global_secondary_index_updates.is_none()
-        && request.stream_specification.is_none()
-        && request.sse_specification.is_none()
-        && request.table_class.is_none()
-        && request.deletion_protection_enabled.is_none()
-        && request.on_demand_throughput.is_none()
-        && request.warm_throughput.is_none()
+    !changes_table(request)
         && request.multi_region_consistency.is_none()
-        && request.vector_index_updates.is_none()
         && request.global_table_witness_updates.is_none()
         && (request.replica_updates.is_none() || request.disassociation_protection_enabled.is_none())
 }
