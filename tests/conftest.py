@@ -107,10 +107,12 @@ def advance(monkeypatch):
         botocore.auth, "get_current_datetime", lambda *arguments, **options: real(*arguments, **options) + passed
     )
 
-    def move(cloud, seconds):
+    def move(cloud, seconds, restarted=False):
         nonlocal passed
         passed += datetime.timedelta(seconds=seconds)
-        requests.post(f"{cloud.endpoint}/_welkin/clock", json={"advanceMillis": seconds * 1000}).raise_for_status()
+        # The clock of a cloud begins anew with its process.
+        millis = int(passed / datetime.timedelta(milliseconds=1)) if restarted else int(seconds * 1000)
+        requests.post(f"{cloud.endpoint}/_welkin/clock", json={"advanceMillis": millis}).raise_for_status()
 
     return move
 

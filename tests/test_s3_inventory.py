@@ -1,33 +1,14 @@
 """Inventories are delivered on the cloud's clock."""
 
 import csv
-import datetime
 import gzip
 import hashlib
 import io
 import json
 
-import botocore.auth
-import pytest
-import requests
 from conftest import error_of, wait_for
 
-
-@pytest.fixture
-def later(monkeypatch):
-    """Moves a cloud's clock on, and with it the one that boto3 signs by."""
-    real, passed = botocore.auth.get_current_datetime, datetime.timedelta()
-    monkeypatch.setattr(
-        botocore.auth, "get_current_datetime", lambda *arguments, **options: real(*arguments, **options) + passed
-    )
-
-    def move(cloud, days):
-        nonlocal passed
-        passed += datetime.timedelta(days=days)
-        millis = int(days * 86_400_000)
-        requests.post(f"{cloud.endpoint}/_welkin/clock", json={"advanceMillis": millis}).raise_for_status()
-
-    return move
+DAY = 86_400
 
 
 def configuration(name, target, **more):
@@ -64,7 +45,7 @@ def read(s3, bucket, key):
     return s3.get_object(Bucket=bucket, Key=key)["Body"].read()
 
 
-def test_lists_are_delivered(start, later):
+def test_lists_are_delivered(start, advance):
     cloud = start()
     s3 = cloud.client("s3")
     for name in ("source", "target"):
@@ -81,10 +62,10 @@ def test_lists_are_delivered(start, later):
     for each in (current, every):
         s3.put_bucket_inventory_configuration(Bucket="source", Id=each["Id"], InventoryConfiguration=each)
     # Without a policy, nothing comes.
-    later(cloud, 1)
+    advance(cloud, 1 * DAY)
     allow(s3, "target")
     assert keys(s3, "target") == []
-    later(cloud, 1)
+    advance(cloud, 1 * DAY)
     manifest = lambda name: [key for key in keys(s3, "target", f"lists/source/{name}/") if key.endswith("/manifest.checksum")]
     wait_for(lambda: manifest("current") and manifest("every"), "the lists")
     place = manifest("current")[0].removesuffix(".checksum") + ".json"
@@ -108,7 +89,7 @@ def test_lists_are_delivered(start, later):
     assert first
     # One that is removed comes no more; the other does, also after a crash.
     s3.delete_bucket_inventory_configuration(Bucket="source", Id="every")
-    later(cloud, 1)
+    advance(cloud, 1 * DAY)
     wait_for(lambda: len(manifest("current")) == 2, "the next list")
     assert len(manifest("every")) == 1
 

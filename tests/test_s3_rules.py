@@ -5,13 +5,12 @@ import io
 import json
 import zipfile
 
-import botocore.auth
 import pytest
 import requests
 
 from conftest import error_of, wait_for
 
-DAY = 86_400_000
+DAY = 86_400
 
 
 @pytest.fixture
@@ -24,22 +23,6 @@ def bucket(s3, account):
     name = f"rules-{account}"
     s3.create_bucket(Bucket=name)
     return name
-
-
-@pytest.fixture
-def advance(monkeypatch):
-    """Moves a cloud's clock on, and with it the one that boto3 signs by."""
-    real, passed = botocore.auth.get_current_datetime, datetime.timedelta()
-    monkeypatch.setattr(botocore.auth, "get_current_datetime", lambda *arguments, **options: real(*arguments, **options) + passed)
-
-    def move(cloud, days, restarted=False):
-        nonlocal passed
-        passed += datetime.timedelta(days=days)
-        # The clock of a cloud begins anew with its process.
-        millis = int(passed / datetime.timedelta(milliseconds=1)) if restarted else int(days * DAY)
-        requests.post(f"{cloud.endpoint}/_welkin/clock", json={"advanceMillis": millis}).raise_for_status()
-
-    return move
 
 
 def keys(s3, bucket):
@@ -73,16 +56,16 @@ def test_lifecycle_acts_on_the_clock(start, advance):
     s3.put_object(Bucket="bbb", Key="cold", Body=b"x" * 200_000, Tagging="t=cold")
     s3.put_object(Bucket="bbb", Key="small", Body=b"x", Tagging="t=cold")
     s3.create_multipart_upload(Bucket="bbb", Key="u")
-    advance(cloud, 2)
+    advance(cloud, 2 * DAY)
     wait_for(lambda: keys(s3, "bbb") == {"cold", "small"}, "the expiration")
-    advance(cloud, 1)
+    advance(cloud, 1 * DAY)
     wait_for(lambda: "Uploads" not in s3.list_multipart_uploads(Bucket="bbb"), "the end of the upload")
-    advance(cloud, 29)
+    advance(cloud, 29 * DAY)
     wait_for(lambda: s3.head_object(Bucket="bbb", Key="cold").get("StorageClass") == "STANDARD_IA", "the transition")
     cloud.kill()
     cloud.restart()
     s3 = cloud.client("s3")
-    advance(cloud, 70, restarted=True)
+    advance(cloud, 70 * DAY, restarted=True)
     wait_for(lambda: s3.head_object(Bucket="bbb", Key="cold").get("StorageClass") == "GLACIER", "the archive")
     assert "StorageClass" not in s3.head_object(Bucket="bbb", Key="small")
     assert error_of(s3.get_object, Bucket="bbb", Key="cold")[::2] == ("InvalidObjectState", 403)
@@ -92,10 +75,10 @@ def test_lifecycle_acts_on_the_clock(start, advance):
     assert s3.head_object(Bucket="bbb", Key="cold")["Restore"] == 'ongoing-request="true"'
     assert error_of(s3.restore_object, Bucket="bbb", Key="cold", RestoreRequest={"Days": 1})[0] == "RestoreAlreadyInProgress"
     assert error_of(s3.restore_object, Bucket="bbb", Key="small", RestoreRequest={"Days": 1})[0] == "InvalidObjectState"
-    advance(cloud, 0.01)
+    advance(cloud, 0.01 * DAY)
     assert s3.head_object(Bucket="bbb", Key="cold")["Restore"].startswith('ongoing-request="false", expiry-date="')
     assert len(s3.get_object(Bucket="bbb", Key="cold")["Body"].read()) == 200_000
-    advance(cloud, 3)
+    advance(cloud, 3 * DAY)
     assert error_of(s3.get_object, Bucket="bbb", Key="cold")[0] == "InvalidObjectState"
 
 
@@ -113,9 +96,9 @@ def test_lifecycle_of_versions(start, advance):
     s3.put_object(Bucket="bbb", Key="lonely", Body=b"x")
     s3.delete_object(Bucket="bbb", Key="lonely", VersionId=s3.head_object(Bucket="bbb", Key="lonely")["VersionId"])
     s3.delete_object(Bucket="bbb", Key="lonely")
-    advance(cloud, 2)
+    advance(cloud, 2 * DAY)
     wait_for(lambda: len(versions(s3, "bbb")[0]) == 2 and not versions(s3, "bbb")[1], "older versions and markers to go")
-    advance(cloud, 4)
+    advance(cloud, 4 * DAY)
     wait_for(lambda: len(versions(s3, "bbb")[1]) == 1, "the delete marker")
     assert keys(s3, "bbb") == set()
 
@@ -397,7 +380,7 @@ def test_access_logs_are_delivered(start, advance):
     s3.put_object(Bucket="asked", Key="a b", Body=b"x")
     error_of(s3.get_object, Bucket="asked", Key="none")
     s3.list_objects_v2(Bucket="logs")
-    advance(cloud, 0.01)
+    advance(cloud, 0.01 * DAY)
     [key] = wait_for(lambda: keys(s3, "logs"), "the log")
     assert key.startswith("l/20")
     lines = s3.get_object(Bucket="logs", Key=key)["Body"].read().decode().splitlines()
